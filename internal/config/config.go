@@ -1,0 +1,171 @@
+// Package config turns the environment and busu.yaml into one validated value.
+//
+// Load reads everything, collects every mistake with its line and a hint, and
+// gives either a Config that is right as a whole or Problems. Nothing else in
+// the program looks at environment variables. A Config is read, never changed.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
+)
+
+// Process says which of the commands the configuration is for.
+type Process string
+
+// The processes. They differ in their default address, and in that only an
+// API needs a key to be heard beyond this machine.
+const (
+	All        Process = "up" // busu up, and the operator's commands
+	API        Process = "api"
+	Worker     Process = "worker"
+	Aggregator Process = "aggregator"
+)
+
+// Config is everything that an operator can decide.
+type Config struct {
+	Process  Process
+	File     string // BUSU_CONFIG; "" when there is no file
+	Addr     string // BUSU_ADDR, or the process's default; host:port
+	StateDir string // BUSU_STATE_DIR: embedded stores and spool
+
+	Database   StoreURL // DATABASE_URL; unset means embedded
+	Redis      StoreURL // REDIS_URL: the ledger; unset means embedded
+	RedisCache StoreURL // REDIS_CACHE_URL; equal to Redis when not given
+	AdminKey   Secret   // BUSU_ADMIN_KEY; unset means that the API is open
+
+	LogLevel     slog.Level
+	LogFormat    LogFormat
+	OTLPEndpoint string // "" means that nothing is exported
+
+	Providers []Provider
+	Models    []Model // never empty; ids are unique, providers exist
+	Routing   Routing
+	Cache     Cache
+	Retention Retention
+	Streams   Streams
+	Journal   Journal
+	Limits    Limits
+
+	Notes    []string // what was decided for the operator, for start-up to say
+	Warnings []string // what works but should be changed
+}
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// Log formats. Auto is text on a terminal and JSON otherwise.
+const (
+	LogAuto LogFormat = "auto"
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// Kinds of providers.
+const (
+	KindOpenAI    = "openai" // any endpoint that speaks OpenAI's chat completions
+	KindAnthropic = "anthropic"
+	KindGemini    = "gemini"
+	KindSimulated = "simulated"
+)
+
+// Provider is one account with one vendor.
+type Provider struct {
+	Name           string
+	Kind           string
+	BaseURL        string // without a trailing slash; "" for simulated
+	APIKeyEnv      string // where the key came from, for messages; "" for none
+	APIKey         Secret
+	MaxConcurrency int
+	Timeout        time.Duration
+	Simulation     Simulation // of kind simulated only
+}
+
+// Simulation is how the simulated provider behaves.
+type Simulation struct {
+	Seed        uint64  // the same seed and prompt give the same answer
+	Speed       float64 // 1: realistic latency, 2: twice as fast, 0: no waiting
+	FailureRate float64 // share of calls that fail, 0 to 1
+}
+
+// Model is a model that callers can name, with its price.
+type Model struct {
+	llm.Model
+	Price pricing.Price
+}
+
+// Strategies.
+const (
+	StrategyComplexity = "complexity"
+	StrategyLearning   = "learning"
+	StrategyHybrid     = "hybrid"
+)
+
+// Routing is how a model is chosen.
+type Routing struct {
+	Strategy          string
+	BaselineModel     string  // what savings are measured against; always a known model
+	QualityTarget     float64 // share of the baseline's quality to keep, 0 to 1
+	Holdout           float64 // share of users always sent to the baseline, 0 to 1
+	DefaultExperiment string  // "" for none
+}
+
+// Cache is how answers are reused.
+type Cache struct {
+	TTL   time.Duration // 0 turns the caches off
+	Scope string        // key, project or all
+}
+
+// Retention is how long what is kept.
+type Retention struct {
+	Prompts     string // none or full
+	Features    time.Duration
+	Completions time.Duration
+}
+
+// Streams are the public streams.
+type Streams struct {
+	Partitions int
+	Retention  time.Duration
+	Groups     []string // outside consumer groups that may hold trimming back
+}
+
+// Journal is the record on disk.
+type Journal struct {
+	MaxBytes int64
+	Sync     time.Duration // how often it is forced to disk; 0: before every answer
+}
+
+// Limits is what happens to rate limits when they cannot be read.
+type Limits struct {
+	WhenUnavailable string // closed or open
+}
+
+// Provider finds a provider by name.
+func (c Config) Provider(name string) (Provider, bool) {
+	for _, p := range c.Providers {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// Model finds a model by its id.
+func (c Config) Model(id string) (Model, bool) {
+	for _, m := range c.Models {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Model{}, false
+}
+
+// Baseline is the model that savings are measured against.
+func (c Config) Baseline() Model {
+	m, _ := c.Model(c.Routing.BaselineModel)
+	return m
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"strings"
+)
+
+// environment reads variables; an empty one counts as unset, because Compose
+// and systemd pass those on. It remembers secrets, so that a mistake in one is
+// reported once.
+type environment struct {
+	lookup   func(string) (string, bool)
+	read     func(string) ([]byte, error)
+	secrets  map[string]secretRead
+	problems Problems
+}
+
+type secretRead struct {
+	secret Secret
+	given  bool // also when it could not be read, which is a problem of its own
+}
+
+const minAdminKey = 16
+
+func (e *environment) wrong(variable, message, hint string) {
+	e.problems = append(e.problems, Problem{Variable: variable, Message: message, Hint: hint})
+}
+
+func (e *environment) text(name, otherwise string) string {
+	if v, ok := e.lookup(name); ok && v != "" {
+		return v
+	}
+	return otherwise
+}
+
+// secret reads X, or the file that X_FILE names.
+func (e *environment) secret(name string) (s Secret, given bool) {
+	before, known := e.secrets[name]
+	if !known {
+		before = e.readSecret(name)
+		e.secrets[name] = before
+	}
+	return before.secret, before.given
+}
+
+func (e *environment) readSecret(name string) secretRead {
+	direct, path := e.text(name, ""), e.text(name+"_FILE", "")
+	switch {
+	case direct != "" && path != "":
+		e.wrong(name, "both it and "+name+"_FILE are set", "unset one of them")
+		return secretRead{given: true}
+	case direct != "":
+		return secretRead{e.sound(name, direct), true}
+	case path != "":
+		return secretRead{e.secretFile(name, path), true}
+	}
+	return secretRead{}
+}
+
+// secretFile reads a secret without one trailing newline. The path stays out
+// of the message: it may be the secret itself, in the wrong variable.
+func (e *environment) secretFile(name, path string) Secret {
+	variable := name + "_FILE"
+	content, err := e.read(path)
+	if err != nil {
+		e.wrong(variable, "the file it names cannot be read ("+reason(err)+")", "check the path and its permissions")
+		return Secret{}
+	}
+	content = bytes.TrimSuffix(content, []byte("\n"))
+	content = bytes.TrimSuffix(content, []byte("\r"))
+	if len(content) == 0 {
+		e.wrong(variable, "the file it names is empty", "write the secret into it")
+		return Secret{}
+	}
+	return e.sound(variable, string(content))
+}
+
+// reason says why a file cannot be read, without its path.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied"
+	}
+	return "reading it failed"
+}
+
+// sound refuses what no key or address holds and no HTTP header can carry.
+func (e *environment) sound(variable, secret string) Secret {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	if len(secret) > 4096 || strings.ContainsFunc(secret, odd) {
+		e.wrong(variable, "it holds a space, a line break or another character that no key has, or is too long", "copy the secret again, without quotes")
+		return Secret{}
+	}
+	return Secret{secret}
+}
+
+func (e *environment) adminKey() Secret {
+	key, _ := e.secret("BUSU_ADMIN_KEY")
+	if key.IsSet() && len(key.value) < minAdminKey {
+		e.wrong("BUSU_ADMIN_KEY", fmt.Sprintf("it is shorter than %d characters", minAdminKey), "make one with: openssl rand -hex 32")
+	}
+	return key
+}
+
+func (e *environment) store(name string, schemes ...string) StoreURL {
+	s, _ := e.secret(name)
+	if !s.IsSet() {
+		return StoreURL{}
+	}
+	if fault := storeFault(s.value, schemes); fault != "" {
+		e.wrong(name, fault, "write "+schemes[0]+"://user:password@host:port/… with special characters percent-encoded")
+	}
+	return StoreURL{s.value}
+}
+
+func (e *environment) logLevel() slog.Level {
+	text := e.text("BUSU_LOG_LEVEL", "info")
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := levels[strings.ToLower(text)]
+	if !ok {
+		e.wrong("BUSU_LOG_LEVEL", fmt.Sprintf("%q is no log level", shorten(text)), did(text, []string{"debug", "info", "warn", "error"}))
+	}
+	return level
+}
+
+func (e *environment) logFormat() LogFormat {
+	format := LogFormat(strings.ToLower(e.text("BUSU_LOG_FORMAT", string(LogAuto))))
+	switch format {
+	case LogAuto, LogText, LogJSON:
+		return format
+	}
+	e.wrong("BUSU_LOG_FORMAT", fmt.Sprintf("%q is no log format", shorten(string(format))), did(string(format), []string{"text", "json", "auto"}))
+	return LogAuto
+}
+
+func (e *environment) otlpEndpoint() string {
+	const name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	raw := e.text(name, "")
+	if raw == "" {
+		return ""
+	}
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
+		e.wrong(name, "it is not an http or https address of a host", "write it like http://127.0.0.1:4318, without user or password")
+		return ""
+	}
+	return raw
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+const adminKey = "0123456789abcdef"
+
+func TestEnvironmentIsRead(t *testing.T) {
+	t.Parallel()
+	c, err := Load(API, env(
+		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
+		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318",
+		"DATABASE_URL", "postgres://busu:pw@db:5432/busu?sslmode=disable",
+		"REDIS_URL_FILE", "/run/redis", "REDIS_CACHE_URL", "rediss://cache:6380/1",
+	), files("/run/admin", adminKey+"\r\n", "/run/redis", "redis://:pw@a:6379,b:6379/0?addr=c:6379\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range []struct{ name, got, want string }{
+		{"addr", c.Addr, "0.0.0.0:80"},
+		{"admin key", c.AdminKey.Reveal(), adminKey},
+		{"state", c.StateDir, "/var/lib/busu"},
+		{"level", c.LogLevel.String(), slog.LevelWarn.String()},
+		{"format", string(c.LogFormat), "json"},
+		{"otlp", c.OTLPEndpoint, "http://otel:4318"},
+		{"database", c.Database.Reveal(), "postgres://busu:pw@db:5432/busu?sslmode=disable"},
+		{"redis", c.Redis.Reveal(), "redis://:pw@a:6379,b:6379/0?addr=c:6379"},
+		{"cache", c.RedisCache.Reveal(), "rediss://cache:6380/1"},
+	} {
+		if check.got != check.want {
+			t.Errorf("%s is %q, want %q", check.name, check.got, check.want)
+		}
+	}
+}
+
+func TestCacheFollowsTheLedger(t *testing.T) {
+	t.Parallel()
+	c, err := Load(Worker, env("REDIS_URL", "redis://r"), files())
+	if err != nil || c.RedisCache != c.Redis || !c.Redis.IsSet() {
+		t.Errorf("cache %v, ledger %v, %v", c.RedisCache, c.Redis, err)
+	}
+}
+
+func TestEmptyVariablesCountAsUnset(t *testing.T) {
+	t.Parallel()
+	c, err := Load(All, env("BUSU_ADDR", "", "DATABASE_URL", "", "OPENAI_API_KEY", "", "BUSU_CONFIG", "", "BUSU_ADMIN_KEY", "",
+		"BUSU_ADMIN_KEY_FILE", "/key"), files("/key", adminKey))
+	if err != nil || c.Database.IsSet() || c.Providers[0].Kind != KindSimulated || !c.AdminKey.IsSet() {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestDefaultAddresses(t *testing.T) {
+	t.Parallel()
+	for process, want := range map[Process]string{
+		All: "127.0.0.1:8000", API: "127.0.0.1:8000", Worker: "127.0.0.1:8001", Aggregator: "127.0.0.1:8002",
+	} {
+		c, err := Load(process, env(), files())
+		if err != nil || c.Addr != want {
+			t.Errorf("%s listens on %q, want %q (%v)", process, c.Addr, want, err)
+		}
+	}
+}
+
+func TestOpenAPIStaysOnLoopback(t *testing.T) {
+	t.Parallel()
+	for addr, open := range map[string]bool{
+		"127.0.0.1:8000": true, "127.8.9.10:0": true, "[::1]:8000": true, "localhost:8000": true, "LOCALHOST:8000": true,
+		"[::ffff:127.0.0.1]:8000": true,
+		"0.0.0.0:8000":            false, ":8000": false, "[::]:8000": false, "10.0.0.1:8000": false,
+		"busu.example.com:8000": false, "localhost.example.com:8000": false, "127.0.0.1.example.com:80": false,
+	} {
+		_, err := Load(API, env("BUSU_ADDR", addr), files())
+		if (err == nil) != open {
+			t.Errorf("%s without a key: %v", addr, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "without BUSU_ADMIN_KEY the API is open") {
+			t.Errorf("%s: %v", addr, err)
+		}
+		if _, err := Load(API, env("BUSU_ADDR", addr, "BUSU_ADMIN_KEY", adminKey), files()); err != nil {
+			t.Errorf("%s with a key: %v", addr, err)
+		}
+		if _, err := Load(Worker, env("BUSU_ADDR", addr), files()); err != nil {
+			t.Errorf("a worker on %s: %v", addr, err)
+		}
+	}
+}
+
+func TestBadEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		variables []string
+		want      string
+	}{
+		{"address", []string{"BUSU_ADDR", "8000"}, `BUSU_ADDR: "8000" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
+		{"port", []string{"BUSU_ADDR", "127.0.0.1:70000"}, `BUSU_ADDR: "127.0.0.1:70000" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
+		{"open", []string{"BUSU_ADDR", "0.0.0.0:8000"}, "BUSU_ADDR: without BUSU_ADMIN_KEY the API is open, so it does not listen on 0.0.0.0:8000 beyond this machine; set BUSU_ADMIN_KEY, or listen on 127.0.0.1:8000"},
+		{"short key", []string{"BUSU_ADMIN_KEY", "fifteen-letters"}, "BUSU_ADMIN_KEY: it is shorter than 16 characters; make one with: openssl rand -hex 32"},
+		{"key with a break", []string{"BUSU_ADMIN_KEY", "0123456789\nabcdefgh"}, "BUSU_ADMIN_KEY: it holds a space, a line break or another character that no key has, or is too long; copy the secret again, without quotes"},
+		{"both", []string{"OPENAI_API_KEY", "a", "OPENAI_API_KEY_FILE", "/key"}, "OPENAI_API_KEY: both it and OPENAI_API_KEY_FILE are set; unset one of them"},
+		{"both of a store", []string{"REDIS_URL", "redis://a", "REDIS_URL_FILE", "/key"}, "REDIS_URL: both it and REDIS_URL_FILE are set; unset one of them"},
+		{"no such file", []string{"CEREBRAS_API_KEY_FILE", "/nowhere"}, "CEREBRAS_API_KEY_FILE: the file it names cannot be read (no such file); check the path and its permissions"},
+		{"forbidden file", []string{"CEREBRAS_API_KEY_FILE", "/forbidden"}, "CEREBRAS_API_KEY_FILE: the file it names cannot be read (permission denied); check the path and its permissions"},
+		{"broken file", []string{"CEREBRAS_API_KEY_FILE", "/broken"}, "CEREBRAS_API_KEY_FILE: the file it names cannot be read (reading it failed); check the path and its permissions"},
+		{"empty file", []string{"CEREBRAS_API_KEY_FILE", "/empty"}, "CEREBRAS_API_KEY_FILE: the file it names is empty; write the secret into it"},
+		{"no config", []string{"BUSU_CONFIG", "/nowhere"}, "BUSU_CONFIG: the file it names cannot be read (no such file); check the path, or unset it to run on defaults"},
+		{"level", []string{"BUSU_LOG_LEVEL", "wran"}, `BUSU_LOG_LEVEL: "wran" is no log level; did you mean "warn"?`},
+		{"format", []string{"BUSU_LOG_FORMAT", "yaml"}, `BUSU_LOG_FORMAT: "yaml" is no log format; it can be text, json or auto`},
+		{"otlp", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "otel:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: it is not an http or https address of a host; write it like http://127.0.0.1:4318, without user or password"},
+		{"database", []string{"DATABASE_URL", "mysql://u:pw@db/x"}, "DATABASE_URL: it does not begin with postgres:// or postgresql://; write postgres://user:password@host:port/… with special characters percent-encoded"},
+		{"redis host", []string{"REDIS_URL", "redis://:pw@"}, "REDIS_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
+		{"redis port", []string{"REDIS_CACHE_URL", "redis://a:6379,b:x"}, "REDIS_CACHE_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
+		{"slash in password", []string{"DATABASE_URL", "postgres://u:p/w@db/x"}, "DATABASE_URL: its user or password holds a / or ?; write postgres://user:password@host:port/… with special characters percent-encoded"},
+		{"several", []string{"BUSU_ADMIN_KEY", "short", "BUSU_LOG_LEVEL", "loud"},
+			"BUSU_ADMIN_KEY: it is shorter than 16 characters; make one with: openssl rand -hex 32\n" +
+				`BUSU_LOG_LEVEL: "loud" is no log level; it can be debug, info, warn or error`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Load(All, env(c.variables...), brokenFiles)
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("Load gave %v, want Problems", err)
+			}
+			if err.Error() != c.want {
+				t.Errorf("problems\n%s\nwant\n%s", err, c.want)
+			}
+			checkEachHasAHint(t, problems)
+		})
+	}
+}
+
+func brokenFiles(path string) ([]byte, error) {
+	switch path {
+	case "/empty":
+		return []byte("\n"), nil
+	case "/key":
+		return []byte("key"), nil
+	case "/forbidden":
+		return nil, fs.ErrPermission
+	case "/broken":
+		return nil, errors.New("input/output error on " + path)
+	}
+	return nil, fs.ErrNotExist
+}
+
+func TestStoreAddressesThatAreFine(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"postgres://db", "postgresql://u:p%40w@[::1]:5432/busu", "postgres://a:1,b:2/busu?target_session_attrs=read-write",
+		"postgres:///busu?host=/run/postgresql", "postgres://u:p@w@db/busu",
+	} {
+		if _, err := Load(Worker, env("DATABASE_URL", url), files()); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, url := range []string{"redis://r", "rediss://user:pw@r:6380/2", "redis://a,b,c", "redis://[::1]:6379"} {
+		if _, err := Load(Worker, env("REDIS_URL", url), files()); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestProblemsOfBothSourcesComeTogether(t *testing.T) {
+	t.Parallel()
+	_, err := Load(All, env("BUSU_CONFIG", "busu.yaml", "BUSU_LOG_LEVEL", "x"), files("busu.yaml", "limit: {}\n"))
+	want := "BUSU_LOG_LEVEL: \"x\" is no log level; it can be debug, info, warn or error\n" +
+		"busu.yaml line 1: unknown key \"limit\"; did you mean \"limits\"?"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}

@@ -1,0 +1,189 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/busuhq/busu/internal/pricing"
+)
+
+// loader is a configuration while it is read.
+type loader struct {
+	cfg         Config
+	env         environment
+	doc         document
+	prices      pricing.Table
+	providerAt  map[string]value // where the file names each provider
+	modelAt     map[string]value // and each model
+	modelsGiven bool
+}
+
+// FromEnvironment loads the configuration of this process from its
+// environment and file system.
+func FromEnvironment(p Process) (Config, error) {
+	return Load(p, os.LookupEnv, os.ReadFile)
+}
+
+// Load reads the variables that env knows and the files that they name. The
+// error is Problems when the configuration is wrong: all of them at once.
+func Load(p Process, env func(string) (string, bool), read func(string) ([]byte, error)) (Config, error) {
+	prices, err := pricing.Builtin()
+	if err != nil {
+		return Config{}, err
+	}
+	l := loader{
+		cfg:        defaults(),
+		env:        environment{lookup: env, read: read, secrets: map[string]secretRead{}},
+		prices:     prices,
+		providerAt: map[string]value{},
+		modelAt:    map[string]value{},
+	}
+	l.cfg.Process = p
+	l.environment()
+	l.file()
+	if err := append(l.env.problems, l.doc.problems...).sorted(); err != nil {
+		return Config{}, err
+	}
+	return l.cfg, nil
+}
+
+// environment reads what the contract lists, except the providers' keys, which
+// are read where a provider needs them.
+func (l *loader) environment() {
+	e, c := &l.env, &l.cfg
+	c.File = e.text("BUSU_CONFIG", "")
+	c.StateDir = filepath.Clean(e.text("BUSU_STATE_DIR", ".local"))
+	c.AdminKey = e.adminKey()
+	c.Addr = e.addr(c.Process, c.AdminKey)
+	c.Database = e.store("DATABASE_URL", "postgres", "postgresql")
+	c.Redis = e.store("REDIS_URL", "redis", "rediss")
+	c.RedisCache = e.store("REDIS_CACHE_URL", "redis", "rediss")
+	if !c.RedisCache.IsSet() {
+		c.RedisCache = c.Redis
+	}
+	c.LogLevel = e.logLevel()
+	c.LogFormat = e.logFormat()
+	c.OTLPEndpoint = e.otlpEndpoint()
+	for _, key := range notYetKeys {
+		if e.text(key, e.text(key+"_FILE", "")) != "" {
+			c.Notes = append(c.Notes, key+" is set, but its provider comes with a later release; its models are not used")
+		}
+	}
+}
+
+// file reads busu.yaml and gives every section that it leaves out its default:
+// providers first, then models, then what names models.
+func (l *loader) file() {
+	sections := l.sections()
+	l.readProviders(sections["providers"])
+	if v, given := sections["models"]; given {
+		l.modelsGiven = v.list(l.model) > 0
+	}
+	l.completeModels()
+	for _, section := range []field{
+		{"routing", l.routing}, {"cache", l.cache}, {"retention", l.retention},
+		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits},
+	} {
+		if v, given := sections[section.name]; given {
+			section.read(v)
+		}
+	}
+	l.completeRouting()
+	l.noteIdle()
+}
+
+var index = regexp.MustCompile(`\[[0-9]+\]`)
+
+// noteIdle tells of settings that somebody made and that do nothing yet.
+func (l *loader) noteIdle() {
+	var found []string
+	for _, path := range l.doc.given {
+		path = index.ReplaceAllString(path, "")
+		if slices.Contains(idle, path) && !slices.Contains(found, path) {
+			found = append(found, path)
+		}
+	}
+	if len(found) > 0 {
+		l.note("no effect in this build yet: %s", strings.Join(found, ", "))
+	}
+}
+
+// sections splits the file at its top.
+func (l *loader) sections() map[string]value {
+	top, ok := l.open()
+	if !ok {
+		return nil
+	}
+	var fields []field
+	for _, name := range []string{"providers", "models", "routing", "cache", "retention", "streams", "journal", "limits"} {
+		fields = append(fields, field{name, func(value) {}})
+	}
+	return top.object(fields...)
+}
+
+// readProviders reads those of the file, or takes the defaults. A section in
+// which every provider is wrong does not bring in others.
+func (l *loader) readProviders(v value) {
+	if v.doc != nil && v.list(l.provider) > 0 {
+		return
+	}
+	l.defaultProviders()
+}
+
+// open reads and parses the file; ok is false when there is none to use.
+func (l *loader) open() (top value, ok bool) {
+	if l.cfg.File == "" {
+		return value{}, false
+	}
+	l.doc.file = filepath.Base(l.cfg.File)
+	text, err := l.env.read(l.cfg.File)
+	if err != nil {
+		l.env.wrong("BUSU_CONFIG", "the file it names cannot be read ("+reason(err)+")", "check the path, or unset it to run on defaults")
+		return value{}, false
+	}
+	return l.doc.parse(text)
+}
+
+// defaultProviders are those whose keys are set, and with none the simulated.
+func (l *loader) defaultProviders() {
+	for _, known := range presets {
+		if known.keyEnv == "" {
+			continue
+		}
+		if key, set := l.env.secret(known.keyEnv); set {
+			l.cfg.Providers = append(l.cfg.Providers, known.provider(key))
+			l.note("%s is set: provider %s serves", known.keyEnv, known.name)
+		}
+	}
+	if len(l.cfg.Providers) == 0 {
+		simulated, _ := presetNamed(KindSimulated)
+		l.cfg.Providers = []Provider{simulated.provider(Secret{})}
+		l.note("no provider key is set: the simulated provider answers, at no cost; set %s for real models", oneOf(presetKeys()))
+	}
+}
+
+func presetKeys() []string {
+	var keys []string
+	for _, p := range presets {
+		if p.keyEnv != "" {
+			keys = append(keys, p.keyEnv)
+		}
+	}
+	return keys
+}
+
+func (l *loader) completeRouting() {
+	if l.cfg.Routing.BaselineModel != "" || len(l.cfg.Models) == 0 {
+		return
+	}
+	l.cfg.Routing.BaselineModel = defaultBaseline(l.cfg.Models)
+	l.note("savings are measured against %s, the cheapest model of the most demanding tier; routing.baseline_model names another", l.cfg.Routing.BaselineModel)
+}
+
+func (l *loader) note(format string, args ...any) {
+	l.cfg.Notes = append(l.cfg.Notes, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}

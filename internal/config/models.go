@@ -1,0 +1,159 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+var modelID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
+
+// model reads one item of models. One with mistakes is kept if it has an id,
+// so that a baseline_model which names it is not called wrong too.
+func (l *loader) model(v value) {
+	var m Model
+	given := v.object(
+		field{"id", func(v value) { l.modelID(v, &m) }},
+		field{"provider", func(v value) { l.modelProvider(v, &m) }},
+		field{"upstream", func(v value) { v.filled(&m.Upstream) }},
+		field{"tier", func(v value) { tier(v, &m) }},
+		field{"input_usd_per_mtok", func(v value) { v.price(&m.Price.Input) }},
+		field{"cached_input_usd_per_mtok", func(v value) { v.price(&m.Price.CachedInput) }},
+		field{"output_usd_per_mtok", func(v value) { v.price(&m.Price.Output) }},
+		field{"context_tokens", func(v value) { v.count(&m.ContextTokens, 1, 1_000_000_000) }},
+	)
+	if given == nil {
+		return
+	}
+	for _, key := range []string{"id", "provider"} {
+		if _, ok := given[key]; !ok {
+			v.wrong(v.path+" has no "+key, "add "+key+": …")
+		}
+	}
+	l.completeModel(v, given, &m)
+	if m.ID != "" {
+		l.cfg.Models = append(l.cfg.Models, m)
+		l.modelAt[m.ID] = v
+	}
+}
+
+func (l *loader) modelID(v value, m *Model) {
+	var id string
+	if !v.text(&id) {
+		return
+	}
+	m.Upstream = id // unless the file says otherwise below
+	first, twice := l.modelAt[id]
+	switch {
+	case id == "auto" || strings.HasPrefix(id, "auto:"):
+		v.wrong(fmt.Sprintf("%s %q is taken: callers write it to have busu choose", v.path, shorten(id)), "give the model another id")
+	case !modelID.MatchString(id):
+		v.wrong(fmt.Sprintf("%s %q is no id", v.path, shorten(id)), "use letters, digits and . _ : / @ + -, at most 128")
+	case twice:
+		v.wrong(fmt.Sprintf("a second model has the id %q", shorten(id)), fmt.Sprintf("the first is on line %d; rename one", first.line))
+	default:
+		m.ID = id
+	}
+}
+
+func (l *loader) modelProvider(v value, m *Model) {
+	var name string
+	if !v.text(&name) {
+		return
+	}
+	if _, ok := l.cfg.Provider(name); ok {
+		m.Provider = name
+		return
+	}
+	names := make([]string, len(l.cfg.Providers))
+	for i, p := range l.cfg.Providers {
+		names[i] = p.Name
+	}
+	if len(names) == 0 { // all of them are wrong, and said so
+		return
+	}
+	v.wrong(fmt.Sprintf("%s: no provider is named %q", v.path, shorten(name)), did(name, names))
+}
+
+func tier(v value, m *Model) {
+	names := make([]string, 0, len(llm.Tiers()))
+	for _, t := range llm.Tiers() {
+		names = append(names, string(t))
+	}
+	var name string
+	if v.choice(&name, names...) {
+		m.Tier = llm.Tier(name)
+	}
+}
+
+// completeModel takes from the price table what the file leaves out, and asks
+// for what neither has: a model without a price is a mistake, never free.
+func (l *loader) completeModel(v value, given map[string]value, m *Model) {
+	p, found := l.cfg.Provider(m.Provider)
+	if !found {
+		return
+	}
+	row, listed := catalogRow(p, l.prices, m.Upstream)
+	if _, ok := given["tier"]; !ok {
+		m.Tier = row.Tier
+		if !listed {
+			v.wrong(fmt.Sprintf("%s has no tier", v.path), "add tier: simple, moderate or complex")
+		}
+	}
+	if _, ok := given["context_tokens"]; !ok {
+		m.ContextTokens = row.ContextTokens
+	}
+	_, input := given["input_usd_per_mtok"]
+	_, output := given["output_usd_per_mtok"]
+	_, cached := given["cached_input_usd_per_mtok"]
+	switch {
+	case input && output:
+		if !cached {
+			m.Price.CachedInput = m.Price.Input
+		}
+	case listed && !input && !output && !cached:
+		m.Price = row.Price
+	default:
+		v.wrong(v.path+" has no price", "add input_usd_per_mtok and output_usd_per_mtok, 0 for a model that costs nothing")
+	}
+	if at, ok := given["cached_input_usd_per_mtok"]; ok && input && m.Price.CachedInput > m.Price.Input {
+		at.wrong(at.path+" is more than input_usd_per_mtok", "a cached token never costs more than a fresh one")
+	}
+}
+
+// completeModels gives every configured provider the models of the catalog
+// when the file lists none.
+func (l *loader) completeModels() {
+	if l.modelsGiven {
+		l.note("the models come from %s", l.cfg.File)
+		l.warnUnused()
+		return
+	}
+	for _, p := range l.cfg.Providers {
+		rows := catalog(p, l.prices)
+		if p.Kind != KindSimulated && len(rows) > 0 {
+			l.note("models and prices of %s come from the built-in table of %s", p.Name, l.prices.Version)
+		}
+		if at, inFile := l.providerAt[p.Name]; inFile && len(rows) == 0 && p.BaseURL != "" {
+			at.wrong(fmt.Sprintf("no model of provider %s is known", p.Name), "list its models, with their prices, under models")
+		}
+		for _, row := range rows {
+			m := modelOf(p, row)
+			if _, taken := l.cfg.Model(m.ID); taken {
+				m.ID = p.Name + "/" + m.ID
+			}
+			l.cfg.Models = append(l.cfg.Models, m)
+		}
+	}
+}
+
+func (l *loader) warnUnused() {
+	for _, p := range l.cfg.Providers {
+		if !slices.ContainsFunc(l.cfg.Models, func(m Model) bool { return m.Provider == p.Name }) {
+			l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("provider %s has no model under models, so it is never asked", p.Name))
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"time"
+
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
+)
+
+// preset is what is known of a provider by its name alone.
+type preset struct {
+	name    string // also its name in the price table
+	kind    string
+	baseURL string
+	keyEnv  string
+}
+
+// presets, in the order in which their models come.
+var presets = []preset{
+	{name: "openai", kind: KindOpenAI, baseURL: "https://api.openai.com/v1", keyEnv: "OPENAI_API_KEY"},
+	{name: "openrouter", kind: KindOpenAI, baseURL: "https://openrouter.ai/api/v1", keyEnv: "OPENROUTER_API_KEY"},
+	{name: "cerebras", kind: KindOpenAI, baseURL: "https://api.cerebras.ai/v1", keyEnv: "CEREBRAS_API_KEY"},
+	{name: "simulated", kind: KindSimulated},
+}
+
+func presetNamed(name string) (preset, bool) {
+	for _, p := range presets {
+		if p.name == name {
+			return p, true
+		}
+	}
+	return preset{}, false
+}
+
+// newProvider is a provider with every default.
+func newProvider() Provider {
+	return Provider{
+		MaxConcurrency: 64,
+		Timeout:        60 * time.Second,
+		Simulation:     Simulation{Seed: 1, Speed: 1},
+	}
+}
+
+func (p preset) provider(key Secret) Provider {
+	provider := newProvider()
+	provider.Name, provider.Kind, provider.BaseURL = p.name, p.kind, p.baseURL
+	provider.APIKeyEnv, provider.APIKey = p.keyEnv, key
+	return provider
+}
+
+const (
+	kiloTokens  = 1000
+	nanosDollar = 1_000_000_000
+	nanosCent   = nanosDollar / 100
+)
+
+// simulatedRows are the simulated provider's models, at typical prices of a
+// small, a medium and a large model. Its cached prices equal the fresh ones:
+// it caches nothing.
+var simulatedRows = []pricing.Row{
+	simulatedRow("small", llm.TierSimple, 15*nanosCent, 60*nanosCent),
+	simulatedRow("medium", llm.TierModerate, 80*nanosCent, 4*nanosDollar),
+	simulatedRow("large", llm.TierComplex, 3*nanosDollar, 15*nanosDollar),
+}
+
+func simulatedRow(model string, tier llm.Tier, input, output pricing.Nanos) pricing.Row {
+	return pricing.Row{
+		Provider: KindSimulated, Model: model, Tier: tier, ContextTokens: 128 * kiloTokens,
+		Price: pricing.Price{Input: input, CachedInput: input, Output: output},
+	}
+}
+
+// catalog lists what is known of a provider's models: the simulated ones, or
+// the price table's where the provider is asked at its own address. Another
+// address under a known name may charge something else.
+func catalog(p Provider, prices pricing.Table) []pricing.Row {
+	if p.Kind == KindSimulated {
+		return simulatedRows
+	}
+	for _, known := range presets {
+		if known.kind == p.Kind && known.baseURL == p.BaseURL {
+			return prices.Of(known.name)
+		}
+	}
+	return nil
+}
+
+func catalogRow(p Provider, prices pricing.Table, upstream string) (pricing.Row, bool) {
+	for _, row := range catalog(p, prices) {
+		if row.Model == upstream {
+			return row, true
+		}
+	}
+	return pricing.Row{}, false
+}
+
+func modelOf(p Provider, row pricing.Row) Model {
+	return Model{
+		Model: llm.Model{ID: row.Model, Provider: p.Name, Upstream: row.Model, Tier: row.Tier, ContextTokens: row.ContextTokens},
+		Price: row.Price,
+	}
+}
+
+// defaultBaseline is the cheapest model of the most demanding tier there is:
+// what a careful team would use for everything, so that savings against it
+// flatter nobody.
+func defaultBaseline(models []Model) string {
+	best := -1
+	for i, m := range models {
+		if best < 0 || m.Tier.Rank() > models[best].Tier.Rank() ||
+			(m.Tier == models[best].Tier && listPrice(m) < listPrice(models[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return ""
+	}
+	return models[best].ID
+}
+
+// listPrice orders models by what they cost with as many tokens in as out.
+func listPrice(m Model) pricing.Nanos { return m.Price.Input + m.Price.Output }

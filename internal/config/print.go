@@ -1,0 +1,143 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/busuhq/busu/internal/pricing"
+)
+
+// Print writes the effective configuration: the environment as comments, then
+// a busu.yaml that loads to the same. Secrets show as [set], passwords as ***.
+func (c Config) Print(w io.Writer) error {
+	p := &printer{}
+	p.environment(c)
+	p.providers(c.Providers)
+	p.models(c.Models)
+	p.policies(c)
+	_, err := io.WriteString(w, p.text.String())
+	return err
+}
+
+// printer collects lines.
+type printer struct{ text strings.Builder }
+
+func (p *printer) line(format string, args ...any) { fmt.Fprintf(&p.text, format+"\n", args...) }
+
+// plain are texts that YAML reads as themselves, but for the reserved words.
+var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/-]*$`)
+
+// reserved are words that some version of YAML reads as something else.
+var reserved = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+// quote writes text so that every YAML reads it as the same text.
+func quote(s string) string {
+	if plain.MatchString(s) && !slices.Contains(reserved, strings.ToLower(s)) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+func (p *printer) environment(c Config) {
+	p.line("# environment")
+	for _, variable := range []struct{ name, value string }{
+		{"BUSU_ADDR", c.Addr},
+		{"BUSU_CONFIG", c.File},
+		{"BUSU_STATE_DIR", c.StateDir},
+		{"BUSU_ADMIN_KEY", c.AdminKey.String()},
+		{"BUSU_LOG_LEVEL", strings.ToLower(c.LogLevel.String())},
+		{"BUSU_LOG_FORMAT", string(c.LogFormat)},
+		{"DATABASE_URL", c.Database.String()},
+		{"REDIS_URL", c.Redis.String()},
+		{"REDIS_CACHE_URL", c.RedisCache.String()},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLPEndpoint},
+	} {
+		p.variable(variable.name, variable.value)
+	}
+	seen := map[string]bool{}
+	for _, provider := range c.Providers {
+		if name := provider.APIKeyEnv; name != "" && !seen[name] {
+			seen[name] = true
+			p.variable(name, provider.APIKey.String())
+		}
+	}
+}
+
+func (p *printer) variable(name, value string) {
+	if value == "" {
+		p.line("# %s is not set", name)
+		return
+	}
+	p.line("# %s=%s", name, value)
+}
+
+func (p *printer) providers(providers []Provider) {
+	p.line("\nproviders:")
+	for _, provider := range providers {
+		p.line("  - name: %s", quote(provider.Name))
+		p.line("    kind: %s", provider.Kind)
+		if provider.BaseURL != "" {
+			p.line("    base_url: %s", quote(provider.BaseURL))
+		}
+		if provider.APIKeyEnv != "" {
+			p.line("    api_key_env: %s", provider.APIKeyEnv)
+		}
+		p.line("    max_concurrency: %d", provider.MaxConcurrency)
+		p.line("    timeout: %s", formatDuration(provider.Timeout))
+		if provider.Kind == KindSimulated {
+			p.line("    seed: %d", provider.Simulation.Seed)
+			p.line("    speed: %s", decimal(provider.Simulation.Speed))
+			p.line("    failure_rate: %s", decimal(provider.Simulation.FailureRate))
+		}
+	}
+}
+
+func (p *printer) models(models []Model) {
+	p.line("\nmodels:")
+	for _, m := range models {
+		p.line("  - id: %s", quote(m.ID))
+		p.line("    provider: %s", quote(m.Provider))
+		p.line("    upstream: %s", quote(m.Upstream))
+		p.line("    tier: %s", m.Tier)
+		for _, price := range []struct {
+			key   string
+			nanos pricing.Nanos
+		}{
+			{"input_usd_per_mtok", m.Price.Input},
+			{"cached_input_usd_per_mtok", m.Price.CachedInput},
+			{"output_usd_per_mtok", m.Price.Output},
+		} {
+			p.line("    %s: %s", price.key, price.nanos)
+		}
+		if m.ContextTokens > 0 {
+			p.line("    context_tokens: %d", m.ContextTokens)
+		}
+	}
+}
+
+func (p *printer) policies(c Config) {
+	p.line("\nrouting:")
+	p.line("  strategy: %s", c.Routing.Strategy)
+	p.line("  baseline_model: %s", quote(c.Routing.BaselineModel))
+	p.line("  quality_target: %s", decimal(c.Routing.QualityTarget))
+	p.line("  holdout: %s", decimal(c.Routing.Holdout))
+	p.line("  default_experiment: %s", quote(c.Routing.DefaultExperiment))
+	p.line("\ncache:\n  ttl: %s\n  scope: %s", formatDuration(c.Cache.TTL), c.Cache.Scope)
+	p.line("\nretention:\n  prompts: %s", c.Retention.Prompts)
+	p.line("  features: %s\n  completions: %s", formatDuration(c.Retention.Features), formatDuration(c.Retention.Completions))
+	groups := make([]string, len(c.Streams.Groups))
+	for i, group := range c.Streams.Groups {
+		groups[i] = quote(group)
+	}
+	p.line("\nstreams:\n  partitions: %d", c.Streams.Partitions)
+	p.line("  retention: %s\n  groups: [%s]", formatDuration(c.Streams.Retention), strings.Join(groups, ", "))
+	p.line("\njournal:\n  max_bytes: %s\n  sync: %s", formatBytes(c.Journal.MaxBytes), formatDuration(c.Journal.Sync))
+	p.line("\nlimits:\n  when_unavailable: %s", c.Limits.WhenUnavailable)
+}
+
+// decimal writes the shortest decimal that reads back as x.
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

@@ -1,0 +1,120 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// defaults is a configuration without environment and file.
+func defaults() Config {
+	return Config{
+		Routing:   Routing{Strategy: defaultStrategy, QualityTarget: 0.95, Holdout: 0.02},
+		Cache:     Cache{TTL: 5 * time.Minute, Scope: "project"},
+		Retention: Retention{Prompts: "none", Features: 90 * day, Completions: 400 * day},
+		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
+		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond},
+		Limits:    Limits{WhenUnavailable: "closed"},
+	}
+}
+
+const (
+	longest            = 3650 * day
+	minStreamRetention = 15 * time.Minute // promised to whoever tails a stream
+	minJournalBytes    = 16 << 20
+	maxJournalBytes    = 64 << 40
+)
+
+func (l *loader) routing(v value) {
+	r := &l.cfg.Routing
+	v.object(
+		field{"strategy", func(v value) { strategy(v, r) }},
+		field{"baseline_model", func(v value) { l.baselineModel(v, r) }},
+		field{"quality_target", func(v value) { v.number(&r.QualityTarget, 0, 1) }},
+		field{"holdout", func(v value) { v.number(&r.Holdout, 0, 1) }},
+		field{"default_experiment", func(v value) { v.text(&r.DefaultExperiment) }},
+	)
+}
+
+func strategy(v value, r *Routing) {
+	if !v.choice(&r.Strategy, StrategyComplexity, StrategyLearning, StrategyHybrid) {
+		return
+	}
+	if hint, not := notYetStrategies[r.Strategy]; not {
+		v.wrong(fmt.Sprintf("%s: this build does not have the strategy %s", v.path, r.Strategy), hint)
+	}
+}
+
+func (l *loader) baselineModel(v value, r *Routing) {
+	var id string
+	if !v.text(&id) || id == "" { // "" asks for the default
+		return
+	}
+	r.BaselineModel = id
+	if _, ok := l.cfg.Model(id); ok || len(l.cfg.Models) == 0 {
+		return
+	}
+	ids := make([]string, len(l.cfg.Models))
+	for i, m := range l.cfg.Models {
+		ids[i] = m.ID
+	}
+	v.wrong(fmt.Sprintf("%s: no model has the id %q", v.path, shorten(id)), did(id, ids))
+}
+
+func (l *loader) cache(v value) {
+	c := &l.cfg.Cache
+	v.object(
+		field{"ttl", func(v value) { v.duration(&c.TTL, 0, 30*day) }},
+		field{"scope", func(v value) { v.choice(&c.Scope, "key", "project", "all") }},
+	)
+}
+
+func (l *loader) retention(v value) {
+	r := &l.cfg.Retention
+	v.object(
+		field{"prompts", func(v value) { v.choice(&r.Prompts, "none", "full") }},
+		field{"features", func(v value) { v.duration(&r.Features, day, longest) }},
+		field{"completions", func(v value) { v.duration(&r.Completions, day, longest) }},
+	)
+}
+
+func (l *loader) streams(v value) {
+	s := &l.cfg.Streams
+	v.object(
+		field{"partitions", func(v value) { v.count(&s.Partitions, 1, 256) }},
+		field{"retention", func(v value) { v.duration(&s.Retention, minStreamRetention, 30*day) }},
+		field{"groups", func(v value) { v.list(func(v value) { group(v, s) }) }},
+	)
+}
+
+var groupName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func group(v value, s *Streams) {
+	var name string
+	if !v.text(&name) {
+		return
+	}
+	switch {
+	case !groupName.MatchString(name):
+		v.wrong(fmt.Sprintf("%s %q is no name of a consumer group", v.path, shorten(name)), "use letters, digits, dots, dashes and underscores")
+	case name == "persist":
+		v.wrong(v.path+" is busu's own group", "name only groups of outside readers")
+	case slices.Contains(s.Groups, name):
+		v.wrong(fmt.Sprintf("%s names %q again", v.path, name), "remove it")
+	default:
+		s.Groups = append(s.Groups, name)
+	}
+}
+
+func (l *loader) journal(v value) {
+	j := &l.cfg.Journal
+	v.object(
+		field{"max_bytes", func(v value) { v.bytes(&j.MaxBytes, minJournalBytes, maxJournalBytes) }},
+		field{"sync", func(v value) { v.duration(&j.Sync, 0, 10*time.Second) }},
+	)
+}
+
+func (l *loader) limits(v value) {
+	v.object(field{"when_unavailable", func(v value) { v.choice(&l.cfg.Limits.WhenUnavailable, "closed", "open") }})
+}

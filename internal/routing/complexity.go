@@ -1,0 +1,97 @@
+package routing
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/prompt"
+)
+
+// Complexity plans by the prompt's complexity alone: without learned weights,
+// deterministic, and explainable in one sentence.
+//
+// It plans the cheapest candidate of the prompt's tier or above, the one of
+// the lower tier where costs are equal, and the cheapest of the best tier
+// below when there is none. Fallbacks follow: the prompt's tier, those above
+// it upwards, those below it downwards, and by cost within each.
+type Complexity struct{}
+
+// Name is "complexity", the name callers choose it by.
+func (Complexity) Name() string { return "complexity" }
+
+// Plan implements Strategy.
+func (s Complexity) Plan(r Request, candidates []Candidate) (Plan, error) {
+	choices, err := fits(r, candidates)
+	if err != nil {
+		return Plan{}, err
+	}
+	score := r.Prompt.Complexity
+	tier := Tier(score)
+	order(choices, tier.Rank())
+	choices[0].Probability = 1
+	return Plan{
+		Strategy:   s.Name(),
+		Complexity: score,
+		Tier:       tier,
+		Confidence: confidence(score, !capable(choices[0], tier.Rank())),
+		Reason:     reason(r.Prompt, tier, choices),
+		Choices:    choices,
+	}, nil
+}
+
+// order sorts choices into the order to try them in for a prompt of the
+// wanted rank. Of equals the one named first in the model list stays first.
+func order(choices []Choice, wanted int) {
+	slices.SortStableFunc(choices, func(a, b Choice) int {
+		return cmp.Or(
+			cmp.Compare(distance(a, wanted), distance(b, wanted)),
+			cmp.Compare(a.Cost, b.Cost),
+		)
+	})
+	best := 0
+	for i, c := range choices {
+		if capable(c, wanted) && c.Cost < choices[best].Cost {
+			best = i
+		}
+	}
+	planned := choices[best]
+	copy(choices[1:best+1], choices[:best])
+	choices[0] = planned
+}
+
+func capable(c Choice, wanted int) bool { return c.Model.Tier.Rank() >= wanted }
+
+// distance ranks a choice's tier for a prompt of the wanted rank: the tier
+// itself, those above it upwards, those below it downwards.
+func distance(c Choice, wanted int) int {
+	rank := c.Model.Tier.Rank()
+	if rank >= wanted {
+		return rank - wanted
+	}
+	return len(llm.Tiers()) + wanted - rank
+}
+
+// Distances of a score from the nearest boundary of tiers. One telling word
+// moves a score by 0.05 to 0.2 there: within fairDistance the tier is a
+// toss-up, beyond clearDistance few single words change it.
+const (
+	clearDistance = 0.15
+	fairDistance  = 0.05
+)
+
+// confidence is high or medium by the score's distance to the nearest
+// boundary of tiers, and low close to one or when no candidate is up to the
+// tier.
+func confidence(score float64, overtaxed bool) Confidence {
+	away := min(math.Abs(score-prompt.ModerateFrom), math.Abs(score-prompt.ComplexFrom))
+	switch {
+	case overtaxed || away < fairDistance:
+		return ConfidenceLow
+	case away < clearDistance:
+		return ConfidenceMedium
+	default:
+		return ConfidenceHigh
+	}
+}

@@ -1,0 +1,65 @@
+package routing
+
+import (
+	"math"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// Answers to trivial prompts run to some answerShort tokens, answers to the
+// most demanding ones to answerLong: round guesses, to compare models by and
+// never to bill by.
+const (
+	answerShort = 100
+	answerLong  = 700
+)
+
+// expectedOut guesses the tokens of an answer, at most limit.
+func expectedOut(complexity float64, limit int64) int64 {
+	out := int64(answerShort + (answerLong-answerShort)*complexity)
+	return min(out, max(limit, 0))
+}
+
+// choice prices a candidate for r.
+func choice(c Candidate, r Request) Choice {
+	out := expectedOut(r.Prompt.Complexity, r.MaxTokens)
+	return Choice{
+		Candidate: c,
+		TokensOut: out,
+		Cost:      c.Price.Cost(llm.Usage{In: r.TokensIn, Out: out}),
+		UpperCost: c.Price.Cost(llm.Usage{In: r.TokensIn, Out: r.MaxTokens}),
+		Quality:   priorQuality(c.Model.Tier, r.Prompt.Complexity),
+	}
+}
+
+// fits lists a choice for each candidate whose context window holds the
+// prompt and the longest answer allowed. An unknown window (0) is taken to.
+func fits(r Request, candidates []Candidate) ([]Choice, error) {
+	needed := addSaturating(max(r.TokensIn, 0), max(r.MaxTokens, 0))
+	choices := make([]Choice, 0, len(candidates))
+	tooSmall := &ContextError{Needed: needed}
+	for _, c := range candidates {
+		window := int64(c.Model.ContextTokens)
+		if window == 0 || window >= needed {
+			choices = append(choices, choice(c, r))
+			continue
+		}
+		if window > tooSmall.Largest {
+			tooSmall.Largest, tooSmall.Model = window, c.Model.ID
+		}
+	}
+	if len(choices) > 0 {
+		return choices, nil
+	}
+	if len(candidates) == 0 {
+		return nil, ErrNoCandidate
+	}
+	return nil, tooSmall
+}
+
+func addSaturating(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}

@@ -1,0 +1,86 @@
+// Package routing decides which model answers a prompt. A strategy turns what
+// is known about a request into a Plan: the models in the order to try them,
+// with predicted quality, expected cost and propensity, and a reason that a
+// person can check.
+//
+// Strategies are pure: no I/O, no clock, no global state. The same request and
+// candidates give the same plan on every replica.
+//
+// All strategies choose the model with the largest q − λ·cost and differ in
+// where the predicted quality q comes from. complexity states its goal as a
+// bar on q instead of a price λ: the cheapest model whose prior quality
+// reaches the bar.
+package routing
+
+import (
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/prompt"
+)
+
+// Strategy turns a request into a plan over candidates, which it must not
+// change. Plan may be called from many goroutines. Its only error is, to
+// errors.Is, ErrNoCandidate; a *ContextError when context windows are why.
+//
+// What a strategy has learned is part of its value, so that a new snapshot is
+// a new Strategy; chance comes in with the Request.
+type Strategy interface {
+	Name() string
+	Plan(r Request, candidates []Candidate) (Plan, error)
+}
+
+// Candidate is a model that may be chosen, at its price.
+type Candidate struct {
+	Model llm.Model
+	Price pricing.Price
+}
+
+// Request is what a strategy may look at.
+type Request struct {
+	Prompt    prompt.Features // of the last user turn
+	TokensIn  int64           // estimated prompt tokens of the whole request
+	MaxTokens int64           // upper limit of generated tokens
+}
+
+// Choice is one model of a plan.
+type Choice struct {
+	Candidate
+	TokensOut   int64         // expected length of the answer
+	Cost        pricing.Nanos // expected, for TokensIn and TokensOut
+	UpperCost   pricing.Nanos // when all MaxTokens are used
+	Quality     float64       // predicted chance of a good answer, 0 … 1
+	Probability float64       // propensity: how likely the strategy put this one first
+}
+
+// Confidence says how sure a strategy is of its plan.
+type Confidence string
+
+// The confidences a plan can have.
+const (
+	ConfidenceHigh   Confidence = "high"
+	ConfidenceMedium Confidence = "medium"
+	ConfidenceLow    Confidence = "low"
+)
+
+// Plan is the decision on one request. Choices is never empty: the first is
+// planned, the others are fallbacks in the order to try them.
+type Plan struct {
+	Strategy   string
+	Complexity float64
+	Tier       llm.Tier // the tier the prompt asks for
+	Confidence Confidence
+	Reason     string // one sentence
+	Choices    []Choice
+}
+
+// Tier is the tier that a complexity score asks for.
+func Tier(complexity float64) llm.Tier {
+	switch {
+	case complexity < prompt.ModerateFrom:
+		return llm.TierSimple
+	case complexity < prompt.ComplexFrom:
+		return llm.TierModerate
+	default:
+		return llm.TierComplex
+	}
+}

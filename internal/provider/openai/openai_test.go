@@ -1,0 +1,260 @@
+package openai
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+const key = "sk-test-0123456789abcdef"
+
+// vendor starts a fake vendor and a provider that talks to it.
+func vendor(t *testing.T, handler http.HandlerFunc) *Provider {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return provider(t, Options{Name: "acme", BaseURL: server.URL + "/v1/", APIKey: key})
+}
+
+func provider(t *testing.T, o Options) *Provider {
+	t.Helper()
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func question() llm.Request {
+	return llm.Request{Model: "m-1", MaxTokens: 50, Messages: []llm.Message{{Role: llm.RoleUser, Content: "Capital of Peru?"}}}
+}
+
+// mustFail checks what holds for every failure and returns it.
+func mustFail(t *testing.T, err error, want llm.ErrorKind) *llm.ProviderError {
+	t.Helper()
+	var failed *llm.ProviderError
+	if !errors.As(err, &failed) {
+		t.Fatalf("not a provider error: %v", err)
+	}
+	if failed.Kind != want || failed.Provider != "acme" {
+		t.Errorf("got %s, want %s: %v", failed.Kind, want, err)
+	}
+	if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, key) || strings.Contains(text, key[:20]) || len(text) > 3000 {
+		t.Errorf("the key, or too much, is in the error: %s", text)
+	}
+	return failed
+}
+
+func TestCompleteSendsAndReads(t *testing.T) {
+	t.Parallel()
+	zero := 0.0
+	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		want := `{"model":"m-1","messages":[{"role":"user","content":"Capital of Peru?"}],"max_tokens":50,"temperature":0}`
+		if r.Method != http.MethodPost || r.URL.Path != "/v1/chat/completions" || string(body) != want {
+			t.Errorf("%s %s %s", r.Method, r.URL, body)
+		}
+		if r.Header.Get("Authorization") != "Bearer "+key || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("headers %v", r.Header)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, recorded)
+	})
+	r := question()
+	r.Temperature = &zero
+	got, err := p.Complete(t.Context(), r)
+	want := llm.Response{Text: "Lima.", FinishReason: llm.FinishStop,
+		Usage: llm.Usage{In: 1200, CachedIn: 1024, Out: 300, Reasoning: 256}}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestTheLimitsName(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://api.openai.com/v1":          `"max_completion_tokens":50`,
+		"https://eu.api.OpenAI.com/v1":       `"max_completion_tokens":50`,
+		"https://openrouter.ai/api/v1":       `"max_tokens":50`,
+		"http://localhost:11434/v1":          `"max_tokens":50`,
+		"https://openai.com.example.test/v1": `"max_tokens":50`,
+	} {
+		body, err := json.Marshal(provider(t, Options{BaseURL: base}).wire(question()))
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s, %v", base, body, err)
+		}
+	}
+}
+
+func TestWithoutAKeyNoneIsSent(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := r.Header["Authorization"]; ok {
+			t.Error("an Authorization header was sent")
+		}
+		_, _ = io.WriteString(w, recorded)
+	}))
+	t.Cleanup(server.Close)
+	if _, err := provider(t, Options{BaseURL: server.URL, Client: server.Client()}).Complete(t.Context(), question()); err != nil {
+		t.Error(err)
+	}
+}
+
+// hang answers nothing until the test is over, or the client has left.
+func hang(t *testing.T, before func(http.ResponseWriter)) (p *Provider, reached chan struct{}) {
+	reached, over := make(chan struct{}, 1), make(chan struct{})
+	p = vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		before(w)
+		reached <- struct{}{}
+		select {
+		case <-over:
+		case <-r.Context().Done():
+		}
+	})
+	t.Cleanup(func() { close(over) }) // before the server closes, which waits for its handlers
+	return p, reached
+}
+
+func TestHangingVendor(t *testing.T) {
+	t.Parallel()
+	phases := map[string]func(http.ResponseWriter){
+		"before the headers": func(http.ResponseWriter) {},
+		"within the body": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, `{"choices":[`)
+			_ = http.NewResponseController(w).Flush()
+		},
+	}
+	for name, before := range phases {
+		t.Run("own timeout "+name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := hang(t, before)
+			p.timeout = 30 * time.Millisecond
+			_, err := p.Complete(t.Context(), question())
+			mustFail(t, err, llm.ErrorTimeout)
+		})
+		t.Run("caller's deadline "+name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := hang(t, before)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+			defer cancel()
+			_, err := p.Complete(ctx, question())
+			mustFail(t, err, llm.ErrorTimeout)
+		})
+		t.Run("caller leaves "+name, func(t *testing.T) {
+			t.Parallel()
+			p, reached := hang(t, before)
+			p.timeout = time.Minute
+			ctx, leave := context.WithCancel(t.Context())
+			go func() { <-reached; leave() }()
+			_, err := p.Complete(ctx, question())
+			if failed := mustFail(t, err, llm.ErrorCanceled); failed.Elsewhere() || !errors.Is(err, context.Canceled) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestJSONUnderAnotherContentTypeIsRead(t *testing.T) {
+	t.Parallel()
+	p := vendor(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, recorded)
+	})
+	if r, err := p.Complete(t.Context(), question()); err != nil || r.Text != "Lima." {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the redirect was followed, with %q", r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/chat/completions" {
+				t.Errorf("followed to %s", r.URL)
+			}
+			http.Redirect(w, r, elsewhere.URL+"/v1/chat/completions?key="+key, status)
+		})
+		_, err := p.Complete(t.Context(), question())
+		if failed := mustFail(t, err, llm.ErrorMalformed); failed.Status != status {
+			t.Errorf("status %d", failed.Status)
+		}
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
+	p := provider(t, Options{Name: "acme", BaseURL: "http://" + listener.Addr().String(), APIKey: key})
+	_, err = p.Complete(t.Context(), question())
+	mustFail(t, err, llm.ErrorUnavailable)
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for _, o := range []Options{
+		{}, {BaseURL: "api.openai.com/v1"}, {BaseURL: "ftp://host/v1"}, {BaseURL: "https://"}, {BaseURL: "https://u:p@host/v1"},
+		{BaseURL: "https://host/v1?key=x"}, {BaseURL: "https://host/v1#x"}, {BaseURL: "https://host/v1/chat/completions"}, {BaseURL: "http://h\x7f"},
+		{BaseURL: "https://host/v1", APIKey: key + "\n"}, {BaseURL: "https://host/v1", APIKey: key + "é"},
+	} {
+		p, err := New(o)
+		if err == nil {
+			t.Errorf("%+v was taken: %+v", o, p)
+			continue
+		}
+		if strings.Contains(err.Error(), key) {
+			t.Errorf("the key is in %v", err)
+		}
+	}
+}
+
+func TestConnectionsAreReused(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, recorded)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	p := provider(t, Options{BaseURL: server.URL, APIKey: key})
+	const callers = 8
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			for range 25 {
+				if _, err := p.Complete(t.Context(), question()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := opened.Load(); n > 2*callers {
+		t.Errorf("%d connections for %d callers", n, callers)
+	}
+}

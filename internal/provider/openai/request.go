@@ -1,0 +1,68 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// wireRequest is what is posted. Zero limits are left out.
+type wireRequest struct {
+	Model               string        `json:"model"`
+	Messages            []llm.Message `json:"messages"`
+	MaxTokens           int           `json:"max_tokens,omitempty"`
+	MaxCompletionTokens int           `json:"max_completion_tokens,omitempty"`
+	Temperature         *float64      `json:"temperature,omitempty"`
+}
+
+// limitField is the name under which an endpoint takes the limit of tokens.
+type limitField int
+
+const (
+	maxTokens           limitField = iota // the old name, which every compatible server knows
+	maxCompletionTokens                   // OpenAI's new one, which its reasoning models insist on
+)
+
+func limitFieldOf(base *url.URL) limitField {
+	host := strings.ToLower(base.Hostname())
+	if host == "openai.com" || strings.HasSuffix(host, ".openai.com") || strings.HasSuffix(host, ".openai.azure.com") {
+		return maxCompletionTokens
+	}
+	return maxTokens
+}
+
+func (p *Provider) newRequest(ctx context.Context, r llm.Request) (*http.Request, error) {
+	body, err := json.Marshal(p.wire(r))
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "busu")
+	if p.key != "" {
+		request.Header.Set("Authorization", "Bearer "+p.key)
+	}
+	return request, nil
+}
+
+func (p *Provider) wire(r llm.Request) wireRequest {
+	w := wireRequest{Model: r.Model, Messages: r.Messages, Temperature: r.Temperature}
+	if w.Messages == nil {
+		w.Messages = []llm.Message{} // null is refused with a less helpful message than an empty list
+	}
+	if p.limit == maxCompletionTokens {
+		w.MaxCompletionTokens = r.MaxTokens
+	} else {
+		w.MaxTokens = r.MaxTokens
+	}
+	return w
+}

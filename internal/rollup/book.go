@@ -1,0 +1,105 @@
+package rollup
+
+import (
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+// Book keeps all windows and the totals of one project. It is not safe for
+// concurrent use.
+type Book struct {
+	windows []*sliding
+	totals  Cells
+	changed map[Key]struct{}
+	dims    []Dim
+}
+
+// NewBook gives an empty book.
+func NewBook() *Book {
+	b := &Book{totals: Cells{}, changed: map[Key]struct{}{}}
+	for _, w := range Windows() {
+		b.windows = append(b.windows, newSliding(w))
+	}
+	return b
+}
+
+// Fold counts a fact in the slot of its own time, however late it comes.
+func (b *Book) Fold(c *event.CompletionRecorded) {
+	cell := cellOf(c)
+	b.dims = dims(c, b.dims[:0])
+	for _, d := range b.dims {
+		for _, w := range b.windows {
+			slot := w.slot(c.At)
+			if w.add(slot, d, cell) {
+				b.changed[Key{w.Name, slot, d}] = struct{}{}
+			}
+		}
+		b.totals.Add(d, cell)
+		b.changed[Key{Dim: d}] = struct{}{}
+		cell.TTFT, cell.Overhead = nil, nil // kept for all, which comes first
+	}
+}
+
+// Advance lets go of what has left the windows at now.
+func (b *Book) Advance(now time.Time) {
+	for _, w := range b.windows {
+		for _, key := range w.advance(now) {
+			b.changed[key] = struct{}{}
+		}
+	}
+}
+
+// Restore puts back a cell that was stored under its key.
+func (b *Book) Restore(key Key, c Cell) {
+	if key.Window == "" {
+		b.totals.Add(key.Dim, c)
+		return
+	}
+	for _, w := range b.windows {
+		if w.Name == key.Window {
+			w.add(key.Slot, key.Dim, c)
+		}
+	}
+}
+
+// Changed gives the cells that changed since the last call; a nil cell is
+// gone. The cells are the book's own: read them before the next Fold.
+func (b *Book) Changed() map[Key]*Cell {
+	cells := make(map[Key]*Cell, len(b.changed))
+	for key := range b.changed {
+		cells[key] = b.cell(key)
+	}
+	clear(b.changed)
+	return cells
+}
+
+func (b *Book) cell(key Key) *Cell {
+	if key.Window == "" {
+		return b.totals[key.Dim]
+	}
+	for _, w := range b.windows {
+		if w.Name == key.Window {
+			return w.slots[key.Slot][key.Dim]
+		}
+	}
+	return nil
+}
+
+// AddWindow adds the sums of a window to cells.
+func (b *Book) AddWindow(name string, to Cells) {
+	for _, w := range b.windows {
+		if w.Name == name {
+			to.addAll(w.sum)
+		}
+	}
+}
+
+// AddTotals adds the sums since the beginning to cells.
+func (b *Book) AddTotals(to Cells) { to.addAll(b.totals) }
+
+func (cs Cells) addAll(other Cells) {
+	for d, c := range other {
+		cs.Add(d, *c)
+	}
+}

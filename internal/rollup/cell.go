@@ -1,0 +1,112 @@
+// Package rollup turns facts into numbers that can be added: cells of integer
+// counters and sketches, per time slot and per name of a dimension, and
+// windows that slide over them. All is integer, so that whoever folds the same
+// facts in whatever order gets the same cells, and what leaves a window can be
+// subtracted exactly.
+package rollup
+
+import "github.com/busuhq/busu/internal/event"
+
+// Dim is what a cell counts: one name of one kind.
+type Dim struct {
+	Kind string
+	Name string
+}
+
+// Kinds of dimensions.
+const (
+	KindAll        = "all" // every request; the name is empty
+	KindStrategy   = "strategy"
+	KindModel      = "model"
+	KindProvider   = "provider"
+	KindConfidence = "confidence"
+	KindCache      = "cache"
+	KindError      = "error"
+)
+
+var all = Dim{Kind: KindAll}
+
+// dims are the dimensions that a fact counts in.
+func dims(c *event.CompletionRecorded, into []Dim) []Dim {
+	into = append(into, all,
+		Dim{KindStrategy, c.Strategy}, Dim{KindCache, c.Cache})
+	for _, d := range []Dim{{KindModel, c.Model}, {KindProvider, c.Provider},
+		{KindConfidence, c.Confidence}, {KindError, c.ErrorKind}} {
+		if d.Name != "" {
+			into = append(into, d)
+		}
+	}
+	return into
+}
+
+// Cell is what is known of the requests in one slot and dimension. Money is in
+// nano-dollars. Durations count answered requests only: a failure is no
+// latency. TTFT and overhead are kept for all requests together.
+type Cell struct {
+	Requests      int64  `json:"n"`
+	Errors        int64  `json:"e,omitempty"`
+	CostNanos     int64  `json:"c,omitempty"`
+	BaselineNanos int64  `json:"b,omitempty"`
+	TokensIn      int64  `json:"i,omitempty"`
+	TokensOut     int64  `json:"o,omitempty"`
+	Latency       Sketch `json:"l,omitempty"`
+	TTFT          Sketch `json:"t,omitempty"`
+	Overhead      Sketch `json:"h,omitempty"`
+}
+
+// cellOf is the cell of one fact, with or without the sketches that only the
+// cell of all requests keeps.
+func cellOf(c *event.CompletionRecorded) Cell {
+	cell := Cell{Requests: 1, CostNanos: c.CostNanos, BaselineNanos: c.BaselineCostNanos,
+		TokensIn: c.TokensIn, TokensOut: c.TokensOut}
+	if c.Failed() {
+		cell.Errors = 1
+		return cell
+	}
+	cell.Latency = Sketch{Bin(c.LatencyUS): 1}
+	cell.TTFT = Sketch{Bin(c.TTFTUS): 1}
+	cell.Overhead = Sketch{Bin(c.OverheadUS): 1}
+	return cell
+}
+
+// Add adds other to c.
+func (c *Cell) Add(other Cell) { c.add(other, 1) }
+
+func (c *Cell) add(other Cell, times int64) {
+	c.Requests += times * other.Requests
+	c.Errors += times * other.Errors
+	c.CostNanos += times * other.CostNanos
+	c.BaselineNanos += times * other.BaselineNanos
+	c.TokensIn += times * other.TokensIn
+	c.TokensOut += times * other.TokensOut
+	addSketch(&c.Latency, other.Latency, times)
+	addSketch(&c.TTFT, other.TTFT, times)
+	addSketch(&c.Overhead, other.Overhead, times)
+}
+
+func addSketch(to *Sketch, from Sketch, times int64) {
+	if len(from) == 0 {
+		return
+	}
+	if *to == nil {
+		*to = Sketch{}
+	}
+	to.add(from, times)
+}
+
+// Cells are cells by dimension.
+type Cells map[Dim]*Cell
+
+func (cs Cells) add(d Dim, c Cell, times int64) {
+	cell := cs[d]
+	if cell == nil {
+		cell = new(Cell)
+		cs[d] = cell
+	}
+	if cell.add(c, times); cell.Requests == 0 {
+		delete(cs, d)
+	}
+}
+
+// Add adds a cell to that of its dimension.
+func (cs Cells) Add(d Dim, c Cell) { cs.add(d, c, 1) }

@@ -1,0 +1,160 @@
+package redisdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+const cellSeparator = "\x1f"
+
+func cellField(p string, k rollup.Key) string {
+	return strings.Join([]string{p, k.Window, strconv.FormatInt(k.Slot, 10), k.Dim.Kind, k.Dim.Name}, cellSeparator)
+}
+
+func parseCellField(field string) (project string, k rollup.Key, err error) {
+	parts := strings.SplitN(field, cellSeparator, 5)
+	if len(parts) != 5 {
+		return "", k, fmt.Errorf("%q does not name a cell", field)
+	}
+	slot, err := strconv.ParseInt(parts[2], 10, 64)
+	return parts[0], rollup.Key{Window: parts[1], Slot: slot, Dim: rollup.Dim{Kind: parts[3], Name: parts[4]}}, err
+}
+
+// leaseFor is how long an aggregator that was killed keeps others from its
+// partition.
+const leaseFor = 5 * time.Second
+
+// leaseScript takes or keeps the right to write a partition's aggregates.
+//
+//	KEYS[1] lease
+//	ARGV[1] owner, ARGV[2] milliseconds it lasts
+//	returns 1 when the owner has it, else 0
+var leaseScript = redis.NewScript(`
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+// Lease takes or keeps the right to write a partition's aggregates, and
+// reports whether owner has it.
+func (db *DB) Lease(ctx context.Context, partition int, owner string) (bool, error) {
+	got, err := leaseScript.Run(ctx, db.rdb, []string{aggregateKey(partition, "lease")}, owner, leaseFor.Milliseconds()).Int()
+	if err != nil {
+		return false, fmt.Errorf("lease aggregates of partition %d: %w", partition, err)
+	}
+	return got == 1, nil
+}
+
+// releaseScript gives the lease back, if it is still the owner's.
+//
+//	KEYS[1] lease
+//	ARGV[1] owner
+var releaseScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 0
+`)
+
+// Release gives the lease back, so that another aggregator need not wait.
+func (db *DB) Release(ctx context.Context, partition int, owner string) error {
+	return releaseScript.Run(ctx, db.rdb, []string{aggregateKey(partition, "lease")}, owner).Err()
+}
+
+// saveScript stores a checkpoint in one step, provided that the owner still
+// has the lease.
+//
+//	KEYS    lease, position, seqs, cells
+//	ARGV[1] owner, ARGV[2] position
+//	ARGV[3] number n of seqs, then n × (journal, seq)
+//	then for each cell: field, JSON ('' when it is gone)
+//	returns 1, or 0 when the lease is another's
+var saveScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2])
+local at = 4
+for _ = 1, tonumber(ARGV[3]) do
+  redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+while at < #ARGV do
+  if ARGV[at + 1] == '' then
+    redis.call('HDEL', KEYS[4], ARGV[at])
+  else
+    redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
+  end
+  at = at + 2
+end
+return 1
+`)
+
+// ErrNotOwner says that another aggregator has the partition.
+var ErrNotOwner = errors.New("another aggregator has this partition")
+
+// SaveCheckpoint stores what changed since the last one.
+func (db *DB) SaveCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error {
+	args := make([]any, 0, 3+2*len(c.Seqs)+2*len(c.Cells))
+	args = append(args, owner, c.Position, len(c.Seqs))
+	for journal, seq := range c.Seqs {
+		args = append(args, journal, seq)
+	}
+	for _, pc := range c.Cells {
+		body := []byte{}
+		if pc.Cell != nil {
+			var err error
+			if body, err = json.Marshal(pc.Cell); err != nil {
+				return err
+			}
+		}
+		args = append(args, cellField(pc.Project, pc.Key), body)
+	}
+	keys := []string{aggregateKey(partition, "lease"), aggregateKey(partition, "position"),
+		aggregateKey(partition, "seqs"), aggregateKey(partition, "cells")}
+	saved, err := saveScript.Run(ctx, db.rdb, keys, args...).Int()
+	if err != nil {
+		return fmt.Errorf("save aggregates of partition %d: %w", partition, err)
+	}
+	if saved == 0 {
+		return ErrNotOwner
+	}
+	return nil
+}
+
+// LoadCheckpoint reads what was saved of a partition.
+func (db *DB) LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpoint, error) {
+	pipe := db.rdb.TxPipeline()
+	position := pipe.Get(ctx, aggregateKey(partition, "position"))
+	seqs := pipe.HGetAll(ctx, aggregateKey(partition, "seqs"))
+	cells := pipe.HGetAll(ctx, aggregateKey(partition, "cells"))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return rollup.Checkpoint{}, fmt.Errorf("load aggregates of partition %d: %w", partition, err)
+	}
+	c := rollup.Checkpoint{Position: position.Val(), Seqs: map[string]int64{}}
+	for journal, seq := range seqs.Val() {
+		n, err := strconv.ParseInt(seq, 10, 64)
+		if err != nil {
+			return rollup.Checkpoint{}, fmt.Errorf("load seq of journal %s: %w", journal, err)
+		}
+		c.Seqs[journal] = n
+	}
+	for field, body := range cells.Val() {
+		project, key, err := parseCellField(field)
+		if err != nil {
+			return rollup.Checkpoint{}, err
+		}
+		cell := new(rollup.Cell)
+		if err := json.Unmarshal([]byte(body), cell); err != nil {
+			return rollup.Checkpoint{}, fmt.Errorf("load cell %q: %w", field, err)
+		}
+		c.Cells = append(c.Cells, rollup.ProjectCell{Project: project, Key: key, Cell: cell})
+	}
+	return c, nil
+}

@@ -1,0 +1,74 @@
+// Package redisdb is all that busu does with Redis: every key, script, stream
+// and group is named here. Redis holds what is fast and can be made again; the
+// journal and PostgreSQL hold what is true.
+package redisdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+// DB is a connection to one Redis. It is safe for concurrent use.
+type DB struct {
+	rdb      *redis.Client
+	blocking *redis.Client // reads that wait; apart, so that they cannot use up the pool
+}
+
+// Open makes a DB for a URL such as redis://127.0.0.1:6379/0. It does not
+// connect: Redis may come later.
+func Open(url string) (*DB, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("open redis: %w", err)
+	}
+	o.MaxRetries = -1 // a repeated pipeline would append twice; callers repeat on purpose
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout = time.Second
+	o.ReadTimeout = 2 * time.Second
+	o.WriteTimeout = 2 * time.Second
+	waiting := *o
+	waiting.ReadTimeout = blockFor + 2*time.Second
+	return &DB{rdb: redis.NewClient(o), blocking: redis.NewClient(&waiting)}, nil
+}
+
+// Close gives up all connections.
+func (db *DB) Close() error { return errors.Join(db.rdb.Close(), db.blocking.Close()) }
+
+// Check reports why Redis cannot be used, or nil.
+func (db *DB) Check(ctx context.Context) error { return db.rdb.Ping(ctx).Err() }
+
+// Quiet turns off the client library's own log, which goes past ours and
+// repeats what the returned errors say. It is for main to call, once.
+func Quiet() { redis.SetLogger(&logging.VoidLogger{}) }
+
+// StreamKey is the public name of a lane's stream. All keys of a partition
+// share its hash tag, so that one script or transaction can touch them.
+func StreamKey(l event.Lane) string { return fmt.Sprintf("busu:%s:{%d}", l.Stream, l.Partition) }
+
+const (
+	deadKey      = "busu:dead" // public
+	persistGroup = "persist"   // public
+)
+
+func aggregateKey(partition int, what string) string {
+	return fmt.Sprintf("busu:aggregate:{%d}:%s", partition, what)
+}
+
+// latestKey is public for the default project.
+func latestKey(project string) string {
+	if project == event.DefaultProject {
+		return "metrics:latest"
+	}
+	return "metrics:latest:" + project
+}
+
+func windowKey(project, window string) string {
+	return fmt.Sprintf("busu:metrics:%s:%s", project, window)
+}

@@ -1,0 +1,382 @@
+package redisdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+func TestMain(m *testing.M) {
+	redisdb.Quiet()
+	storetest.Main(m)
+}
+
+var lane = event.Lane{Stream: event.Completions}
+
+// open gives the room and a plain client on the same database.
+func open(t *testing.T) (*redisdb.DB, *redis.Client) {
+	t.Helper()
+	url := storetest.Redis(t)
+	db, err := redisdb.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := redis.NewClient(o)
+	t.Cleanup(func() {
+		if err := errors.Join(db.Close(), plain.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return db, plain
+}
+
+func entries(from, n int) []event.Entry {
+	var es []event.Entry
+	for i := range n {
+		es = append(es, event.Entry{Lane: lane, Body: fmt.Appendf(nil, "body %d", from+i)})
+	}
+	return es
+}
+
+func bodies(es []event.Entry) []string {
+	var bs []string
+	for _, e := range es {
+		bs = append(bs, string(e.Body))
+	}
+	return bs
+}
+
+// read reads until there are n entries.
+func read(t *testing.T, c *redisdb.Consumer, n int) []event.Entry {
+	t.Helper()
+	var all []event.Entry
+	for len(all) < n {
+		if t.Context().Err() != nil {
+			t.Fatal("the test has ended")
+		}
+		es, err := c.Read(t.Context(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, es...)
+	}
+	return all
+}
+
+func TestTailGivesAllInOrder(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	if err := db.Append(t.Context(), entries(0, 300)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := db.Tail(t.Context(), lane, "", 200)
+	if err != nil || len(first) != 200 {
+		t.Fatalf("%d entries: %v", len(first), err)
+	}
+	rest, err := db.Tail(t.Context(), lane, first[199].ID, 200)
+	if err != nil || !slices.Equal(bodies(append(first, rest...)), bodies(entries(0, 300))) {
+		t.Fatalf("read %v: %v", bodies(append(first, rest...)), err)
+	}
+	if none, err := db.Tail(t.Context(), lane, rest[99].ID, 1); err != nil || len(none) != 0 {
+		t.Fatalf("behind the end there is %v: %v", none, err)
+	}
+	if n := plain.XLen(t.Context(), "busu:completions:{0}").Val(); n != 300 {
+		t.Errorf("the public stream holds %d entries", n)
+	}
+}
+
+// What was read and not acknowledged comes again, under the same name after a
+// restart, before anything new.
+func TestConsumerGetsItsOwnAgain(t *testing.T) {
+	t.Parallel()
+	db, _ := open(t)
+	if err := db.Append(t.Context(), entries(0, 2500)); err != nil {
+		t.Fatal(err)
+	}
+	before := db.NewConsumer(lane, "me")
+	got := read(t, before, 2000)
+	if err := before.Ack(t.Context(), got[:500]); err != nil {
+		t.Fatal(err)
+	}
+	again := read(t, db.NewConsumer(lane, "me"), 2000)
+	if !slices.Equal(bodies(again), bodies(entries(500, 2000))) {
+		t.Errorf("after a restart %d entries from %q to %q", len(again), again[0].Body, again[len(again)-1].Body)
+	}
+}
+
+func TestTwoConsumersShare(t *testing.T) {
+	t.Parallel()
+	db, _ := open(t)
+	if err := db.Append(t.Context(), entries(0, 2000)); err != nil {
+		t.Fatal(err)
+	}
+	one, other := read(t, db.NewConsumer(lane, "one"), 1000), read(t, db.NewConsumer(lane, "other"), 1000)
+	all := bodies(append(one, other...))
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) != 2000 {
+		t.Errorf("two consumers got %d different entries of 2000", len(all))
+	}
+}
+
+func TestGroupIsMadeAgainFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	c := db.NewConsumer(lane, "me")
+	if err := db.Append(t.Context(), entries(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	read(t, c, 10)
+	if err := plain.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Append(t.Context(), entries(10, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(t.Context(), time.Now()); err == nil {
+		t.Error("a lost group goes unnoticed")
+	}
+	if got := bodies(read(t, c, 5)); !slices.Equal(got, bodies(entries(10, 5))) {
+		t.Errorf("after the group was lost: %v", got)
+	}
+}
+
+func TestBuryKeepsTheBytesAndAcknowledges(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	if err := db.Append(t.Context(), entries(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	c := db.NewConsumer(lane, "me")
+	e := read(t, c, 1)[0]
+	if err := c.Bury(t.Context(), e, "no JSON"); err != nil {
+		t.Fatal(err)
+	}
+	dead := plain.XRange(t.Context(), "busu:dead", "-", "+").Val()
+	want := map[string]any{"event": "body 0", "reason": "no JSON", "stream": "busu:completions:{0}", "id": e.ID}
+	if len(dead) != 1 || !reflect.DeepEqual(dead[0].Values, want) {
+		t.Errorf("dead letters: %v", dead)
+	}
+	if n := plain.XPending(t.Context(), "busu:completions:{0}", "persist").Val().Count; n != 0 {
+		t.Errorf("%d entries are still pending", n)
+	}
+}
+
+// Trimming never removes what persist has not acknowledged, with random holes.
+func TestTrimNeverTakesWhatIsNotStored(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 20 {
+		db, plain := open(t)
+		if err := db.Append(t.Context(), entries(0, 200)); err != nil {
+			t.Fatal(err)
+		}
+		c := db.NewConsumer(lane, "me")
+		given := read(t, c, 200)
+		if err := db.Append(t.Context(), entries(200, 50)); err != nil {
+			t.Fatal(err)
+		}
+		var acked, kept []event.Entry
+		for _, e := range given {
+			if r.Float64() < .97 {
+				acked = append(acked, e)
+			} else {
+				kept = append(kept, e)
+			}
+		}
+		if err := c.Ack(t.Context(), acked); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		left := plain.XRange(t.Context(), "busu:completions:{0}", "-", "+").Val()
+		ids := map[string]bool{}
+		for _, m := range left {
+			ids[m.ID] = true
+		}
+		for _, e := range kept {
+			if !ids[e.ID] {
+				t.Fatalf("round %d: %s was pending and is gone", round, e.ID)
+			}
+		}
+		if len(kept) > 0 && left[0].ID != kept[0].ID || len(left) < 50 {
+			t.Errorf("round %d: %d entries are left from %s on, the lowest pending is %s", round, len(left), left[0].ID, kept[0].ID)
+		}
+	}
+}
+
+func TestTrimKeepsTheRetention(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	c := db.NewConsumer(lane, "me")
+	if err := db.Append(t.Context(), entries(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ack(t.Context(), read(t, c, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Trim(t.Context(), lane, time.Now().Add(-time.Minute)); err != nil || n != 0 {
+		t.Errorf("%d fresh entries were removed: %v", n, err)
+	}
+	if n, err := db.Trim(t.Context(), event.Lane{Stream: event.Completions, Partition: 7}, time.Now()); err != nil || n != 0 {
+		t.Errorf("a stream that is not there: %d, %v", n, err)
+	}
+	if n := plain.XLen(t.Context(), "busu:completions:{0}").Val(); n != 10 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
+func TestCheckpointIsSavedByItsOwnerOnly(t *testing.T) {
+	t.Parallel()
+	db, _ := open(t)
+	lease := func(owner string, want bool) {
+		t.Helper()
+		if got, err := db.Lease(t.Context(), 0, owner); err != nil || got != want {
+			t.Errorf("%s has the lease: %t (%v)", owner, got, err)
+		}
+	}
+	lease("one", true)
+	lease("other", false)
+	lease("one", true)
+	r := rand.New(rand.NewPCG(3, 4))
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	book := rollup.NewBook()
+	for range 50 {
+		book.Fold(eventtest.Completion(r, at))
+	}
+	c := rollup.Checkpoint{Position: "5-0", Seqs: map[string]int64{"a": 7}}
+	for key, cell := range book.Changed() {
+		c.Cells = append(c.Cells, rollup.ProjectCell{Project: "default", Key: key, Cell: cell})
+	}
+	if err := db.SaveCheckpoint(t.Context(), 0, "other", c); !errors.Is(err, redisdb.ErrNotOwner) {
+		t.Errorf("another could save: %v", err)
+	}
+	if err := db.SaveCheckpoint(t.Context(), 0, "one", c); err != nil {
+		t.Fatal(err)
+	}
+	got, err := db.LoadCheckpoint(t.Context(), 0)
+	if err != nil || got.Position != "5-0" || got.Seqs["a"] != 7 || !sameCells(got.Cells, c.Cells) {
+		t.Errorf("loaded %+v: %v", got, err)
+	}
+	gone := rollup.Checkpoint{Position: "6-0"}
+	for _, pc := range c.Cells {
+		gone.Cells = append(gone.Cells, rollup.ProjectCell{Project: pc.Project, Key: pc.Key})
+	}
+	if err := db.SaveCheckpoint(t.Context(), 0, "one", gone); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.LoadCheckpoint(t.Context(), 0); err != nil || len(got.Cells) != 0 || got.Seqs["a"] != 7 {
+		t.Errorf("after all cells went: %+v, %v", got, err)
+	}
+	if err := db.Release(t.Context(), 0, "one"); err != nil {
+		t.Fatal(err)
+	}
+	lease("other", true)
+}
+
+func sameCells(a, b []rollup.ProjectCell) bool {
+	index := map[string]rollup.Cell{}
+	for _, c := range a {
+		index[c.Project+fmt.Sprint(c.Key)] = *c.Cell
+	}
+	for _, c := range b {
+		if !reflect.DeepEqual(index[c.Project+fmt.Sprint(c.Key)], *c.Cell) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func TestPublishAndPipeline(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	if _, err := db.Live(t.Context(), "default"); !errors.Is(err, redisdb.ErrNone) {
+		t.Errorf("before anything is published: %v", err)
+	}
+	if p, err := db.Pipeline(t.Context(), 1, time.Now()); err != nil || p != (rollup.Pipeline{}) {
+		t.Errorf("an empty pipeline measures %+v: %v", p, err)
+	}
+	if err := db.Append(t.Context(), entries(0, 1200)); err != nil {
+		t.Fatal(err)
+	}
+	c := db.NewConsumer(lane, "me")
+	given := read(t, c, 1000)
+	if err := c.Ack(t.Context(), given[:400]); err != nil {
+		t.Fatal(err)
+	}
+	p, err := db.Pipeline(t.Context(), 1, time.Now().Add(time.Minute))
+	if err != nil || p.StreamEntries != 1200 || p.Unread != 200 || p.Pending != 600 || p.OldestMS < 60_000 {
+		t.Errorf("the pipeline measures %+v: %v", p, err)
+	}
+	w := rollup.Windows()[0]
+	report := rollup.NewReport(w, rollup.Cells{}, rollup.SourceRedis, time.Now())
+	if err := db.Publish(t.Context(), "default", rollup.NewSnapshot(report, nil, &p), []rollup.Report{report}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := db.Live(t.Context(), "default"); err != nil || *s.Pipeline != p {
+		t.Errorf("live: %+v, %v", s, err)
+	}
+	if got, err := db.Report(t.Context(), "default", w); err != nil || !got.AsOf.Equal(report.AsOf) {
+		t.Errorf("report: %+v, %v", got, err)
+	}
+	if ttl := plain.TTL(t.Context(), "metrics:latest").Val(); ttl <= 0 || ttl > 30*time.Second {
+		t.Errorf("metrics:latest lives for %s", ttl)
+	}
+	if _, err := db.Live(t.Context(), "another"); !errors.Is(err, redisdb.ErrNone) {
+		t.Errorf("another project's snapshot: %v", err)
+	}
+}
+
+func deadline(ctx context.Context) time.Time {
+	d, _ := ctx.Deadline()
+	return d
+}
+
+// A Redis that hangs or is gone is an error in time, never a wait without end.
+func TestDeadlinesHold(t *testing.T) {
+	t.Parallel()
+	server := storetest.RedisServer(t)
+	db, err := redisdb.Open(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := db.Live(ctx, "default"); err == nil || ctx.Err() == nil {
+		t.Errorf("a hanging Redis answers %v before the deadline", err)
+	}
+	if late := time.Since(deadline(ctx)); late > time.Second {
+		t.Errorf("the deadline was missed by %s", late)
+	}
+	server.Cont(t)
+	server.Kill(t)
+	if err := db.Check(t.Context()); err == nil {
+		t.Error("a dead Redis answers")
+	}
+	server.Restart(t)
+	if err := db.Check(t.Context()); err != nil {
+		t.Errorf("Redis is back: %v", err)
+	}
+}

@@ -1,0 +1,135 @@
+package redisdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+// reportTTL is how long a snapshot outlives its aggregator.
+const reportTTL = 30 * time.Second
+
+// Publish puts a project's live snapshot and reports where they are read.
+func (db *DB) Publish(ctx context.Context, project string, s rollup.Snapshot, reports []rollup.Report) error {
+	pipe := db.rdb.Pipeline()
+	if err := set(ctx, pipe, latestKey(project), s); err != nil {
+		return err
+	}
+	for _, r := range reports {
+		if err := set(ctx, pipe, windowKey(project, r.Window), r); err != nil {
+			return err
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("publish metrics of %s: %w", project, err)
+	}
+	return nil
+}
+
+func set(ctx context.Context, pipe redis.Pipeliner, key string, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	pipe.Set(ctx, key, body, reportTTL)
+	return nil
+}
+
+// ErrNone says that there is nothing under a key, or no longer.
+var ErrNone = errors.New("no metrics are published")
+
+// Live reads the live snapshot of a project, or ErrNone.
+func (db *DB) Live(ctx context.Context, project string) (rollup.Snapshot, error) {
+	return get[rollup.Snapshot](ctx, db, latestKey(project))
+}
+
+// Report reads the metrics of a project over a window, or ErrNone.
+func (db *DB) Report(ctx context.Context, project string, w rollup.Window) (rollup.Report, error) {
+	return get[rollup.Report](ctx, db, windowKey(project, w.Name))
+}
+
+func get[T any](ctx context.Context, db *DB, key string) (value T, err error) {
+	body, err := db.rdb.Get(ctx, key).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return value, ErrNone
+	}
+	if err != nil {
+		return value, fmt.Errorf("read %s: %w", key, err)
+	}
+	if err := json.Unmarshal(body, &value); err != nil {
+		return value, fmt.Errorf("read %s: %w", key, err)
+	}
+	return value, nil
+}
+
+// Pipeline measures how far the facts of all partitions have come.
+func (db *DB) Pipeline(ctx context.Context, partitions int, now time.Time) (rollup.Pipeline, error) {
+	var p rollup.Pipeline
+	dead, err := db.rdb.XLen(ctx, deadKey).Result()
+	if err != nil {
+		return p, fmt.Errorf("measure pipeline: %w", err)
+	}
+	p.DeadLetters = dead
+	for i := range partitions {
+		lane := event.Lane{Stream: event.Completions, Partition: i}
+		if err := db.measure(ctx, lane, now, &p); err != nil {
+			return p, fmt.Errorf("measure %s: %w", StreamKey(lane), err)
+		}
+	}
+	return p, nil
+}
+
+// measure adds one stream. The lag that XINFO gives can be wrong after a trim,
+// so it only counts while there is an entry that was not handed out.
+func (db *DB) measure(ctx context.Context, lane event.Lane, now time.Time, p *rollup.Pipeline) error {
+	key := StreamKey(lane)
+	entries, err := db.rdb.XLen(ctx, key).Result()
+	if err != nil || entries == 0 {
+		return err
+	}
+	p.StreamEntries += entries
+	groups, err := db.rdb.XInfoGroups(ctx, key).Result()
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.Name != persistGroup {
+			continue
+		}
+		if err := db.measureGroup(ctx, key, g, now, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) measureGroup(ctx context.Context, key string, g redis.XInfoGroup, now time.Time, p *rollup.Pipeline) error {
+	unread, err := db.rdb.XRangeN(ctx, key, "("+g.LastDeliveredID, "+", 1).Result()
+	if err != nil {
+		return err
+	}
+	oldest := ""
+	if len(unread) > 0 {
+		p.Unread += max(g.Lag, 1)
+		oldest = unread[0].ID
+	}
+	if g.Pending > 0 {
+		pending, err := db.rdb.XPending(ctx, key, persistGroup).Result()
+		if err != nil {
+			return err
+		}
+		p.Pending += pending.Count
+		oldest = pending.Lower
+	}
+	if oldest != "" {
+		p.OldestMS = max(p.OldestMS, float64(now.UnixMilli()-millisOf(oldest)))
+	}
+	return nil
+}

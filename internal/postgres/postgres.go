@@ -1,0 +1,67 @@
+// Package postgres keeps the truth: every exported method is one transaction.
+// There is a file per table.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// DB is a pool of connections to one database. It is safe for concurrent use.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// Options of the pool.
+type Options struct {
+	URL      string
+	MaxConns int32 // default 8
+	Name     string
+}
+
+// Open makes a DB. It does not connect: PostgreSQL may come later.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	config, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open postgres: %w", err)
+	}
+	config.MaxConns = 8
+	if o.MaxConns > 0 {
+		config.MaxConns = o.MaxConns
+	}
+	config.MaxConnLifetime = time.Hour
+	config.MaxConnLifetimeJitter = 10 * time.Minute
+	config.ConnConfig.ConnectTimeout = 2 * time.Second
+	config.ConnConfig.RuntimeParams["application_name"] = o.Name
+	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open postgres: %w", err)
+	}
+	return &DB{pool: pool}, nil
+}
+
+// Close gives up all connections.
+func (db *DB) Close() { db.pool.Close() }
+
+// Check reports why PostgreSQL cannot be used, or nil.
+func (db *DB) Check(ctx context.Context) error { return db.pool.Ping(ctx) }
+
+// tx runs f in a transaction.
+func (db *DB) tx(ctx context.Context, f func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, db.pool, f)
+}
+
+// Unstorable reports whether err says that the data itself cannot be stored,
+// however often one tries: a value out of range or malformed (class 22) or a
+// broken constraint (class 23).
+func Unstorable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && len(pg.Code) == 5 && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
+}

@@ -1,0 +1,247 @@
+package postgres_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+var now = time.Date(2026, 11, 23, 12, 34, 56, 0, time.UTC)
+
+func open(t *testing.T, url string) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(t.Context()) })
+	return conn
+}
+
+func completions(seed uint64, n int, within time.Duration) []*event.CompletionRecorded {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var fs []*event.CompletionRecorded
+	for range n {
+		fs = append(fs, eventtest.Completion(r, now.Add(-rand.N(within))))
+	}
+	eventtest.Number("journal", 1, fs...)
+	return fs
+}
+
+func TestPersistTwiceStoresOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	facts := completions(1, 500, 24*time.Hour)
+	added, err := db.Persist(t.Context(), facts)
+	if err != nil || len(added) != 500 {
+		t.Fatalf("stored %d of 500: %v", len(added), err)
+	}
+	more := append(completions(2, 0, 1), facts[250:]...)
+	if added, err = db.Persist(t.Context(), more); err != nil || len(added) != 0 {
+		t.Fatalf("stored %d of them again: %v", len(added), err)
+	}
+	var rows, distinct int
+	err = connect(t, url).QueryRow(t.Context(), `SELECT count(*), count(DISTINCT id) FROM completions`).Scan(&rows, &distinct)
+	if err != nil || rows != 500 || distinct != 500 {
+		t.Errorf("%d rows, %d ids: %v", rows, distinct, err)
+	}
+}
+
+// Every column reads back what the fact said.
+func TestRowSaysWhatTheFactSays(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	c := completions(3, 1, time.Hour)[0]
+	c.KeyID, c.SessionID, c.CallerID, c.UserID = "key", "session", "theirs", ""
+	c.Metadata = map[string]string{"team": "ü"}
+	c.Experiments = []event.Arm{{Experiment: "e", Arm: "test"}}
+	c.Fallbacks, c.Degraded = []string{"small"}, []string{"redis"}
+	if _, err := db.Persist(t.Context(), []*event.CompletionRecorded{c}); err != nil {
+		t.Fatal(err)
+	}
+	var got event.CompletionRecorded
+	var user *string
+	err := connect(t, url).QueryRow(t.Context(), `
+		SELECT id, at, project, key_id, session_id, caller_id, user_id, metadata, experiments, candidates, fallbacks, degraded,
+		       reason, propensity, cost_nanos, baseline_cost_nanos, latency_us, seq FROM completions`).
+		Scan(&got.ID, &got.At, &got.Project, &got.KeyID, &got.SessionID, &got.CallerID, &user, &got.Metadata, &got.Experiments,
+			&got.Candidates, &got.Fallbacks, &got.Degraded, &got.Reason, &got.Propensity, &got.CostNanos,
+			&got.BaselineCostNanos, &got.LatencyUS, &got.Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != nil {
+		t.Errorf("no user is stored as %q, not as NULL", *user)
+	}
+	want := event.CompletionRecorded{Header: event.Header{ID: c.ID, At: got.At, Seq: c.Seq}, Project: c.Project, KeyID: c.KeyID,
+		SessionID: c.SessionID, CallerID: c.CallerID, Metadata: c.Metadata, Experiments: c.Experiments, Candidates: c.Candidates,
+		Fallbacks: c.Fallbacks, Degraded: c.Degraded, Reason: c.Reason, Propensity: c.Propensity,
+		CostNanos: c.CostNanos, BaselineCostNanos: c.BaselineCostNanos, LatencyUS: c.LatencyUS}
+	if !reflect.DeepEqual(got, want) || !got.At.Equal(c.At) {
+		t.Errorf("row\n%+v\nfact\n%+v", got, want)
+	}
+}
+
+func TestViewGivesDollarsAndMilliseconds(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	c := completions(4, 1, time.Hour)[0]
+	c.CostNanos, c.BaselineCostNanos, c.LatencyUS = 21_300, 880_000, 812_400
+	if _, err := db.Persist(t.Context(), []*event.CompletionRecorded{c}); err != nil {
+		t.Fatal(err)
+	}
+	var cost, saving, latency string
+	err := connect(t, url).QueryRow(t.Context(), `SELECT cost_usd::text, savings_usd::text, latency_ms::text FROM requests`).Scan(&cost, &saving, &latency)
+	if err != nil || cost != "0.000021300" || saving != "0.000858700" || latency != "812.400" {
+		t.Errorf("cost %s, saving %s, latency %s: %v", cost, saving, latency, err)
+	}
+}
+
+func TestMarksKnowWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	facts := completions(5, 100, time.Hour)
+	lane := event.Lane{Stream: event.Completions}
+	for _, step := range []struct {
+		from, to int
+		upTo     int64
+	}{{50, 60, 0}, {0, 10, 10}, {20, 50, 10}, {15, 25, 10}, {10, 15, 60}, {0, 100, 100}} {
+		if _, err := db.Persist(t.Context(), facts[step.from:step.to]); err != nil {
+			t.Fatal(err)
+		}
+		marks, err := db.Persisted(t.Context(), "journal")
+		if err != nil || marks[lane] != step.upTo {
+			t.Errorf("after %d to %d, stored up to %d: want %d (%v)", step.from, step.to, marks[lane], step.upTo, err)
+		}
+	}
+	if marks, err := db.Persisted(t.Context(), "another"); err != nil || len(marks) != 0 {
+		t.Errorf("an unknown journal has the marks %v (%v)", marks, err)
+	}
+}
+
+func TestUnstorableIsTheDatasFault(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	facts := completions(6, 3, time.Hour)
+	facts[1].Reason = "a\x00b"
+	_, err := db.Persist(t.Context(), facts)
+	if err == nil || !postgres.Unstorable(err) {
+		t.Fatalf("a NUL gives %v, which is not unstorable", err)
+	}
+	var rows int
+	if err := connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM completions`).Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d rows of the failed batch are left (%v)", rows, err)
+	}
+	if postgres.Unstorable(errors.New("connection refused")) {
+		t.Error("a database that is away counts as unstorable data")
+	}
+}
+
+// Rows for which a day's partition was made in time go there, from several
+// processes at once.
+func TestDaysAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			if err := open(t, url).EnsureDays(t.Context(), now, 3); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	db := open(t, url)
+	facts := completions(7, 20, time.Minute)
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	var inDay, inDefault int
+	err := connect(t, url).QueryRow(t.Context(), `SELECT (SELECT count(*) FROM completions_20261123), (SELECT count(*) FROM completions_default)`).Scan(&inDay, &inDefault)
+	if err != nil || inDay != 20 || inDefault != 0 {
+		t.Errorf("%d rows in the day's partition, %d in the default one: %v", inDay, inDefault, err)
+	}
+}
+
+// SQL over rows and the live counters come to the same report.
+func TestReportEqualsTheBook(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	facts := completions(8, 2000, 8*24*time.Hour)
+	book := rollup.NewBook()
+	for _, f := range facts {
+		book.Fold(f)
+	}
+	book.Advance(now)
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range rollup.Windows() {
+		got, err := db.Report(t.Context(), event.DefaultProject, w, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cells := rollup.Cells{}
+		book.AddWindow(w.Name, cells)
+		want := rollup.NewReport(w, cells, rollup.SourcePostgres, now)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("window %s:\nSQL  %+v\nbook %+v", w.Name, got, want)
+		}
+	}
+	if other, err := db.Report(t.Context(), "another", rollup.Windows()[4], now); err != nil || other.TotalRequests != 0 {
+		t.Errorf("another project sees %d requests (%v)", other.TotalRequests, err)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	url := storetest.EmptyPostgres(t)
+	var wait sync.WaitGroup
+	for range 3 { // at once
+		wait.Go(func() {
+			if _, err := open(t, url).Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	db := open(t, url)
+	if applied, err := db.Migrate(t.Context()); err != nil || len(applied) != 0 {
+		t.Errorf("a second migration applied %v: %v", applied, err)
+	}
+	if _, err := connect(t, url).Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context()); !errors.Is(err, postgres.ErrNewerSchema) {
+		t.Errorf("a newer schema gives %v", err)
+	}
+}

@@ -1,0 +1,76 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+// Trimmer removes from a stream what is stored and older than horizon.
+type Trimmer interface {
+	Trim(ctx context.Context, lane event.Lane, horizon time.Time) (int64, error)
+}
+
+// Days makes the partitions that rows of the coming days go into.
+type Days interface {
+	EnsureDays(ctx context.Context, from time.Time, days int) error
+}
+
+// Upkeep keeps streams short and partitions ready. Any number of processes may
+// do it at once.
+type Upkeep struct {
+	Trimmer   Trimmer
+	Days      Days
+	Lanes     []event.Lane
+	Retention time.Duration // how long entries stay for outside readers
+	Log       *slog.Logger
+}
+
+const (
+	upkeepEvery = time.Second
+	daysEvery   = time.Hour
+	daysAhead   = 8 // yesterday, today and the coming six
+	upkeepTries = 5 * time.Second
+)
+
+// Run keeps up until ctx ends.
+func (u *Upkeep) Run(ctx context.Context) error {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	var daysDone time.Time
+	for {
+		now := time.Now()
+		if now.Sub(daysDone) >= daysEvery && u.makeDays(ctx, now) {
+			daysDone = now
+		}
+		u.trim(ctx, now)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (u *Upkeep) makeDays(ctx context.Context, now time.Time) bool {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	if err := u.Days.EnsureDays(ctx, now.AddDate(0, 0, -1), daysAhead); err != nil {
+		u.Log.Debug("partitions cannot be made now", "err", err)
+		return false
+	}
+	return true
+}
+
+func (u *Upkeep) trim(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	for _, lane := range u.Lanes {
+		if _, err := u.Trimmer.Trim(ctx, lane, now.Add(-u.Retention)); err != nil {
+			u.Log.Debug("stream cannot be trimmed now", "err", err)
+			return
+		}
+	}
+}

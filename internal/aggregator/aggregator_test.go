@@ -1,0 +1,221 @@
+package aggregator_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/aggregator"
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+func TestMain(m *testing.M) {
+	redisdb.Quiet()
+	storetest.Main(m)
+}
+
+func open(t *testing.T) *redisdb.DB {
+	t.Helper()
+	db, err := redisdb.Open(storetest.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// shaky fails at random, before or after the real thing was done.
+type shaky struct {
+	*redisdb.DB
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+func (s *shaky) fails() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.Float64() < .02
+}
+
+func (s *shaky) Tail(ctx context.Context, lane event.Lane, after string, count int) ([]event.Entry, error) {
+	if s.fails() {
+		return nil, errors.New("away")
+	}
+	return s.DB.Tail(ctx, lane, after, min(count, 60))
+}
+
+func (s *shaky) SaveCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error {
+	if s.fails() {
+		return errors.New("away")
+	}
+	if err := s.DB.SaveCheckpoint(ctx, partition, owner, c); err != nil || !s.fails() {
+		return err
+	}
+	return errors.New("saved, and the connection broke")
+}
+
+func facts(seed uint64, n int) []*event.CompletionRecorded {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var fs []*event.CompletionRecorded
+	for range n {
+		f := eventtest.Completion(r, time.Now().Add(-rand.N(20*time.Hour)))
+		if r.IntN(4) == 0 {
+			f.Project = "another"
+		}
+		fs = append(fs, f)
+	}
+	eventtest.Number("j", 1, fs...)
+	return fs
+}
+
+func appendFacts(t *testing.T, db *redisdb.DB, fs []*event.CompletionRecorded) {
+	t.Helper()
+	var entries []event.Entry
+	for _, f := range fs {
+		body, err := event.Encode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, event.Entry{Lane: event.Lane{Stream: event.Completions}, Body: body})
+	}
+	if err := db.Append(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func totals(a *aggregator.Aggregator) map[string]rollup.Sums {
+	byProject := map[string]rollup.Cells{}
+	a.AddTo(byProject, "")
+	sums := map[string]rollup.Sums{}
+	for project, cells := range byProject {
+		sums[project] = rollup.NewSums(cells)
+	}
+	return sums
+}
+
+func expected(fs []*event.CompletionRecorded) map[string]rollup.Sums {
+	books := map[string]*rollup.Book{}
+	for _, f := range fs {
+		if books[f.Project] == nil {
+			books[f.Project] = rollup.NewBook()
+		}
+		books[f.Project].Fold(f)
+	}
+	sums := map[string]rollup.Sums{}
+	for project, b := range books {
+		cells := rollup.Cells{}
+		b.AddTotals(cells)
+		sums[project] = rollup.NewSums(cells)
+	}
+	return sums
+}
+
+// within polls until a condition holds, or fails the test after a while.
+func within(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in 30 s it did not come to pass that %s", what)
+		}
+	}
+}
+
+// Aggregators come and go, Redis fails, facts come twice and malformed ones
+// among them: each fact is counted once.
+func TestEveryFactIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	fs := facts(1, 2000)
+	unstable := &shaky{DB: db, random: rand.New(rand.NewPCG(7, 7))}
+	last := &aggregator.Aggregator{}
+	for generation := range 8 {
+		chunk := fs[generation*250 : (generation+1)*250]
+		appendFacts(t, db, chunk)
+		appendFacts(t, db, chunk[:100]) // a shipper that began again
+		if err := db.Append(t.Context(), []event.Entry{{Lane: event.Lane{Stream: event.Completions}, Body: []byte("{")}}); err != nil {
+			t.Fatal(err)
+		}
+		last = &aggregator.Aggregator{Owner: fmt.Sprint(generation), Feed: unstable, State: unstable, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- last.Run(ctx) }()
+		want := expected(fs[:(generation+1)*250])
+		if generation%2 == 1 { // every other one is stopped in the middle of its work
+			within(t, "all facts are counted once", func() bool { return reflect.DeepEqual(totals(last), want) })
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Two aggregators: one counts, the other waits, and takes over.
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	fs := facts(2, 200)
+	appendFacts(t, db, fs)
+	run := func(owner string) (*aggregator.Aggregator, func()) {
+		a := &aggregator.Aggregator{Owner: owner, Feed: db, State: db, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- a.Run(ctx) }()
+		return a, func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	one, stopOne := run("one")
+	within(t, "the first counts", func() bool { return reflect.DeepEqual(totals(one), expected(fs)) })
+	other, stopOther := run("other")
+	defer stopOther()
+	more := facts(3, 100)
+	eventtest.Number("another journal", 1, more...)
+	appendFacts(t, db, more)
+	within(t, "the first goes on", func() bool { return reflect.DeepEqual(totals(one), expected(append(fs, more...))) })
+	if other.AddTo(map[string]rollup.Cells{}, "") {
+		t.Error("both have the partition")
+	}
+	stopOne()
+	within(t, "the second took over", func() bool { return reflect.DeepEqual(totals(other), expected(append(fs, more...))) })
+}
+
+func TestPublisher(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	fs := facts(4, 100)
+	appendFacts(t, db, fs)
+	a := &aggregator.Aggregator{Owner: "one", Feed: db, State: db, Log: slog.New(slog.DiscardHandler)}
+	p := &aggregator.Publisher{Partitions: []*aggregator.Aggregator{a}, Board: db, Log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	var loops sync.WaitGroup
+	loops.Go(func() { _ = a.Run(ctx) })
+	loops.Go(func() { _ = p.Run(ctx) })
+	defer loops.Wait()
+	defer cancel()
+	for project, want := range expected(fs) {
+		within(t, "the snapshot of "+project+" has all", func() bool {
+			s, err := db.Live(t.Context(), project)
+			return err == nil && *s.Totals == want
+		})
+		for _, w := range rollup.Windows() {
+			r, err := db.Report(t.Context(), project, w)
+			if err != nil || r.Window != w.Name || r.Source != rollup.SourceRedis {
+				t.Errorf("window %s of %s: %+v, %v", w.Name, project, r, err)
+			}
+		}
+	}
+}

@@ -3,7 +3,8 @@
 //
 // One process at a time has a partition, by a lease. It folds the partition's
 // stream in order and saves what changed together with its position, so that a
-// crash continues exactly; a fact that comes twice is known by its seq.
+// crash continues exactly; a fact that comes twice is known by its seq. What
+// Redis has lost is rebuilt from the ledger.
 package aggregator
 
 import (
@@ -24,14 +25,25 @@ type Feed interface {
 	// Tail returns up to count entries behind a position, or none after
 	// waiting a moment. The empty position is the beginning.
 	Tail(ctx context.Context, lane event.Lane, after string, count int) ([]event.Entry, error)
+	// Gap gives the position behind entries that were removed before they
+	// could be read from a position on, or "" when none were.
+	Gap(ctx context.Context, lane event.Lane, position string) (behind string, err error)
 }
 
 // State keeps what one partition's aggregator has folded.
 type State interface {
 	Lease(ctx context.Context, partition int, owner string) (bool, error)
 	Release(ctx context.Context, partition int, owner string) error
+	// LoadCheckpoint returns what was saved; None is true of the error when
+	// there is nothing.
 	LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpoint, error)
-	SaveCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error
+	SaveCheckpoint(ctx context.Context, partition int, owner string, changes rollup.Checkpoint) error
+	ResetCheckpoint(ctx context.Context, partition int, owner string, whole rollup.Checkpoint) error
+}
+
+// Ledger knows all facts that are stored for good.
+type Ledger interface {
+	Rebuild(ctx context.Context, partition int, now time.Time) (rollup.Checkpoint, error)
 }
 
 // Aggregator folds one partition.
@@ -40,15 +52,17 @@ type Aggregator struct {
 	Owner     string // differs between processes that run at once
 	Feed      Feed
 	State     State
+	None      func(error) bool // of LoadCheckpoint: nothing was saved
+	Ledger    Ledger
 	Log       *slog.Logger
 
 	mu    sync.Mutex
-	books map[string]*rollup.Book // by project; nil without the lease
+	books rollup.Books // nil without the lease
 
 	position string
-	seqs     map[string]int64 // the highest folded, by journal
-	moved    map[string]int64 // of seqs, what changed since the last save
-	dirty    bool             // the position changed since the last save
+	seqs     map[string]event.Ranges // what was folded, by journal
+	moved    map[string]event.Ranges // of seqs, what changed since the last save
+	dirty    bool                    // the position changed since the last save
 }
 
 const (
@@ -57,6 +71,7 @@ const (
 	leaseEvery = time.Second
 	tryFor     = 2 * time.Second
 	retryAfter = time.Second
+	loadWithin = time.Minute
 )
 
 // Run folds until ctx ends. While another process has the partition, or Redis
@@ -102,8 +117,8 @@ func (a *Aggregator) own(ctx context.Context) error {
 		}
 		now := time.Now()
 		if now.Sub(leased) >= leaseEvery {
-			if got, err := a.State.Lease(ctx, a.Partition, a.Owner); err != nil || !got {
-				return errors.Join(err, fmt.Errorf("lease of partition %d is lost", a.Partition))
+			if err := a.check(ctx); err != nil {
+				return err
 			}
 			leased = now
 		}
@@ -115,6 +130,21 @@ func (a *Aggregator) own(ctx context.Context) error {
 		}
 	}
 	return a.save(context.WithoutCancel(ctx), time.Now())
+}
+
+// check keeps the lease, and looks whether the stream was trimmed before us.
+func (a *Aggregator) check(ctx context.Context) error {
+	if got, err := a.State.Lease(ctx, a.Partition, a.Owner); err != nil || !got {
+		return errors.Join(err, fmt.Errorf("lease of partition %d is lost", a.Partition))
+	}
+	behind, err := a.Feed.Gap(ctx, a.lane(), a.position)
+	if err != nil {
+		return err
+	}
+	if behind != "" {
+		return fmt.Errorf("stream of partition %d was trimmed up to %s before it was read", a.Partition, behind)
+	}
+	return nil
 }
 
 func (a *Aggregator) release(ctx context.Context) {
@@ -131,54 +161,90 @@ func (a *Aggregator) drop() {
 	a.books = nil
 }
 
+// load goes on from the checkpoint, or, where there is none or entries were
+// removed behind it, from what is stored for good.
 func (a *Aggregator) load(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*tryFor)
+	ctx, cancel := context.WithTimeout(ctx, loadWithin)
 	defer cancel()
 	c, err := a.State.LoadCheckpoint(ctx, a.Partition)
-	if err != nil {
+	if err != nil && !a.None(err) {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.books = map[string]*rollup.Book{}
-	for _, cell := range c.Cells {
-		a.book(cell.Project).Restore(cell.Key, *cell.Cell)
+	behind, gapErr := a.Feed.Gap(ctx, a.lane(), c.Position)
+	if gapErr != nil {
+		return gapErr
 	}
-	a.position, a.seqs, a.dirty = c.Position, c.Seqs, false
-	a.moved = map[string]int64{}
+	if err != nil || behind != "" {
+		if c, err = a.rebuild(ctx, behind); err != nil {
+			return err
+		}
+	}
+	a.adopt(c)
 	return nil
 }
 
-func (a *Aggregator) book(project string) *rollup.Book {
-	b := a.books[project]
-	if b == nil {
-		b = rollup.NewBook()
-		a.books[project] = b
+// rebuild makes a checkpoint from the ledger and saves it. Reading goes on
+// behind what was removed; what comes again is known by its seq.
+func (a *Aggregator) rebuild(ctx context.Context, behind string) (rollup.Checkpoint, error) {
+	c, err := a.Ledger.Rebuild(ctx, a.Partition, time.Now())
+	if err != nil {
+		return c, err
 	}
-	return b
+	c.Position = behind
+	a.Log.Info("aggregates were rebuilt from the ledger", "partition", a.Partition, "journals", len(c.Seqs), "cells", len(c.Cells))
+	return c, a.State.ResetCheckpoint(ctx, a.Partition, a.Owner, c)
+}
+
+// adopt begins with a checkpoint.
+func (a *Aggregator) adopt(c rollup.Checkpoint) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.books = rollup.Books{}
+	for _, cell := range c.Cells {
+		a.books.Of(cell.Project).Restore(cell.Key, *cell.Cell)
+	}
+	a.position, a.seqs, a.dirty = c.Position, c.Seqs, false
+	if a.seqs == nil {
+		a.seqs = map[string]event.Ranges{}
+	}
+	a.moved = map[string]event.Ranges{}
+}
+
+func (a *Aggregator) lane() event.Lane {
+	return event.Lane{Stream: event.Completions, Partition: a.Partition}
 }
 
 // fold takes the next entries, if there are any.
 func (a *Aggregator) fold(ctx context.Context) error {
-	lane := event.Lane{Stream: event.Completions, Partition: a.Partition}
-	entries, err := a.Feed.Tail(ctx, lane, a.position, tailCount)
+	entries, err := a.Feed.Tail(ctx, a.lane(), a.position, tailCount)
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	var fresh []*event.CompletionRecorded
 	for _, e := range entries {
 		a.position, a.dirty = e.ID, true
 		fact, err := event.Decode(e.Body)
 		if err != nil {
 			continue // the worker buries it with the reason
 		}
-		if c, ok := fact.(*event.CompletionRecorded); ok && c.Seq > a.seqs[c.Journal] {
-			a.seqs[c.Journal], a.moved[c.Journal] = c.Seq, c.Seq
-			a.book(c.Project).Fold(c)
+		if c, ok := fact.(*event.CompletionRecorded); ok && a.isNew(c) {
+			fresh = append(fresh, c)
 		}
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.books.Fold(fresh)
 	return nil
+}
+
+// isNew marks a fact's seq as folded, and reports whether it was not before.
+func (a *Aggregator) isNew(c *event.CompletionRecorded) bool {
+	ranges := a.seqs[c.Journal]
+	if !ranges.Add(c.Seq) {
+		return false
+	}
+	a.seqs[c.Journal], a.moved[c.Journal] = ranges, ranges
+	return true
 }
 
 // save stores what changed, and lets windows move on.
@@ -197,7 +263,7 @@ func (a *Aggregator) save(ctx context.Context, now time.Time) error {
 	if !a.dirty && len(c.Cells) == 0 {
 		return nil
 	}
-	a.dirty, a.moved = false, map[string]int64{}
+	a.dirty, a.moved = false, map[string]event.Ranges{}
 	return a.State.SaveCheckpoint(ctx, a.Partition, a.Owner, c)
 }
 

@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/busuhq/busu/internal/aggregator"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/eventtest"
+	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/storetest"
@@ -64,6 +67,22 @@ func (s *shaky) SaveCheckpoint(ctx context.Context, partition int, owner string,
 	return errors.New("saved, and the connection broke")
 }
 
+// newAggregator makes one on a ledger of its own.
+func newAggregator(owner string, feed aggregator.Feed, state aggregator.State, ledger aggregator.Ledger) *aggregator.Aggregator {
+	return &aggregator.Aggregator{Owner: owner, Feed: feed, State: state, Ledger: ledger, Log: slog.New(slog.DiscardHandler),
+		None: func(err error) bool { return errors.Is(err, redisdb.ErrNone) }}
+}
+
+func openLedger(t *testing.T) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: storetest.Postgres(t), Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
 func facts(seed uint64, n int) []*event.CompletionRecorded {
 	r := rand.New(rand.NewPCG(seed, 0))
 	var fs []*event.CompletionRecorded
@@ -104,13 +123,8 @@ func totals(a *aggregator.Aggregator) map[string]rollup.Sums {
 }
 
 func expected(fs []*event.CompletionRecorded) map[string]rollup.Sums {
-	books := map[string]*rollup.Book{}
-	for _, f := range fs {
-		if books[f.Project] == nil {
-			books[f.Project] = rollup.NewBook()
-		}
-		books[f.Project].Fold(f)
-	}
+	books := rollup.Books{}
+	books.Fold(fs)
 	sums := map[string]rollup.Sums{}
 	for project, b := range books {
 		cells := rollup.Cells{}
@@ -134,7 +148,7 @@ func within(t *testing.T, what string, holds func() bool) {
 // among them: each fact is counted once.
 func TestEveryFactIsCountedOnce(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, ledger := open(t), openLedger(t)
 	fs := facts(1, 2000)
 	unstable := &shaky{DB: db, random: rand.New(rand.NewPCG(7, 7))}
 	last := &aggregator.Aggregator{}
@@ -145,7 +159,7 @@ func TestEveryFactIsCountedOnce(t *testing.T) {
 		if err := db.Append(t.Context(), []event.Entry{{Lane: event.Lane{Stream: event.Completions}, Body: []byte("{")}}); err != nil {
 			t.Fatal(err)
 		}
-		last = &aggregator.Aggregator{Owner: fmt.Sprint(generation), Feed: unstable, State: unstable, Log: slog.New(slog.DiscardHandler)}
+		last = newAggregator(fmt.Sprint(generation), unstable, unstable, ledger)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- last.Run(ctx) }()
@@ -163,11 +177,11 @@ func TestEveryFactIsCountedOnce(t *testing.T) {
 // Two aggregators: one counts, the other waits, and takes over.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, ledger := open(t), openLedger(t)
 	fs := facts(2, 200)
 	appendFacts(t, db, fs)
 	run := func(owner string) (*aggregator.Aggregator, func()) {
-		a := &aggregator.Aggregator{Owner: owner, Feed: db, State: db, Log: slog.New(slog.DiscardHandler)}
+		a := newAggregator(owner, db, db, ledger)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- a.Run(ctx) }()
@@ -193,12 +207,55 @@ func TestOneAtATime(t *testing.T) {
 	within(t, "the second took over", func() bool { return reflect.DeepEqual(totals(other), expected(append(fs, more...))) })
 }
 
+// Redis loses everything, more than once, and the stream is trimmed before it
+// was read: what is stored for good comes back from the ledger, the rest from
+// the stream, each once.
+func TestWhatRedisLosesIsRebuilt(t *testing.T) {
+	t.Parallel()
+	url := storetest.Redis(t)
+	db, err := redisdb.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := redis.NewClient(o)
+	defer plain.Close()
+	ledger := openLedger(t)
+	fs := facts(5, 900)
+	if _, err := ledger.Persist(t.Context(), fs[:300]); err != nil {
+		t.Fatal(err)
+	}
+	a := newAggregator("one", db, db, ledger)
+	ctx, cancel := context.WithCancel(t.Context())
+	var loop sync.WaitGroup
+	loop.Go(func() { _ = a.Run(ctx) })
+	defer loop.Wait()
+	defer cancel()
+	within(t, "it begins with the ledger", func() bool { return reflect.DeepEqual(totals(a), expected(fs[:300])) })
+
+	appendFacts(t, db, fs[200:500]) // a third of them is stored already
+	within(t, "the stream adds the rest", func() bool { return reflect.DeepEqual(totals(a), expected(fs[:500])) })
+
+	if err := plain.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ledger.Persist(t.Context(), fs[400:700]); err != nil { // leaves a hole for the stream to fill
+		t.Fatal(err)
+	}
+	appendFacts(t, db, fs[300:900]) // as the shipper does: all that is not stored for good, in order
+	within(t, "all are counted after Redis was emptied", func() bool { return reflect.DeepEqual(totals(a), expected(fs)) })
+}
+
 func TestPublisher(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	fs := facts(4, 100)
 	appendFacts(t, db, fs)
-	a := &aggregator.Aggregator{Owner: "one", Feed: db, State: db, Log: slog.New(slog.DiscardHandler)}
+	a := newAggregator("one", db, db, openLedger(t))
 	p := &aggregator.Publisher{Partitions: []*aggregator.Aggregator{a}, Board: db, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var loops sync.WaitGroup

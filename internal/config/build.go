@@ -27,7 +27,7 @@ var idle = []string{
 	"providers.max_concurrency",
 	"routing.quality_target", "routing.holdout", "routing.default_experiment",
 	"cache.ttl", "cache.scope",
-	"retention.prompts", "retention.features", "retention.completions",
+	"retention.prompts", "retention.features",
 	"streams.groups",
 	"limits.when_unavailable",
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -63,13 +62,18 @@ func list[T any](items []T) any {
 	return items
 }
 
-// Persist stores facts and marks their seqs as stored, in one transaction, and
-// returns the ids of those that were not there before. Storing a fact again
+// Persist stores facts, adds the new ones to the rollups and marks the seqs of
+// all as stored, in one transaction. It returns the ids of those that were not
+// there before. Storing a fact again
 // changes nothing. An error for which Unstorable is true means that one of
 // them can never be stored.
 func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
 		if added, err = insertCompletions(ctx, tx, facts); err != nil {
+			return err
+		}
+		// What workers compete for comes last, so that it is locked shortly.
+		if err := addRollups(ctx, tx, onlyAdded(facts, added)); err != nil {
 			return err
 		}
 		return markPersisted(ctx, tx, facts)
@@ -78,6 +82,21 @@ func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (a
 		return nil, fmt.Errorf("persist %d completions: %w", len(facts), err)
 	}
 	return added, nil
+}
+
+func onlyAdded(facts []*event.CompletionRecorded, added []uuid.UUID) []*event.CompletionRecorded {
+	missing := make(map[uuid.UUID]bool, len(added))
+	for _, id := range added {
+		missing[id] = true
+	}
+	var fresh []*event.CompletionRecorded
+	for _, f := range facts {
+		if missing[f.ID] {
+			missing[f.ID] = false // the batch may hold it twice
+			fresh = append(fresh, f)
+		}
+	}
+	return fresh
 }
 
 // insertCompletions copies into a staging table of the session first: COPY is
@@ -98,29 +117,4 @@ func insertCompletions(ctx context.Context, tx pgx.Tx, facts []*event.Completion
 		return nil, err
 	}
 	return pgx.CollectRows(added, pgx.RowTo[uuid.UUID])
-}
-
-// EnsureDays makes the partitions from the day of from on. It is safe to call
-// from several processes at once.
-func (db *DB) EnsureDays(ctx context.Context, from time.Time, days int) error {
-	day := from.UTC().Truncate(24 * time.Hour)
-	err := db.tx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('busu: partitions'))`); err != nil {
-			return err
-		}
-		for range days {
-			next := day.AddDate(0, 0, 1)
-			sql := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS completions_%s PARTITION OF completions FOR VALUES FROM ('%s') TO ('%s')`,
-				day.Format("20060102"), day.Format(time.RFC3339), next.Format(time.RFC3339))
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
-			day = next
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("make partitions: %w", err)
-	}
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,10 +14,12 @@ import (
 // markPersisted adds the facts' seqs to what is stored of their lanes. Lanes
 // are taken in order, so that workers do not wait for each other in a circle.
 func markPersisted(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) error {
-	seqs := map[journalLane][]int64{}
+	seqs := map[journalLane]event.Ranges{}
 	for _, f := range facts {
 		l := journalLane{f.Journal, event.Lane{Stream: f.Stream(), Partition: f.Partition}}
-		seqs[l] = append(seqs[l], f.Seq)
+		ranges := seqs[l]
+		ranges.Add(f.Seq)
+		seqs[l] = ranges
 	}
 	lanes := make([]journalLane, 0, len(seqs))
 	for l := range seqs {
@@ -31,7 +32,7 @@ func markPersisted(ctx context.Context, tx pgx.Tx, facts []*event.CompletionReco
 			VALUES ($1, $2, $3, $4::text::int8multirange)
 			ON CONFLICT (journal, stream, partition)
 			DO UPDATE SET persisted = journal_marks.persisted + excluded.persisted`,
-			l.journal, l.Stream.String(), l.Partition, multirange(seqs[l]))
+			l.journal, l.Stream.String(), l.Partition, seqs[l].String())
 	}
 	return tx.SendBatch(ctx, batch).Close()
 }
@@ -43,26 +44,6 @@ type journalLane struct {
 
 func compareLanes(a, b journalLane) int {
 	return cmp.Or(cmp.Compare(a.journal, b.journal), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Partition, b.Partition))
-}
-
-// multirange writes seqs as PostgreSQL does, {[1,4),[7,8)}. It sorts them.
-func multirange(seqs []int64) string {
-	slices.Sort(seqs)
-	var b strings.Builder
-	b.WriteByte('{')
-	for i := 0; i < len(seqs); {
-		end := i + 1
-		for end < len(seqs) && seqs[end] <= seqs[end-1]+1 {
-			end++
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "[%d,%d)", seqs[i], seqs[end-1]+1)
-		i = end
-	}
-	b.WriteByte('}')
-	return b.String()
 }
 
 // Persisted gives, per lane of a journal, the seq up to which nothing is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -191,16 +192,69 @@ func TestDaysAreMadeOnce(t *testing.T) {
 	}
 }
 
+// Rows that came before their day was made move into it.
+func TestDayTakesItsRowsFromTheDefault(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	if _, err := db.Persist(t.Context(), completions(11, 50, 40*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	count := func(table string) (n int) {
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count("completions_default"); n != 50 {
+		t.Fatalf("%d of 50 rows are in the default partition", n)
+	}
+	for range 2 {
+		if err := db.EnsureDays(t.Context(), now.AddDate(0, 0, -2), 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, all := count("completions_default"), count("completions"); n != 0 || all != 50 {
+		t.Errorf("%d rows are left in the default partition, %d are there in all", n, all)
+	}
+	added, err := db.Persist(t.Context(), completions(11, 50, 40*time.Hour))
+	if err != nil || len(added) > 50 {
+		t.Errorf("after the move: %d added, %v", len(added), err)
+	}
+}
+
+func TestOldDaysAreDropped(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	if err := db.EnsureDays(t.Context(), now.AddDate(0, 0, -5), 7); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Persist(t.Context(), completions(12, 300, 5*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := db.DropDays(t.Context(), now.AddDate(0, 0, -2))
+	if err != nil || len(dropped) != 3 {
+		t.Fatalf("dropped %v: %v", dropped, err)
+	}
+	var oldest time.Time
+	if err := conn.QueryRow(t.Context(), `SELECT min(at) FROM completions`).Scan(&oldest); err != nil || oldest.Before(now.AddDate(0, 0, -2).Truncate(24*time.Hour)) {
+		t.Errorf("the oldest row that is left is of %s (%v)", oldest, err)
+	}
+	if dropped, err := db.DropDays(t.Context(), now.AddDate(0, 0, -2)); err != nil || len(dropped) != 0 {
+		t.Errorf("dropped %v again: %v", dropped, err)
+	}
+}
+
 // SQL over rows and the live counters come to the same report.
 func TestReportEqualsTheBook(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	db := open(t, url)
 	facts := completions(8, 2000, 8*24*time.Hour)
-	book := rollup.NewBook()
-	for _, f := range facts {
-		book.Fold(f)
-	}
+	books := rollup.Books{}
+	books.Fold(facts)
+	book := books.Of(event.DefaultProject)
 	book.Advance(now)
 	if _, err := db.Persist(t.Context(), facts); err != nil {
 		t.Fatal(err)
@@ -219,6 +273,67 @@ func TestReportEqualsTheBook(t *testing.T) {
 	}
 	if other, err := db.Report(t.Context(), "another", rollup.Windows()[4], now); err != nil || other.TotalRequests != 0 {
 		t.Errorf("another project sees %d requests (%v)", other.TotalRequests, err)
+	}
+}
+
+// What is rebuilt from the database is what folding the facts gives, to the
+// last integer, whoever stored them, in whatever batches, and however often.
+func TestRebuildEqualsTheBooks(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	facts := append(completions(9, 1500, 8*24*time.Hour), completions(10, 500, 4*time.Minute)...)
+	for i, f := range facts {
+		eventtest.Number("journal", int64(i+1), f)
+		if i%5 == 0 {
+			f.Project = "another"
+		}
+	}
+	stored := slices.Clone(facts[:1990])
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(stored), func(i, j int) { stored[i], stored[j] = stored[j], stored[i] })
+	var workers sync.WaitGroup
+	for w := range 4 {
+		workers.Go(func() {
+			db := open(t, url)
+			for i := w * 250; i < len(stored); i += 333 { // overlapping
+				if _, err := db.Persist(t.Context(), stored[i:min(i+400, len(stored))]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if _, err := open(t, url).Persist(t.Context(), stored); err != nil {
+		t.Fatal(err)
+	}
+	c, err := open(t, url).Rebuild(t.Context(), 0, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Seqs["journal"].String() != "{[1,1991)}" || c.Position != "" {
+		t.Errorf("it counts %s up to %q", c.Seqs["journal"], c.Position)
+	}
+	rebuilt, want := rollup.Books{}, rollup.Books{}
+	for _, cell := range c.Cells {
+		rebuilt.Of(cell.Project).Restore(cell.Key, *cell.Cell)
+	}
+	want.Fold(facts[:1990])
+	for _, project := range []string{event.DefaultProject, "another"} {
+		want.Of(project).Advance(now)
+		rebuilt.Of(project).Advance(now)
+		for _, w := range rollup.Windows() {
+			a, b := rollup.Cells{}, rollup.Cells{}
+			rebuilt.Of(project).AddWindow(w.Name, a)
+			want.Of(project).AddWindow(w.Name, b)
+			if !reflect.DeepEqual(rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now)) {
+				t.Errorf("%s of %s:\nrebuilt %+v\nfolded  %+v", w.Name, project, rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now))
+			}
+		}
+		a, b := rollup.Cells{}, rollup.Cells{}
+		rebuilt.Of(project).AddTotals(a)
+		want.Of(project).AddTotals(b)
+		if rollup.NewSums(a) != rollup.NewSums(b) {
+			t.Errorf("totals of %s: rebuilt %+v, folded %+v", project, rollup.NewSums(a), rollup.NewSums(b))
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/rollup"
 )
 
@@ -73,15 +74,17 @@ func (db *DB) Release(ctx context.Context, partition int, owner string) error {
 // has the lease.
 //
 //	KEYS    lease, position, seqs, cells
-//	ARGV[1] owner, ARGV[2] position
-//	ARGV[3] number n of seqs, then n × (journal, seq)
+//	ARGV[1] owner, ARGV[2] 'reset' to forget all that was saved before, else ''
+//	ARGV[3] position
+//	ARGV[4] number n of journals, then n × (journal, seqs)
 //	then for each cell: field, JSON ('' when it is gone)
 //	returns 1, or 0 when the lease is another's
 var saveScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2])
-local at = 4
-for _ = 1, tonumber(ARGV[3]) do
+if ARGV[2] == 'reset' then redis.call('DEL', KEYS[3], KEYS[4]) end
+redis.call('SET', KEYS[2], ARGV[3])
+local at = 5
+for _ = 1, tonumber(ARGV[4]) do
   redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1])
   at = at + 2
 end
@@ -101,10 +104,19 @@ var ErrNotOwner = errors.New("another aggregator has this partition")
 
 // SaveCheckpoint stores what changed since the last one.
 func (db *DB) SaveCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error {
-	args := make([]any, 0, 3+2*len(c.Seqs)+2*len(c.Cells))
-	args = append(args, owner, c.Position, len(c.Seqs))
-	for journal, seq := range c.Seqs {
-		args = append(args, journal, seq)
+	return db.save(ctx, partition, owner, "", c)
+}
+
+// ResetCheckpoint stores a checkpoint in place of all that was saved before.
+func (db *DB) ResetCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error {
+	return db.save(ctx, partition, owner, "reset", c)
+}
+
+func (db *DB) save(ctx context.Context, partition int, owner, mode string, c rollup.Checkpoint) error {
+	args := make([]any, 0, 4+2*len(c.Seqs)+2*len(c.Cells))
+	args = append(args, owner, mode, c.Position, len(c.Seqs))
+	for journal, seqs := range c.Seqs {
+		args = append(args, journal, seqs.String())
 	}
 	for _, pc := range c.Cells {
 		body := []byte{}
@@ -128,7 +140,7 @@ func (db *DB) SaveCheckpoint(ctx context.Context, partition int, owner string, c
 	return nil
 }
 
-// LoadCheckpoint reads what was saved of a partition.
+// LoadCheckpoint reads what was saved of a partition, or ErrNone.
 func (db *DB) LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpoint, error) {
 	pipe := db.rdb.TxPipeline()
 	position := pipe.Get(ctx, aggregateKey(partition, "position"))
@@ -137,13 +149,16 @@ func (db *DB) LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpo
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return rollup.Checkpoint{}, fmt.Errorf("load aggregates of partition %d: %w", partition, err)
 	}
-	c := rollup.Checkpoint{Position: position.Val(), Seqs: map[string]int64{}}
-	for journal, seq := range seqs.Val() {
-		n, err := strconv.ParseInt(seq, 10, 64)
+	if errors.Is(position.Err(), redis.Nil) {
+		return rollup.Checkpoint{}, ErrNone
+	}
+	c := rollup.Checkpoint{Position: position.Val(), Seqs: map[string]event.Ranges{}}
+	for journal, text := range seqs.Val() {
+		ranges, err := event.ParseRanges(text)
 		if err != nil {
-			return rollup.Checkpoint{}, fmt.Errorf("load seq of journal %s: %w", journal, err)
+			return rollup.Checkpoint{}, fmt.Errorf("load seqs of journal %s: %w", journal, err)
 		}
-		c.Seqs[journal] = n
+		c.Seqs[journal] = ranges
 	}
 	for field, body := range cells.Val() {
 		project, key, err := parseCellField(field)
@@ -157,4 +172,18 @@ func (db *DB) LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpo
 		c.Cells = append(c.Cells, rollup.ProjectCell{Project: project, Key: key, Cell: cell})
 	}
 	return c, nil
+}
+
+// Gap looks whether entries behind a position were removed from a lane's
+// stream before its aggregator could read them. If so, it gives the position
+// behind them; otherwise "".
+func (db *DB) Gap(ctx context.Context, lane event.Lane, position string) (behind string, err error) {
+	trimmed, err := db.rdb.Get(ctx, trimmedKey(lane)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("look for a gap in %s: %w", StreamKey(lane), err)
+	}
+	if before(position, trimmed) {
+		return trimmed, nil
+	}
+	return "", nil
 }

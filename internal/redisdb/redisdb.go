@@ -48,6 +48,9 @@ func (db *DB) Check(ctx context.Context) error { return db.rdb.Ping(ctx).Err() }
 // repeats what the returned errors say. It is for main to call, once.
 func Quiet() { redis.SetLogger(&logging.VoidLogger{}) }
 
+// ErrNone says that there is nothing under a key, or no longer.
+var ErrNone = errors.New("redis has none")
+
 // StreamKey is the public name of a lane's stream. All keys of a partition
 // share its hash tag, so that one script or transaction can touch them.
 func StreamKey(l event.Lane) string { return fmt.Sprintf("busu:%s:{%d}", l.Stream, l.Partition) }
@@ -56,6 +59,9 @@ const (
 	deadKey      = "busu:dead" // public
 	persistGroup = "persist"   // public
 )
+
+// trimmedKey holds the id up to which entries were removed.
+func trimmedKey(l event.Lane) string { return StreamKey(l) + ":trimmed" }
 
 func aggregateKey(partition int, what string) string {
 	return fmt.Sprintf("busu:aggregate:{%d}:%s", partition, what)

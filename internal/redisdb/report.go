@@ -42,9 +42,6 @@ func set(ctx context.Context, pipe redis.Pipeliner, key string, value any) error
 	return nil
 }
 
-// ErrNone says that there is nothing under a key, or no longer.
-var ErrNone = errors.New("no metrics are published")
-
 // Live reads the live snapshot of a project, or ErrNone.
 func (db *DB) Live(ctx context.Context, project string) (rollup.Snapshot, error) {
 	return get[rollup.Snapshot](ctx, db, latestKey(project))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,10 +13,13 @@ import (
 )
 
 // trimScript removes entries that persist has acknowledged and that are older
-// than the horizon. What persist has not acknowledged stays, whatever its age.
+// than the horizon, and writes down the id below which all are gone. What
+// persist has not acknowledged stays, whatever its age. The aggregator's
+// position holds entries back too, while there is memory for it.
 //
-//	KEYS[1] stream
+//	KEYS    stream, its trimmed id, the aggregator's position
 //	ARGV[1] group, ARGV[2] horizon in Unix milliseconds
+//	ARGV[3] 1 to wait for the aggregator, else 0
 //	returns the number of removed entries; 0 without the stream or the group
 var trimScript = redis.NewScript(`
 local function before(a, b)
@@ -40,16 +44,77 @@ end
 if not limit then return 0 end
 local horizon = ARGV[2] .. '-0'
 if before(horizon, limit) then limit = horizon end
-return redis.call('XTRIM', KEYS[1], 'MINID', limit)
+local position = redis.call('GET', KEYS[3])
+if ARGV[3] == '1' and position and position ~= '' and before(position, limit) then limit = position end
+local removed = redis.call('XTRIM', KEYS[1], 'MINID', limit)
+if removed > 0 then
+  local ms, seq = string.match(limit, '(%d+)-(%d+)')
+  if seq == '0' then
+    limit = string.format('%.0f', tonumber(ms) - 1) .. '-18446744073709551615'
+  else
+    limit = ms .. '-' .. string.format('%.0f', tonumber(seq) - 1)
+  end
+  redis.call('SET', KEYS[2], limit)
+end
+return removed
 `)
+
+const (
+	holdUpTo     = 0.7     // of the memory budget: then readers get a gap
+	budgetIfNone = 1 << 30 // bytes, where Redis has no maxmemory
+)
 
 // Trim removes from a lane's stream what is stored for good and older than
 // horizon, and returns how many entries that were.
 func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time) (int64, error) {
-	n, err := trimScript.Run(ctx, db.rdb, []string{StreamKey(lane)},
-		persistGroup, strconv.FormatInt(horizon.UnixMilli(), 10)).Int64()
+	hold := 0
+	if full, err := db.fullness(ctx); err != nil {
+		return 0, fmt.Errorf("trim %s: %w", StreamKey(lane), err)
+	} else if full < holdUpTo {
+		hold = 1
+	}
+	keys := []string{StreamKey(lane), trimmedKey(lane), aggregateKey(lane.Partition, "position")}
+	n, err := trimScript.Run(ctx, db.rdb, keys, persistGroup, strconv.FormatInt(horizon.UnixMilli(), 10), hold).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("trim %s: %w", StreamKey(lane), err)
 	}
 	return n, nil
+}
+
+// fullness is the share of its memory budget that Redis uses; 0 where it does
+// not say.
+func (db *DB) fullness(ctx context.Context) (float64, error) {
+	info, err := db.rdb.InfoMap(ctx, "memory").Result()
+	if err != nil {
+		return 0, ignoreUnknown(err)
+	}
+	used, _ := strconv.ParseFloat(info["Memory"]["used_memory"], 64)
+	budget, _ := strconv.ParseFloat(info["Memory"]["maxmemory"], 64)
+	if budget == 0 {
+		budget = budgetIfNone
+	}
+	return used / budget, nil
+}
+
+// ignoreUnknown lets pass that an in-process Redis does not know a section.
+func ignoreUnknown(err error) error {
+	if strings.Contains(err.Error(), "section") {
+		return nil
+	}
+	return err
+}
+
+// before compares two entry ids; the empty one is before all.
+func before(a, b string) bool {
+	if ms := millisOf(a) - millisOf(b); ms != 0 {
+		return ms < 0
+	}
+	return sequenceOf(a) < sequenceOf(b)
+}
+
+// sequenceOf is what parts entries of the same millisecond.
+func sequenceOf(id string) uint64 {
+	_, seq, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseUint(seq, 10, 64)
+	return n
 }

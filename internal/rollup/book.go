@@ -12,7 +12,26 @@ type Book struct {
 	windows []*sliding
 	totals  Cells
 	changed map[Key]struct{}
-	dims    []Dim
+}
+
+// Books are the books of all projects.
+type Books map[string]*Book
+
+// Of gives a project's book, which is begun when it is missing.
+func (bs Books) Of(project string) *Book {
+	b := bs[project]
+	if b == nil {
+		b = NewBook()
+		bs[project] = b
+	}
+	return b
+}
+
+// Fold counts facts.
+func (bs Books) Fold(facts []*event.CompletionRecorded) {
+	for slot, c := range Sum(facts, time.Second) {
+		bs.Of(slot.Project).Add(slot.Start, slot.Dim, *c)
+	}
 }
 
 // NewBook gives an empty book.
@@ -24,21 +43,18 @@ func NewBook() *Book {
 	return b
 }
 
-// Fold counts a fact in the slot of its own time, however late it comes.
-func (b *Book) Fold(c *event.CompletionRecorded) {
-	cell := cellOf(c)
-	b.dims = dims(c, b.dims[:0])
-	for _, d := range b.dims {
-		for _, w := range b.windows {
-			slot := w.slot(c.At)
-			if w.add(slot, d, cell) {
-				b.changed[Key{w.Name, slot, d}] = struct{}{}
-			}
+// Add counts what Sum gave, in seconds, in the slots that it belongs to, however
+// late it comes.
+func (b *Book) Add(start int64, d Dim, c Cell) {
+	for _, w := range b.windows {
+		slot := w.Slot(start)
+		if w.add(slot, d, c) {
+			b.changed[Key{w.Name, slot, d}] = struct{}{}
 		}
-		b.totals.Add(d, cell)
-		b.changed[Key{Dim: d}] = struct{}{}
-		cell.TTFT, cell.Overhead = nil, nil // kept for all, which comes first
 	}
+	c.Latency, c.TTFT, c.Overhead = nil, nil, nil // nobody asks for quantiles since the beginning
+	b.totals.Add(d, c)
+	b.changed[Key{Dim: d}] = struct{}{}
 }
 
 // Advance lets go of what has left the windows at now.

@@ -5,7 +5,11 @@
 // subtracted exactly.
 package rollup
 
-import "github.com/busuhq/busu/internal/event"
+import (
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+)
 
 // Dim is what a cell counts: one name of one kind.
 type Dim struct {
@@ -54,19 +58,29 @@ type Cell struct {
 	Overhead      Sketch `json:"h,omitempty"`
 }
 
-// cellOf is the cell of one fact, with or without the sketches that only the
-// cell of all requests keeps.
-func cellOf(c *event.CompletionRecorded) Cell {
-	cell := Cell{Requests: 1, CostNanos: c.CostNanos, BaselineNanos: c.BaselineCostNanos,
-		TokensIn: c.TokensIn, TokensOut: c.TokensOut}
-	if c.Failed() {
-		cell.Errors = 1
-		return cell
+// count counts one fact. Only the cell of all requests keeps every sketch.
+func (c *Cell) count(f *event.CompletionRecorded, everySketch bool) {
+	c.Requests++
+	c.CostNanos += f.CostNanos
+	c.BaselineNanos += f.BaselineCostNanos
+	c.TokensIn += f.TokensIn
+	c.TokensOut += f.TokensOut
+	if f.Failed() {
+		c.Errors++
+		return
 	}
-	cell.Latency = Sketch{Bin(c.LatencyUS): 1}
-	cell.TTFT = Sketch{Bin(c.TTFTUS): 1}
-	cell.Overhead = Sketch{Bin(c.OverheadUS): 1}
-	return cell
+	increment(&c.Latency, f.LatencyUS)
+	if everySketch {
+		increment(&c.TTFT, f.TTFTUS)
+		increment(&c.Overhead, f.OverheadUS)
+	}
+}
+
+func increment(s *Sketch, us int64) {
+	if *s == nil {
+		*s = Sketch{}
+	}
+	(*s)[Bin(us)]++
 }
 
 // Add adds other to c.
@@ -110,3 +124,34 @@ func (cs Cells) add(d Dim, c Cell, times int64) {
 
 // Add adds a cell to that of its dimension.
 func (cs Cells) Add(d Dim, c Cell) { cs.add(d, c, 1) }
+
+// Slot is where facts are summed up: a dimension of a project in a stretch of
+// time.
+type Slot struct {
+	Project string
+	Start   int64 // in Unix seconds
+	Dim     Dim
+}
+
+// Sum counts facts in slots of a resolution, which is whole seconds. Summing
+// up a batch first and then adding the few sums wherever they count is what
+// makes folding cheap.
+func Sum(facts []*event.CompletionRecorded, resolution time.Duration) map[Slot]*Cell {
+	step := int64(resolution / time.Second)
+	sums := map[Slot]*Cell{}
+	var ds []Dim
+	for _, f := range facts {
+		start := f.At.Unix() / step * step
+		ds = dims(f, ds[:0])
+		for _, d := range ds {
+			slot := Slot{f.Project, start, d}
+			c := sums[slot]
+			if c == nil {
+				c = new(Cell)
+				sums[slot] = c
+			}
+			c.count(f, d.Kind == KindAll)
+		}
+	}
+	return sums
+}

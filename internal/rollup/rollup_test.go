@@ -66,6 +66,13 @@ func facts(seed uint64, n int) []*event.CompletionRecorded {
 	return fs
 }
 
+// book folds facts of the default project.
+func book(fs ...*event.CompletionRecorded) *rollup.Book {
+	books := rollup.Books{}
+	books.Fold(fs)
+	return books.Of(event.DefaultProject)
+}
+
 // direct counts facts one by one: what a book must come to.
 func direct(fs []*event.CompletionRecorded, from time.Time) rollup.Sums {
 	var s rollup.Sums
@@ -98,10 +105,7 @@ func report(b *rollup.Book, w rollup.Window, at time.Time) rollup.Report {
 func TestWindowsCountWhatArrivedSinceFrom(t *testing.T) {
 	t.Parallel()
 	fs := facts(2, 3000)
-	b := rollup.NewBook()
-	for _, f := range fs {
-		b.Fold(f)
-	}
+	b := book(fs...)
 	// Time goes on: what leaves is subtracted.
 	for _, later := range []time.Duration{0, 1500 * time.Millisecond, time.Minute, time.Hour, 26 * time.Hour, 8 * 24 * time.Hour} {
 		at := now.Add(later)
@@ -123,19 +127,23 @@ func TestWindowsCountWhatArrivedSinceFrom(t *testing.T) {
 func TestOrderDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	fs := facts(3, 1000)
-	one, other := rollup.NewBook(), rollup.NewBook()
-	for i, f := range fs {
-		one.Fold(f)
-		other.Fold(fs[len(fs)-1-i])
-		if i%100 == 0 {
-			one.Advance(now)
-		}
+	one := rollup.Books{}
+	for i := range 10 {
+		one.Fold(fs[i*100 : (i+1)*100])
+		one.Of(event.DefaultProject).Advance(now)
 	}
+	slices.Reverse(fs)
+	compareAt(t, one.Of(event.DefaultProject), book(fs...), now)
+}
+
+// compareAt holds two books against each other.
+func compareAt(t *testing.T, one, other *rollup.Book, now time.Time) {
+	t.Helper()
 	one.Advance(now)
 	other.Advance(now)
 	for _, w := range rollup.Windows() {
 		if a, b := report(one, w, now), report(other, w, now); !reflect.DeepEqual(a, b) {
-			t.Errorf("window %s depends on the order:\n%+v\n%+v", w.Name, a, b)
+			t.Errorf("window %s differs:\n%+v\n%+v", w.Name, a, b)
 		}
 	}
 }
@@ -144,13 +152,12 @@ func TestOrderDoesNotMatter(t *testing.T) {
 func TestChangedCellsRestoreTheBook(t *testing.T) {
 	t.Parallel()
 	saved := map[rollup.Key][]byte{}
-	b := rollup.NewBook()
-	for i, f := range facts(4, 1000) {
-		b.Fold(f)
-		if i%37 == 0 {
-			b.Advance(now.Add(time.Duration(i) * time.Second))
-			save(t, saved, b)
-		}
+	books := rollup.Books{}
+	b := books.Of(event.DefaultProject)
+	for i, fs := 0, facts(4, 1000); i < 1000; i += 50 {
+		books.Fold(fs[i : i+50])
+		b.Advance(now.Add(time.Duration(i) * time.Second))
+		save(t, saved, b)
 	}
 	at := now.Add(time.Hour)
 	b.Advance(at)
@@ -163,12 +170,7 @@ func TestChangedCellsRestoreTheBook(t *testing.T) {
 		}
 		restored.Restore(key, c)
 	}
-	restored.Advance(at)
-	for _, w := range rollup.Windows() {
-		if a, b := report(b, w, at), report(restored, w, at); !reflect.DeepEqual(a, b) {
-			t.Errorf("window %s:\nsaved    %+v\nrestored %+v", w.Name, a, b)
-		}
-	}
+	compareAt(t, b, restored, at)
 }
 
 func save(t *testing.T, saved map[rollup.Key][]byte, b *rollup.Book) {
@@ -188,11 +190,8 @@ func save(t *testing.T, saved map[rollup.Key][]byte, b *rollup.Book) {
 
 func TestNothingIsKeptOfWhatLeft(t *testing.T) {
 	t.Parallel()
-	b := rollup.NewBook()
+	b := book(facts(5, 500)...)
 	saved := map[rollup.Key][]byte{}
-	for _, f := range facts(5, 500) {
-		b.Fold(f)
-	}
 	save(t, saved, b)
 	b.Advance(now.AddDate(1, 0, 0))
 	save(t, saved, b)
@@ -216,11 +215,18 @@ func TestEmptyReportHasNoNaN(t *testing.T) {
 	}
 }
 
+// BenchmarkFold folds batches as large as an aggregator reads; the time is per
+// fact.
 func BenchmarkFold(b *testing.B) {
-	book := rollup.NewBook()
-	fs := facts(6, 1000)
+	const batch = 1000
+	r := rand.New(rand.NewPCG(6, 0))
+	var fs []*event.CompletionRecorded
+	for range batch {
+		fs = append(fs, eventtest.Completion(r, now))
+	}
+	books := rollup.Books{}
 	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		book.Fold(fs[i%len(fs)])
+	for range b.N/batch + 1 {
+		books.Fold(fs)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/busuhq/busu/internal/event"
 )
 
 // Window is a stretch of time up to now that metrics are kept for, in slots of
@@ -42,13 +44,11 @@ func (w Window) From(now time.Time) time.Time {
 	return now.UTC().Truncate(w.Resolution).Add(w.Resolution - w.Length)
 }
 
-// slot is the slot that t falls into, in resolutions since 1970.
-func (w Window) slot(t time.Time) int64 { return t.Unix() / int64(w.Resolution/time.Second) }
+// Slot is the slot that a Unix second falls into, in resolutions since 1970.
+func (w Window) Slot(second int64) int64 { return second / int64(w.Resolution/time.Second) }
 
 // oldest is the oldest slot in the window at now.
-func (w Window) oldest(now time.Time) int64 {
-	return w.slot(now) - int64(w.Length/w.Resolution) + 1
-}
+func (w Window) oldest(now time.Time) int64 { return w.Slot(w.From(now).Unix()) }
 
 // Key names a cell of a project: in a window's slot, or in the totals since
 // the beginning, whose window is empty.
@@ -61,9 +61,9 @@ type Key struct {
 // Checkpoint is what has been folded of one partition, and up to where. It is
 // saved and loaded as a whole, so that state and position never disagree.
 type Checkpoint struct {
-	Position string           // in the stream; "" is the beginning
-	Seqs     map[string]int64 // the highest seq folded, by journal; when saving, only those that changed
-	Cells    []ProjectCell    // when saving, only those that changed
+	Position string                  // in the stream; "" is the beginning
+	Seqs     map[string]event.Ranges // what was folded, by journal; when saving, only what changed
+	Cells    []ProjectCell           // when saving, only those that changed
 }
 
 // ProjectCell is a cell under its project and key; without a cell, it is gone.

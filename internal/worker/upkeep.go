@@ -13,18 +13,21 @@ type Trimmer interface {
 	Trim(ctx context.Context, lane event.Lane, horizon time.Time) (int64, error)
 }
 
-// Days makes the partitions that rows of the coming days go into.
+// Days makes the partitions that rows of the coming days go into, and removes
+// those that are past their retention.
 type Days interface {
 	EnsureDays(ctx context.Context, from time.Time, days int) error
+	DropDays(ctx context.Context, before time.Time) (dropped []string, err error)
 }
 
-// Upkeep keeps streams short and partitions ready. Any number of processes may
+// Upkeep keeps streams short, partitions ready and old ones away. Any number of processes may
 // do it at once.
 type Upkeep struct {
 	Trimmer   Trimmer
 	Days      Days
 	Lanes     []event.Lane
 	Retention time.Duration // how long entries stay for outside readers
+	Keep      time.Duration // how long rows stay
 	Log       *slog.Logger
 }
 
@@ -42,7 +45,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	var daysDone time.Time
 	for {
 		now := time.Now()
-		if now.Sub(daysDone) >= daysEvery && u.makeDays(ctx, now) {
+		if now.Sub(daysDone) >= daysEvery && u.keepDays(ctx, now) {
 			daysDone = now
 		}
 		u.trim(ctx, now)
@@ -54,12 +57,20 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	}
 }
 
-func (u *Upkeep) makeDays(ctx context.Context, now time.Time) bool {
+func (u *Upkeep) keepDays(ctx context.Context, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
 	defer cancel()
 	if err := u.Days.EnsureDays(ctx, now.AddDate(0, 0, -1), daysAhead); err != nil {
 		u.Log.Debug("partitions cannot be made now", "err", err)
 		return false
+	}
+	dropped, err := u.Days.DropDays(ctx, now.Add(-u.Keep))
+	if err != nil {
+		u.Log.Debug("partitions cannot be dropped now", "err", err)
+		return false
+	}
+	if len(dropped) > 0 {
+		u.Log.Info("days past their retention were dropped", "partitions", dropped)
 	}
 	return true
 }

@@ -263,8 +263,16 @@ func TestWorkerStopsWhileTheDatabaseIsAway(t *testing.T) {
 type upkeepStores struct {
 	mu       sync.Mutex
 	days     int
+	dropped  []time.Time
 	horizons []time.Time
 	lanes    []event.Lane
+}
+
+func (u *upkeepStores) DropDays(_ context.Context, before time.Time) ([]string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.dropped = append(u.dropped, before)
+	return nil, nil
 }
 
 func (u *upkeepStores) EnsureDays(_ context.Context, _ time.Time, days int) error {
@@ -288,7 +296,7 @@ func TestUpkeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(upkeepStores)
 		other := event.Lane{Stream: event.Completions, Partition: 1}
-		u := &worker.Upkeep{Trimmer: s, Days: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Log: slog.New(slog.DiscardHandler)}
+		u := &worker.Upkeep{Trimmer: s, Days: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		began := time.Now()
@@ -300,6 +308,9 @@ func TestUpkeep(t *testing.T) {
 		}
 		if s.days != 4 { // failed, repeated at once, then every hour
 			t.Errorf("partitions were made %d times in two hours", s.days)
+		}
+		if want := began.AddDate(0, 0, -400).Add(time.Second); len(s.dropped) != 3 || !s.dropped[0].Equal(want) {
+			t.Errorf("days were dropped before %v, not before %s first", s.dropped, want)
 		}
 		if want := began.Add(-15 * time.Minute); !s.horizons[0].Equal(want) || !slices.Contains(s.lanes, other) {
 			t.Errorf("the first horizon is %s, not %s; lanes %v", s.horizons[0], want, s.lanes[:2])

@@ -90,7 +90,43 @@ CREATE TABLE journal_marks (
     PRIMARY KEY (journal, stream, partition)
 );
 
+-- Minute by minute, what live metrics and history are made of: written in the
+-- transaction that stores the rows, so that both always agree. One row per
+-- name of a dimension (all, strategy, model, provider, confidence, cache,
+-- error). A sketch maps a bin of duration to how many fell into it; bin i ends
+-- at (1.01/0.99)^i microseconds.
+CREATE TABLE rollups (
+    project             text        NOT NULL,
+    partition           int         NOT NULL,
+    minute              timestamptz NOT NULL,
+    kind                text        NOT NULL,
+    name                text        NOT NULL,
+    requests            bigint      NOT NULL,
+    errors              bigint      NOT NULL,
+    cost_nanos          bigint      NOT NULL,
+    baseline_cost_nanos bigint      NOT NULL,
+    tokens_in           bigint      NOT NULL,
+    tokens_out          bigint      NOT NULL,
+    latency             jsonb       NOT NULL,
+    ttft                jsonb       NOT NULL,
+    overhead            jsonb       NOT NULL,
+    PRIMARY KEY (project, partition, minute, kind, name)
+);
+CREATE INDEX rollups_by_time ON rollups (minute);
+
+-- +goose StatementBegin
+CREATE FUNCTION sketch_add(a jsonb, b jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(jsonb_object_agg(bin, n), '{}')
+    FROM (SELECT bin, sum(n::bigint) AS n
+          FROM (SELECT * FROM jsonb_each_text(a) UNION ALL SELECT * FROM jsonb_each_text(b)) AS both_sketches (bin, n)
+          GROUP BY bin) AS summed
+$$;
+-- +goose StatementEnd
+
 -- +goose Down
+DROP TABLE rollups;
+DROP FUNCTION sketch_add(jsonb, jsonb);
 DROP TABLE journal_marks;
 DROP VIEW requests;
 DROP TABLE completions;

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// outcome is what came of calling a plan's models.
+type outcome struct {
+	response llm.Response
+	served   routing.Candidate // that answered, or was tried last
+	failed   []string          // the ids of models that failed before it
+	waited   time.Duration     // for providers, in all
+	err      error             // when none answered
+	kind     llm.ErrorKind     // of err
+}
+
+// call tries the plan's models in order until one answers.
+func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan) outcome {
+	var o outcome
+	for i, choice := range p.Choices {
+		if i > 0 {
+			o.failed = append(o.failed, o.served.Model.ID)
+		}
+		o.served = choice.Candidate
+		began := time.Now()
+		o.response, o.err = g.callModel(ctx, r, choice.Model)
+		o.waited += time.Since(began)
+		if o.err == nil {
+			return o
+		}
+		o.kind = kindOf(ctx, o.err)
+		if !elsewhere(ctx, o.err) {
+			return o
+		}
+	}
+	return o
+}
+
+func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model) (llm.Response, error) {
+	provider, ok := g.Providers[m.Provider]
+	if !ok {
+		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorUnavailable,
+			Err: errors.New("is not configured")}
+	}
+	return provider.Complete(ctx, llm.Request{
+		Model: m.Upstream, Messages: r.Messages, MaxTokens: r.MaxTokens, Temperature: r.Temperature})
+}
+
+// elsewhere reports whether the next model may be tried: as long as somebody
+// waits for an answer.
+func elsewhere(ctx context.Context, err error) bool {
+	var failed *llm.ProviderError
+	return ctx.Err() == nil && (!errors.As(err, &failed) || failed.Elsewhere())
+}
+
+// kindOf says why a call failed. Whatever it failed with, when the caller has
+// left, that is why; and nothing else is.
+func kindOf(ctx context.Context, err error) llm.ErrorKind {
+	if ctx.Err() != nil {
+		return llm.ErrorCanceled
+	}
+	var failed *llm.ProviderError
+	switch {
+	case errors.As(err, &failed) && failed.Kind != llm.ErrorCanceled:
+		return failed.Kind
+	case errors.Is(err, context.DeadlineExceeded):
+		return llm.ErrorTimeout
+	default:
+		return llm.ErrorUnavailable
+	}
+}
+
+// Explain gives a failed answer's reason in words that may be shown to the
+// caller: kinds and models, never what a vendor wrote.
+func Explain(f *event.CompletionRecorded) string {
+	tried := append(slices.Clone(f.Fallbacks), f.Model)
+	return fmt.Sprintf("no model answered: tried %s; the last one failed with %s", strings.Join(tried, ", "), f.ErrorKind)
+}

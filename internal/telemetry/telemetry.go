@@ -1,0 +1,132 @@
+// Package telemetry counts what the process does, for Prometheus. It looks on
+// from outside: as a decorator around the ledger, and by reading counters that
+// the rooms keep anyway.
+package telemetry
+
+import (
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+// NewRegistry makes a registry with the metrics that every process has.
+func NewRegistry(process string) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "busu_build_info", Help: "1, labelled with the version that runs.",
+		ConstLabels: prometheus.Labels{"process": process, "version": version()},
+	})
+	info.Set(1)
+	r.MustRegister(info)
+	return r
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// ledger is what is decorated: see gateway.Ledger.
+type ledger interface {
+	Intend(c *event.CompletionRecorded) error
+	Record(f event.Fact) error
+}
+
+// Ledger counts completions as they are recorded.
+type Ledger struct {
+	next        ledger
+	completions *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	latency     *prometheus.HistogramVec
+	overhead    prometheus.Histogram
+	tokens      *prometheus.CounterVec
+	cost        *prometheus.CounterVec
+	baseline    prometheus.Counter
+}
+
+// NewLedger decorates next.
+func NewLedger(r Registerer, next ledger) *Ledger {
+	seconds := prometheus.ExponentialBuckets(.001, 2, 18)
+	l := &Ledger{
+		next: next,
+		completions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_completions_total",
+			Help: "Recorded requests."}, []string{"strategy", "model", "provider", "status", "cache"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_journal_refused_total",
+			Help: "Intents or facts that the journal did not take."}, []string{"what"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "busu_completion_seconds",
+			Help: "From arrival to the answer, of answered requests.", Buckets: seconds}, []string{"model"}),
+		overhead: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "busu_overhead_seconds",
+			Help: "Latency without the time that providers took.", Buckets: prometheus.ExponentialBuckets(.00001, 2, 16)}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_tokens_total",
+			Help: "Tokens by model and direction."}, []string{"model", "direction"}),
+		cost: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_cost_usd_total",
+			Help: "Paid, in US dollars."}, []string{"model"}),
+		baseline: prometheus.NewCounter(prometheus.CounterOpts{Name: "busu_baseline_cost_usd_total",
+			Help: "What the same tokens would have cost on the baseline model, in US dollars."}),
+	}
+	r.MustRegister(l.completions, l.refused, l.latency, l.overhead, l.tokens, l.cost, l.baseline)
+	for _, what := range []string{refusedIntent, refusedFact} {
+		l.refused.WithLabelValues(what) // 0 is there from the start: a rate needs two values
+	}
+	return l
+}
+
+// What the journal can refuse.
+const (
+	refusedIntent = "intent"
+	refusedFact   = "fact"
+)
+
+// Intend passes on, and counts what is refused.
+func (l *Ledger) Intend(c *event.CompletionRecorded) error {
+	err := l.next.Intend(c)
+	if err != nil {
+		l.refused.WithLabelValues(refusedIntent).Inc()
+	}
+	return err
+}
+
+// Record passes on, and counts what was recorded.
+func (l *Ledger) Record(f event.Fact) error {
+	if err := l.next.Record(f); err != nil {
+		l.refused.WithLabelValues(refusedFact).Inc()
+		return err
+	}
+	if c, ok := f.(*event.CompletionRecorded); ok {
+		l.count(c)
+	}
+	return nil
+}
+
+const nanosPerDollar = 1e9
+
+func (l *Ledger) count(c *event.CompletionRecorded) {
+	l.completions.WithLabelValues(c.Strategy, c.Model, c.Provider, c.Status, c.Cache).Inc()
+	l.tokens.WithLabelValues(c.Model, "in").Add(float64(c.TokensIn))
+	l.tokens.WithLabelValues(c.Model, "out").Add(float64(c.TokensOut))
+	l.cost.WithLabelValues(c.Model).Add(float64(c.CostNanos) / nanosPerDollar)
+	l.baseline.Add(float64(c.BaselineCostNanos) / nanosPerDollar)
+	if !c.Failed() {
+		l.latency.WithLabelValues(c.Model).Observe(c.Latency().Seconds())
+		l.overhead.Observe(float64(c.OverheadUS) / 1e6)
+	}
+}
+
+// Registerer is what metrics are registered with.
+type Registerer = prometheus.Registerer
+
+// Gauge exports a value that is read when it is asked for.
+func Gauge(r Registerer, name, help string, value func() float64) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+// Counter exports a count that is read when it is asked for.
+func Counter(r Registerer, name, help string, value func() float64) {
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+}

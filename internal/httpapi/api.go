@@ -1,0 +1,94 @@
+// Package httpapi is busu over HTTP: routes, JSON, the live feed, and the one
+// table that turns errors into status codes.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// Gateway answers prompts.
+type Gateway interface {
+	Complete(ctx context.Context, r gateway.Request) (gateway.Answer, error)
+	Plan(r gateway.Request) (routing.Plan, error)
+}
+
+// Metrics reads what the aggregator has counted.
+type Metrics interface {
+	Live(ctx context.Context, project string) (rollup.Snapshot, error)
+	Report(ctx context.Context, project string, w rollup.Window) (rollup.Report, error)
+}
+
+// API is the HTTP interface. Its fields are set once, before Handler.
+type API struct {
+	Gateway   Gateway
+	Names     Names
+	Metrics   Metrics
+	Keys      *access.Keys
+	Health    *Health
+	Dashboard http.Handler // the files under /
+	OpenAPI   []byte       // JSON
+	Log       *slog.Logger
+}
+
+// Handler gives the routes.
+func (a *API) Handler() http.Handler {
+	e := newEcho(a.Log)
+	e.Use(a.authenticate, a.onlyOwnPages, noStore)
+	a.Health.routes(e)
+	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI) })
+	get(e, "/", a.static)
+	get(e, "/static/*", a.static)
+
+	e.POST("/complete", a.complete)
+	e.POST("/recommendation", a.recommend)
+	get(e, "/recommendation", a.recommendQuery)
+	get(e, "/routing/metrics", a.routingMetrics)
+	get(e, "/metrics/live", a.live)
+	return e
+}
+
+// public reports whether a route answers without a key. It is asked for the
+// route's own path: "" where there is none, so unknown paths need a key too.
+func public(route string) bool {
+	switch route {
+	case "/", "/static/*", "/healthz", "/readyz", "/metrics", "/openapi.json":
+		return true
+	}
+	return false
+}
+
+// get serves HEAD, too, which probes and proxies send. The server leaves its
+// body out.
+func get(e *echo.Echo, path string, h echo.HandlerFunc) {
+	e.GET(path, h)
+	e.HEAD(path, h)
+}
+
+// static serves the dashboard's files. Folders are not listed.
+func (a *API) static(c echo.Context) error {
+	if path := c.Request().URL.Path; path != "/" && path[len(path)-1] == '/' {
+		return echo.ErrNotFound
+	}
+	w := &refusals{ResponseWriter: c.Response()}
+	a.Dashboard.ServeHTTP(w, c.Request())
+	return w.err()
+}
+
+// noStore keeps answers out of browsers' and proxies' caches.
+func noStore(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !public(c.Path()) {
+			c.Response().Header().Set("Cache-Control", "no-store")
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,170 @@
+package httpapi
+
+import (
+	"errors"
+	"math"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/pricing"
+)
+
+// Names are what callers may ask for.
+type Names struct {
+	Strategies []string
+	Models     []string
+}
+
+// Limits on a request, from the contract.
+const (
+	maxMaxTokens     = 32_000
+	defaultMaxTokens = 1_000
+	maxID            = 256 // bytes
+	maxTemperature   = 2
+
+	// Metadata is limited as OpenAI limits it.
+	maxMetadata      = 16 // pairs
+	maxMetadataKey   = 64 // characters
+	maxMetadataValue = 512
+)
+
+// completion is the answer of POST /complete.
+type completion struct {
+	RequestID       string        `json:"request_id"`
+	Response        string        `json:"response"`
+	FinishReason    string        `json:"finish_reason"`
+	Provider        string        `json:"provider"`
+	Model           string        `json:"model"`
+	Strategy        string        `json:"strategy"`
+	Confidence      string        `json:"confidence"`
+	Reason          string        `json:"reason"`
+	Complexity      float64       `json:"complexity"`
+	TokensIn        int64         `json:"tokens_in"`
+	TokensOut       int64         `json:"tokens_out"`
+	CostUSD         pricing.Nanos `json:"cost_usd"`
+	BaselineCostUSD pricing.Nanos `json:"baseline_cost_usd"`
+	SavingsUSD      pricing.Nanos `json:"savings_usd"`
+	Cache           string        `json:"cache"`
+	LatencyMS       float64       `json:"latency_ms"`
+	Fallbacks       []string      `json:"fallbacks"`
+	Degraded        []string      `json:"degraded"`
+	Experiment      *arm          `json:"experiment"`
+	Holdout         bool          `json:"holdout"`
+}
+
+// arm is the side of an experiment that a request was on.
+type arm struct {
+	ID  string `json:"id"`
+	Arm string `json:"arm"`
+}
+
+func (a *API) complete(c echo.Context) error {
+	r, err := a.readRequest(c)
+	if err != nil {
+		return err
+	}
+	answer, err := a.Gateway.Complete(c.Request().Context(), r)
+	if answer.Fact != nil {
+		a.describe(c, answer.Fact)
+	}
+	if errors.Is(err, gateway.ErrProviders) {
+		return &failedError{gateway.Explain(answer.Fact), err}
+	}
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, completionOf(answer))
+}
+
+// describe tells what was done in headers, for clients that do not look into
+// the body.
+func (a *API) describe(c echo.Context, f *event.CompletionRecorded) {
+	h := c.Response().Header()
+	h.Set(headerRequestID, f.ID.String())
+	h.Set("X-Busu-Model", f.Model)
+	h.Set("X-Busu-Strategy", f.Strategy)
+	h.Set("X-Busu-Cache", f.Cache)
+	h.Set("X-Busu-Cost-Usd", pricing.Nanos(f.CostNanos).String())
+}
+
+func completionOf(answer gateway.Answer) completion {
+	f := answer.Fact
+	return completion{
+		RequestID: f.ID.String(), Response: answer.Text, FinishReason: f.FinishReason,
+		Provider: f.Provider, Model: f.Model,
+		Strategy: f.Strategy, Confidence: f.Confidence, Reason: f.Reason, Complexity: rounded(f.Complexity),
+		TokensIn: f.TokensIn, TokensOut: f.TokensOut,
+		CostUSD: pricing.Nanos(f.CostNanos), BaselineCostUSD: pricing.Nanos(f.BaselineCostNanos),
+		SavingsUSD: pricing.Nanos(f.SavingsNanos()),
+		Cache:      f.Cache, LatencyMS: float64(f.LatencyUS) / 1000,
+		Fallbacks: notNil(f.Fallbacks), Degraded: notNil(f.Degraded), Experiment: armOf(f), Holdout: f.Holdout,
+	}
+}
+
+// rounded drops what is beyond three decimals, which is noise; it never rounds
+// up, so that no score reads as lying in another tier than its own. The fact
+// keeps them all.
+func rounded(score float64) float64 { return math.Floor(score*1000+1e-9) / 1000 }
+
+// armOf is the experiment that the caller sees; layers may add more to the fact.
+func armOf(f *event.CompletionRecorded) *arm {
+	if len(f.Experiments) == 0 {
+		return nil
+	}
+	return &arm{ID: f.Experiments[0].Experiment, Arm: f.Experiments[0].Arm}
+}
+
+func notNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// readRequest reads and checks a body, and names everything wrong with it.
+func (a *API) readRequest(c echo.Context) (gateway.Request, error) {
+	o, err := readObject(c.Request())
+	if err != nil {
+		return gateway.Request{}, err
+	}
+	return a.checkRequest(c, o)
+}
+
+func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, error) {
+	caller := callerOf(c)
+	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c)}
+	r.Messages = readMessages(o)
+	r.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
+	r.Temperature = o.number("temperature", 0, maxTemperature)
+	r.Strategy = o.oneOf("strategy", a.Names.Strategies)
+	r.Model = o.oneOf("model", a.Names.Models)
+	r.Metadata = o.pairs("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
+	readIdentity(o, &r)
+	readDelivery(o)
+	o.finish()
+	return r, o.faults.err()
+}
+
+func readIdentity(o *object, r *gateway.Request) {
+	r.UserID = o.text("user_id", maxID)
+	r.SessionID = o.text("session_id", maxID)
+	if o.text("experiment_id", maxID) == "" {
+		return
+	}
+	o.fail("experiment_id", "names no experiment")
+	if r.UserID == "" {
+		o.fail("user_id", "is missing: experiment_id needs it")
+	}
+}
+
+// readDelivery takes how the answer should come: whole, and made anew, which
+// is all there is as yet.
+func readDelivery(o *object) {
+	if o.boolean("stream") {
+		o.fail("stream", "is not served yet: leave it out, the answer comes whole")
+	}
+	o.oneOf("cache", []string{"default", "bypass"})
+}

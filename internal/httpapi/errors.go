@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// malformedError is a body that cannot be read as a request.
+type malformedError struct{ detail string }
+
+func (e *malformedError) Error() string { return e.detail }
+
+func malformed(format string, args ...any) error {
+	return &malformedError{fmt.Sprintf(format, args...)}
+}
+
+// failedError is a request that no provider answered, with what the caller may
+// know of it.
+type failedError struct {
+	detail string
+	err    error
+}
+
+func (e *failedError) Error() string { return e.err.Error() }
+func (e *failedError) Unwrap() error { return e.err }
+
+var (
+	errNoKey       = errors.New("no valid key: send one as 'Authorization: Bearer <key>'")
+	errForeignPage = errors.New("a page of another website sent this request")
+	errForeignHost = errors.New("without keys only local names and addresses are served, such as localhost: set BUSU_ADMIN_KEY to serve others")
+	errTooLarge    = errors.New("the body is larger than 4 MiB")
+	errUnread      = errors.New("the body ended before it was complete")
+	errUnavailable = errors.New("metrics cannot be read now: neither Redis nor PostgreSQL answers")
+	errStopping    = errors.New("this process is stopping: send the request again")
+)
+
+// problem is RFC 9457.
+type problem struct {
+	Type      string       `json:"type"`
+	Title     string       `json:"title"`
+	Status    int          `json:"status"`
+	Detail    string       `json:"detail,omitempty"`
+	RequestID string       `json:"request_id"`
+	Errors    []FieldError `json:"errors,omitempty"`
+
+	retryAfter int // seconds
+}
+
+// problemOf is, with requestProblem, the one place where errors become status
+// codes. What is not listed is internal: callers learn nothing of it, the log
+// everything.
+func problemOf(err error) problem {
+	if p, ok := requestProblem(err); ok {
+		return p
+	}
+	var failed *failedError
+	switch {
+	case errors.As(err, &failed):
+		return problem{Type: "providers-failed", Status: http.StatusBadGateway, Detail: failed.detail}
+	case errors.Is(err, gateway.ErrLedger):
+		return problem{Type: "ledger-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 5,
+			Detail: "requests cannot be recorded now, so they are not answered"}
+	case errors.Is(err, gateway.ErrCanceled), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
+		// Callers that left do not see it; those still there see us stop.
+		return problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), retryAfter: 1}
+	case errors.Is(err, errUnavailable):
+		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errUnavailable.Error(), retryAfter: 2}
+	default:
+		return problem{Type: "internal", Status: http.StatusInternalServerError, Detail: "internal error"}
+	}
+}
+
+// requestProblem holds the part of the table that is the caller's to mend.
+func requestProblem(err error) (p problem, ok bool) {
+	var fields *invalidError
+	var window *routing.ContextError
+	var body *malformedError
+	var tooLarge *http.MaxBytesError
+	var echoed *echo.HTTPError
+	switch {
+	case errors.As(err, &fields):
+		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields.fields}
+	case errors.As(err, &window):
+		p = problem{Type: "context-window", Status: http.StatusUnprocessableEntity, Detail: window.Error(),
+			Errors: []FieldError{{"max_tokens", fmt.Sprintf("and the prompt need about %d tokens, the largest window is %d (model %s)",
+				window.Needed, window.Largest, window.Model)}}}
+	case errors.Is(err, routing.ErrNoCandidate):
+		p = problem{Type: "no-candidate", Status: http.StatusUnprocessableEntity, Detail: routing.ErrNoCandidate.Error()}
+	case errors.Is(err, gateway.ErrUnknown):
+		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: "the strategy or the model is not known"}
+	case errors.As(err, &body):
+		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: body.Error()}
+	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
+		p = problem{Type: "too-large", Status: http.StatusRequestEntityTooLarge, Detail: errTooLarge.Error()}
+	case errors.Is(err, errUnread) && errors.Is(err, os.ErrDeadlineExceeded):
+		p = problem{Type: "too-slow", Status: http.StatusRequestTimeout, Detail: errUnread.Error()}
+	case errors.Is(err, errUnread):
+		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: errUnread.Error()}
+	case errors.Is(err, errNoKey):
+		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: errNoKey.Error()}
+	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
+		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
+	case errors.As(err, &echoed) && echoed.Code < http.StatusInternalServerError:
+		p = routeProblem(echoed.Code)
+	}
+	return p, p.Status != 0
+}
+
+// routeProblem is for requests that missed a route.
+func routeProblem(status int) problem {
+	switch status {
+	case http.StatusNotFound:
+		return problem{Type: "not-found", Status: status,
+			Detail: "there is nothing under this path: /openapi.json lists what there is"}
+	case http.StatusMethodNotAllowed:
+		return problem{Type: "method-not-allowed", Status: status,
+			Detail: "this path has other methods: the header Allow lists them"}
+	default:
+		return problem{Type: "http", Status: status}
+	}
+}
+
+// writeProblem answers with a problem and logs what the caller cannot mend.
+func writeProblem(log *slog.Logger, err error, c echo.Context) {
+	p := problemOf(err)
+	p.Type = "urn:busu:problem:" + p.Type
+	p.Title = http.StatusText(p.Status)
+	p.RequestID = idOf(c).String()
+	if p.Status >= 500 {
+		log.Log(c.Request().Context(), severity(p, err), "request failed",
+			"request_id", p.RequestID, "path", c.Path(), "status", p.Status, "err", err)
+	}
+	if c.Response().Committed {
+		return
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "application/problem+json")
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	if err := c.JSON(p.Status, p); err != nil {
+		log.Debug("error could not be sent", "err", err)
+	}
+}
+
+// severity is error only for what is a mistake in this program.
+func severity(p problem, err error) slog.Level {
+	switch {
+	case p.Status == http.StatusInternalServerError:
+		return slog.LevelError
+	case errors.Is(err, gateway.ErrCanceled), errors.Is(err, context.Canceled):
+		return slog.LevelDebug
+	default:
+		return slog.LevelWarn
+	}
+}

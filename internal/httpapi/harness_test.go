@@ -1,0 +1,340 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	"github.com/goccy/go-yaml"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/provider/simulated"
+	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/schema"
+)
+
+// fakeLedger keeps intents and facts, and refuses what the journal refuses.
+type fakeLedger struct {
+	refuseIntents, refuseFacts error // set before the first request
+	recorded                   chan event.CompletionRecorded
+
+	mu      sync.Mutex
+	intents []event.CompletionRecorded
+	facts   []event.CompletionRecorded
+}
+
+func newLedger() *fakeLedger {
+	return &fakeLedger{recorded: make(chan event.CompletionRecorded, 1024)}
+}
+
+func (l *fakeLedger) Intend(c *event.CompletionRecorded) error {
+	if l.refuseIntents != nil {
+		return l.refuseIntents
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.intents = append(l.intents, *c)
+	return nil
+}
+
+func (l *fakeLedger) Record(f event.Fact) error {
+	if l.refuseFacts != nil {
+		return l.refuseFacts
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	head := f.Head()
+	head.Journal, head.Seq = "test", int64(len(l.facts)+1)
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	c := *f.(*event.CompletionRecorded)
+	l.facts = append(l.facts, c)
+	select {
+	case l.recorded <- c:
+	default:
+	}
+	return nil
+}
+
+func (l *fakeLedger) counts() (intents, facts int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.intents), len(l.facts)
+}
+
+func (l *fakeLedger) only(t *testing.T) event.CompletionRecorded {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.intents) != 1 || len(l.facts) != 1 {
+		t.Fatalf("%d intents and %d facts, want one of each", len(l.intents), len(l.facts))
+	}
+	return l.facts[0]
+}
+
+// counted counts the calls of a provider.
+type counted struct {
+	llm.Provider
+	calls atomic.Int64
+}
+
+func (p *counted) Complete(ctx context.Context, r llm.Request) (llm.Response, error) {
+	p.calls.Add(1)
+	return p.Provider.Complete(ctx, r)
+}
+
+// providerFunc is a provider in a test's words.
+type providerFunc func(ctx context.Context, r llm.Request) (llm.Response, error)
+
+func (f providerFunc) Complete(ctx context.Context, r llm.Request) (llm.Response, error) {
+	return f(ctx, r)
+}
+
+// fakeMetrics has one request of a second ago to tell of.
+type fakeMetrics struct {
+	err   error
+	panic any
+}
+
+func (m fakeMetrics) Live(context.Context, string) (rollup.Snapshot, error) {
+	if m.panic != nil {
+		panic(m.panic)
+	}
+	minute, _ := m.Report(context.Background(), "", rollup.Windows()[0])
+	totals := rollup.NewSums(sampleCells())
+	return rollup.NewSnapshot(minute, &totals, &rollup.Pipeline{StreamEntries: 3, Unread: 1, OldestMS: 12.5}), m.err
+}
+
+func (m fakeMetrics) Report(_ context.Context, _ string, w rollup.Window) (rollup.Report, error) {
+	return rollup.NewReport(w, sampleCells(), rollup.SourceRedis, sampleTime), m.err
+}
+
+var sampleTime = event.TimeOf([16]byte{0x01, 0x9b, 0x0e, 0x4e, 0x2b, 0x8a})
+
+func sampleCells() rollup.Cells {
+	cells := rollup.Cells{}
+	for _, d := range []rollup.Dim{{Kind: rollup.KindAll}, {Kind: rollup.KindStrategy, Name: "complexity"},
+		{Kind: rollup.KindModel, Name: "small"}, {Kind: rollup.KindProvider, Name: "simulated"},
+		{Kind: rollup.KindConfidence, Name: "high"}, {Kind: rollup.KindCache, Name: "miss"},
+		{Kind: rollup.KindError, Name: "timeout"}} {
+		sketch := rollup.Sketch{rollup.Bin(812_000): 1}
+		cells.Add(d, rollup.Cell{Requests: 2, Errors: 1, CostNanos: 21_300, BaselineNanos: 880_000,
+			TokensIn: 12, TokensOut: 80, Latency: sketch, TTFT: sketch, Overhead: rollup.Sketch{rollup.Bin(90): 1}})
+	}
+	return cells
+}
+
+// setup is what a test may choose before its server starts.
+type setup struct {
+	adminKey string
+	provider llm.Provider
+	ledger   *fakeLedger
+	window   int // context window of all models
+	metrics  httpapi.Metrics
+	gateway  httpapi.Gateway // instead of the real one
+	checks   []httpapi.Check
+}
+
+// stack is a served API with what stands behind it.
+type stack struct {
+	URL      string
+	Health   *httpapi.Health
+	Ledger   *fakeLedger
+	Provider *counted
+	Handler  http.Handler
+	log      *lockedBuffer
+}
+
+// build makes the API as the program does, on fakes.
+func build(choose ...func(*setup)) *stack {
+	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}}
+	for _, f := range choose {
+		f(&s)
+	}
+	st := &stack{Ledger: s.ledger, Provider: &counted{Provider: s.provider}, log: new(lockedBuffer)}
+	log := slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if s.gateway == nil {
+		s.gateway = newGateway(st.Ledger, st.Provider, s.window)
+	}
+	st.Health = httpapi.NewHealth(prometheus.NewRegistry(), log, s.checks...)
+	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
+	if err != nil {
+		panic(err)
+	}
+	api := &httpapi.API{
+		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models()},
+		Metrics: s.metrics, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Dashboard: http.FileServerFS(fstest.MapFS{
+			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
+			"static/app.js": {Data: []byte("'use strict'")},
+		}),
+		OpenAPI: openAPI, Log: log,
+	}
+	st.Handler = api.Handler()
+	return st
+}
+
+func newGateway(l gateway.Ledger, p llm.Provider, window int) *gateway.Gateway {
+	g := &gateway.Gateway{
+		Strategies: map[string]routing.Strategy{"complexity": routing.Complexity{}}, Default: "complexity",
+		Providers: map[string]llm.Provider{"simulated": p}, PriceVersion: "test", Ledger: l,
+	}
+	for i, tier := range llm.Tiers() {
+		name := simulated.Models()[i]
+		g.Candidates = append(g.Candidates, routing.Candidate{
+			Model: llm.Model{ID: name, Provider: "simulated", Upstream: name, Tier: tier, ContextTokens: window},
+			Price: []pricing.Price{
+				{Input: 150_000_000, CachedInput: 75_000_000, Output: 600_000_000},
+				{Input: 800_000_000, CachedInput: 80_000_000, Output: 4_000_000_000},
+				{Input: 3_000_000_000, CachedInput: 300_000_000, Output: 15_000_000_000},
+			}[i]})
+	}
+	g.Baseline = g.Candidates[2]
+	return g
+}
+
+// serve builds the API and serves it on a port of its own.
+func serve(t testing.TB, choose ...func(*setup)) *stack {
+	t.Helper()
+	s := build(choose...)
+	server := httptest.NewUnstartedServer(s.Handler)
+	server.Config = httpapi.Server(s.Handler, slog.New(slog.DiscardHandler))
+	server.Start()
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// reply is an answer that was read and found to be as documented.
+type reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+type problem struct {
+	Type, Title, Detail string
+	Status              int
+	RequestID           string `json:"request_id"`
+	Errors              []struct{ Field, Message string }
+}
+
+// send sends a request, headers as "Name: value", and validates the answer
+// against the document.
+func (s *stack) send(t testing.TB, method, path, body string, headers ...string) reply {
+	t.Helper()
+	return s.sendFrom(t, method, path, strings.NewReader(body), headers...)
+}
+
+func (s *stack) sendFrom(t testing.TB, method, path string, body io.Reader, headers ...string) reply {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if r.Header.Set(name, value); name == "Host" {
+			r.Host = value
+		}
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	got := reply{Status: response.StatusCode, Header: response.Header}
+	if got.Body, err = io.ReadAll(response.Body); err != nil {
+		t.Fatal(err)
+	}
+	validate(t, r, got)
+	return got
+}
+
+func (s *stack) post(t testing.TB, path, body string, headers ...string) reply {
+	t.Helper()
+	return s.send(t, http.MethodPost, path, body, headers...)
+}
+
+// want stops the test at another status.
+func (r reply) want(t testing.TB, status int) reply {
+	t.Helper()
+	if r.Status != status {
+		t.Fatalf("status %d, want %d: %.400s", r.Status, status, r.Body)
+	}
+	return r
+}
+
+func (r reply) problem(t testing.TB) problem {
+	t.Helper()
+	var p problem
+	r.decode(t, &p)
+	if p.Status != r.Status || p.RequestID != r.Header.Get("X-Request-Id") || r.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("status %d and request id %s in the body, %d and %s outside, as %s",
+			p.Status, p.RequestID, r.Status, r.Header.Get("X-Request-Id"), r.Header.Get("Content-Type"))
+	}
+	return p
+}
+
+func (r reply) decode(t testing.TB, into any) {
+	t.Helper()
+	if err := json.Unmarshal(r.Body, into); err != nil {
+		t.Fatalf("%v in %.400s", err, r.Body)
+	}
+}
+
+// fields are the names of the fields that are wrong, each once, sorted.
+func (p problem) fields() []string {
+	var names []string
+	for _, e := range p.Errors {
+		names = append(names, e.Field)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var errDisk = errors.New("no space left on device")
+
+// record serves one request without a network.
+func (s *stack) record(r *http.Request) reply {
+	w := httptest.NewRecorder()
+	s.Handler.ServeHTTP(w, r)
+	return reply{w.Code, w.Header(), w.Body.Bytes()}
+}

@@ -1,0 +1,175 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+const (
+	defaultWindow   = "24h"
+	defaultInterval = 5 * time.Second
+	leastInterval   = time.Second
+	mostInterval    = time.Hour
+	sendWithin      = 5 * time.Second
+	closeWithin     = 200 * time.Millisecond
+)
+
+func (a *API) routingMetrics(c echo.Context) error {
+	q, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	name, err := q.only("window")
+	if err != nil {
+		return err
+	}
+	w, err := windowOf(name)
+	if err != nil {
+		return err
+	}
+	report, err := a.Metrics.Report(c.Request().Context(), callerOf(c).Project, w)
+	if err != nil {
+		return errors.Join(errUnavailable, err)
+	}
+	return c.JSON(http.StatusOK, report)
+}
+
+func windowOf(name string) (rollup.Window, error) {
+	w, err := rollup.ParseWindow(cmp.Or(name, defaultWindow))
+	if err != nil {
+		var names []string
+		for _, w := range rollup.Windows() {
+			names = append(names, w.Name)
+		}
+		return w, invalid("window", "is %q, must be one of: %s", cut(name), strings.Join(names, ", "))
+	}
+	return w, nil
+}
+
+// live answers with the latest snapshot, or, to a WebSocket, with one at once
+// and one every interval.
+func (a *API) live(c echo.Context) error {
+	q, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	text, err := q.only("interval")
+	if err != nil {
+		return err
+	}
+	interval, err := intervalOf(text)
+	if err != nil {
+		return err
+	}
+	if c.IsWebSocket() {
+		return a.listen(c, interval)
+	}
+	s, err := a.Metrics.Live(c.Request().Context(), callerOf(c).Project)
+	if err != nil {
+		return errors.Join(errUnavailable, err)
+	}
+	return c.JSON(http.StatusOK, s)
+}
+
+func intervalOf(text string) (time.Duration, error) {
+	if text == "" {
+		return defaultInterval, nil
+	}
+	interval, err := time.ParseDuration(text)
+	if err != nil || interval < leastInterval || interval > mostInterval {
+		return 0, invalid("interval", "is %q, must be a duration from 1s to 1h", cut(text))
+	}
+	return interval, nil
+}
+
+// listen turns the request into a live feed. Pages of other websites are
+// refused: browsers let them open WebSockets anywhere.
+func (a *API) listen(c echo.Context, interval time.Duration) error {
+	done, ok := a.Health.beginFeed()
+	if !ok {
+		return errStopping
+	}
+	defer done()
+	w := &refusals{ResponseWriter: c.Response()}
+	conn, err := websocket.Accept(w, c.Request(), nil)
+	if err != nil {
+		return errors.Join(w.err(), err)
+	}
+	a.feed(c.Request().Context(), conn, callerOf(c).Project, interval)
+	return nil
+}
+
+// feed sends snapshots until the listener leaves or the process stops.
+// Intervals in which none can be read are left out.
+func (a *API) feed(ctx context.Context, conn *websocket.Conn, project string, interval time.Duration) {
+	ctx, left := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	defer conn.CloseNow()
+	listening.Go(func() {
+		defer left()
+		ignoreMessages(ctx, conn)
+	})
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		if s, err := a.Metrics.Live(ctx, project); err != nil {
+			a.Log.Debug("no snapshot for the live feed", "err", err)
+		} else if err := send(ctx, conn, s); err != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.Health.draining:
+			a.goodbye(conn)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// ignoreMessages returns when the listener has left. The library's CloseRead
+// would close the connection at the first message, and in that wait for itself.
+func ignoreMessages(ctx context.Context, conn *websocket.Conn) {
+	for {
+		_, message, err := conn.Reader(ctx)
+		if err != nil {
+			return
+		}
+		if _, err := io.Copy(io.Discard, message); err != nil {
+			return
+		}
+	}
+}
+
+func send(ctx context.Context, conn *websocket.Conn, s rollup.Snapshot) error {
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	return wsjson.Write(ctx, conn, s)
+}
+
+// goodbye tells a listener to come back, without waiting long for an answer.
+func (a *API) goodbye(conn *websocket.Conn) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = conn.Close(websocket.StatusGoingAway, "restarting")
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeWithin):
+	}
+}

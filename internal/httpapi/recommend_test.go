@@ -1,0 +1,91 @@
+package httpapi_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+type recommendation struct {
+	Model      string `json:"model"`
+	Strategy   string `json:"strategy"`
+	Reason     string `json:"reason"`
+	Candidates []struct {
+		Model       string  `json:"model"`
+		Probability float64 `json:"probability"`
+	} `json:"candidates"`
+}
+
+// TestRecommendation: the same decision by body and by query, and nothing
+// recorded or called.
+func TestRecommendation(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	prompt := "What is the capital of France? é & + 😀"
+	posted := s.post(t, "/recommendation", `{"prompt": "`+prompt+`", "max_tokens": 100}`, asJSON).want(t, 200)
+	queried := s.send(t, "GET", "/recommendation?max_tokens=100&prompt="+url.QueryEscape(prompt), "").want(t, 200)
+	if string(posted.Body) != string(queried.Body) {
+		t.Errorf("posted:  %s\nqueried: %s", posted.Body, queried.Body)
+	}
+	var r recommendation
+	posted.decode(t, &r)
+	if r.Model != "small" || r.Strategy != "complexity" || r.Reason == "" || len(r.Candidates) != 3 || r.Candidates[0].Probability != 1 {
+		t.Errorf("recommended %+v", r)
+	}
+	if intents, facts := s.Ledger.counts(); intents+facts > 0 || s.Provider.calls.Load() > 0 {
+		t.Error("a recommendation was recorded, or called a model")
+	}
+}
+
+func TestRecommendationOfANamedModel(t *testing.T) {
+	t.Parallel()
+	var r recommendation
+	serve(t).send(t, "GET", "/recommendation?prompt=a&model=medium&strategy=complexity&temperature=0.5&user_id=u&cache=default", "").
+		want(t, 200).decode(t, &r)
+	if r.Model != "medium" || r.Strategy != "model" || len(r.Candidates) != 1 || r.Candidates[0].Probability != 0 {
+		t.Errorf("recommended %+v", r)
+	}
+}
+
+func TestBadQueries(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) { s.window = 50_000 })
+	for _, bad := range []struct {
+		query  string
+		status int
+		fields string
+	}{
+		{"", 422, "prompt"},
+		{"prompt=", 422, "prompt"},
+		{"prompt=a&prompt=b", 422, "prompt"},
+		{"prompt=%ff", 422, "prompt"},
+		{"prompt=%00", 422, "prompt"},
+		{"prompt=a&max_tokens=0", 422, "max_tokens"},
+		{"prompt=a&max_tokens=", 422, "max_tokens"},
+		{"prompt=a&max_tokens=ten", 422, "max_tokens"},
+		{"prompt=a&max_tokens=null", 422, "max_tokens"},
+		{"prompt=a&max_tokens=0x10", 422, "max_tokens"},
+		{"prompt=a&max_tokens=1e999&temperature=NaN", 422, "max_tokens,temperature"},
+		{"prompt=a&temperature=+1", 422, "temperature"},
+		{"prompt=a&model=x&strategy=y&z=1", 422, "model,strategy,z"},
+		{"prompt=a&messages=[]&metadata={}&stream=false", 422, "messages,metadata,stream"},
+		{"prompt=a&experiment_id=e", 422, "experiment_id,user_id"},
+		{"prompt=a&user_id=" + strings.Repeat("x", 257), 422, "user_id"},
+		{"=a", 422, ",prompt"},
+		{"prompt=a&%ff=1", 422, "\ufffd"},
+		{"prompt=a;user_id=b", 400, ""},
+		{"prompt=%zz", 400, ""},
+	} {
+		p := s.send(t, "GET", "/recommendation?"+bad.query, "").want(t, bad.status).problem(t)
+		if got := strings.Join(p.fields(), ","); got != bad.fields {
+			t.Errorf("?%s names %q, want %q: %s", bad.query, got, bad.fields, p.Detail)
+		}
+	}
+}
+
+// TestRecommendationBeyondTheWindow is refused like the request would be.
+func TestRecommendationBeyondTheWindow(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) { s.window = 100 })
+	s.send(t, "GET", "/recommendation?prompt=a", "").want(t, 422)
+}

@@ -1,0 +1,176 @@
+package httpapi_test
+
+import (
+	"io"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWrongMethods(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for route, allowed := range map[string][]string{
+		"GET /complete":          {"POST"},
+		"DELETE /complete":       {"POST"},
+		"PUT /recommendation":    {"GET", "HEAD", "POST"},
+		"POST /routing/metrics":  {"GET", "HEAD"},
+		"POST /metrics/live":     {"GET", "HEAD"},
+		"POST /healthz":          {"GET", "HEAD"},
+		"PATCH /":                {"GET", "HEAD"},
+		"DELETE /static/app.js":  {"GET", "HEAD"},
+		"BREW /routing/metrics":  {"GET", "HEAD"},
+		"DELETE /openapi.json":   {"GET", "HEAD"},
+		"POST /metrics?a=1&b=%z": {"GET", "HEAD"},
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		got := s.send(t, method, path, "").want(t, 405)
+		var allow []string
+		for m := range strings.SplitSeq(got.Header.Get("Allow"), ", ") {
+			if m != "OPTIONS" {
+				allow = append(allow, m)
+			}
+		}
+		slices.Sort(allow)
+		if p := got.problem(t); !slices.Equal(allow, allowed) || !strings.HasSuffix(p.Type, "/method-not-allowed") || p.Detail == "" {
+			t.Errorf("%s: Allow %v, want %v; %s: %s", route, allow, allowed, p.Type, p.Detail)
+		}
+	}
+}
+
+func TestUnknownPaths(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for _, path := range []string{"/nope", "/complete/", "/complete/x", "/COMPLETE", "/v1/chat/completions", "/recommendation/",
+		"//complete", "/static", "/static/nope.js", "/static/", "/index.html", "/metrics/live/", "/%2e%2e/etc", "/healthz/%00"} {
+		for _, method := range []string{"GET", "POST"} {
+			if strings.HasPrefix(path, "/static/") && method == "POST" {
+				continue // 405: the folder is a route
+			}
+			if p := s.send(t, method, path, "").want(t, 404).problem(t); !strings.HasSuffix(p.Type, "/not-found") || p.Detail == "" {
+				t.Errorf("%s: %s, %q", path, p.Type, p.Detail)
+			}
+		}
+	}
+}
+
+// TestHead: the headers of a GET, without its body.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for _, path := range []string{"/", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
+		"/metrics/live", "/routing/metrics", "/recommendation?prompt=a"} {
+		head := s.send(t, "HEAD", path, "").want(t, 200)
+		get := s.send(t, "GET", path, "").want(t, 200)
+		if len(head.Body) > 0 || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || head.Header.Get("X-Request-Id") == "" {
+			t.Errorf("HEAD %s: %d bytes of %q, GET has %q", path, len(head.Body), head.Header.Get("Content-Type"), get.Header.Get("Content-Type"))
+		}
+	}
+	if got := s.send(t, "HEAD", "/nope", "").want(t, 404); len(got.Body) > 0 {
+		t.Errorf("HEAD of nothing has a body: %s", got.Body)
+	}
+}
+
+func TestDashboardFiles(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	page := s.send(t, "GET", "/", "").want(t, 200)
+	if !strings.Contains(string(page.Body), "<title>busu") || !strings.Contains(page.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("headers %v, body %s", page.Header, page.Body)
+	}
+	if script := s.send(t, "GET", "/static/app.js", "").want(t, 200); string(script.Body) != "'use strict'" {
+		t.Errorf("script %s", script.Body)
+	}
+}
+
+// TestRequestIDs: every answer has one, a new one each time; a caller's own
+// one never takes its place.
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	seen := map[string]bool{}
+	for _, path := range []string{"/", "/healthz", "/metrics", "/nope", "/metrics/live", "/healthz"} {
+		id := s.send(t, "GET", path, "", "X-Request-Id: theirs").Header.Get("X-Request-Id")
+		if len(id) != 36 || id[14] != '7' || seen[id] {
+			t.Errorf("%s has the id %q", path, id)
+		}
+		seen[id] = true
+	}
+}
+
+// TestCallerIDsThatCannotBeKept are left out, and nothing fails for them.
+func TestCallerIDsThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for id, want := range map[string]string{
+		strings.Repeat("x", 256): strings.Repeat("x", 256),
+		strings.Repeat("x", 257): "",
+		"\xff\xfe":               "",
+		"über":                   "über",
+	} {
+		s.post(t, "/complete", `{"prompt": "a"}`, "X-Request-Id: "+id).want(t, 200)
+		if f := <-s.Ledger.recorded; f.CallerID != want {
+			t.Errorf("the id %.20q is kept as %.20q", id, f.CallerID)
+		}
+	}
+}
+
+// TestBodyEndsEarly: that is the caller's mistake, whoever hears of it.
+func TestBodyEndsEarly(t *testing.T) {
+	t.Parallel()
+	s := build()
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost/complete", io.MultiReader(strings.NewReader(`{"prompt": "`), brokenReader{}))
+	r.ContentLength = 100
+	got := s.record(r)
+	validate(t, r, got)
+	if p := got.want(t, 400).problem(t); !strings.HasSuffix(p.Type, "/malformed-request") {
+		t.Errorf("%s: %s", p.Type, p.Detail)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// TestOtherWebsites cannot make a visitor's browser send requests, under our
+// own name neither. Programs can.
+func TestOtherWebsites(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for _, headers := range [][]string{
+		{"Origin: https://evil.example"},
+		{"Sec-Fetch-Site: cross-site"},
+		{"Sec-Fetch-Site: same-site"},
+		{"Host: evil.example"},
+		{"Host: evil.example:8000", "Origin: http://evil.example:8000"},
+		{"Host: 127.0.0.1.evil.example"},
+	} {
+		headers = append(headers, "Content-Type: text/plain")
+		if p := s.post(t, "/complete", `{"prompt": "a"}`, headers...).want(t, 403).problem(t); p.Detail == "" {
+			t.Errorf("%v is refused without a reason", headers)
+		}
+	}
+	if intents, _ := s.Ledger.counts(); intents > 0 {
+		t.Error("a website's request was recorded")
+	}
+	for _, headers := range [][]string{
+		{},
+		{"Origin: " + s.URL},
+		{"Sec-Fetch-Site: same-origin"},
+		{"Sec-Fetch-Site: none"},
+		{"Host: localhost:8000"},
+		{"Host: LOCALHOST."},
+		{"Host: [::1]:8000"},
+		{"Host: [::1]"},
+		{"Host: 192.168.1.5"},
+		{"Host: busu"},
+		{"Host: host.docker.internal:8000"},
+	} {
+		s.post(t, "/complete", `{"prompt": "a"}`, headers...).want(t, 200)
+	}
+	s.send(t, "GET", "/recommendation?prompt=a", "", "Host: evil.example").want(t, 403)
+	s.send(t, "GET", "/healthz", "", "Host: evil.example").want(t, 200)
+	withKey := serve(t, func(s *setup) { s.adminKey = "secret" })
+	withKey.post(t, "/complete", `{"prompt": "a"}`, "Host: busu.example.com", "x-api-key: secret").want(t, 200)
+}

@@ -1,0 +1,131 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+)
+
+// newEcho makes what every process serves HTTP with: request ids, limits, and
+// errors as problems.
+func newEcho(log *slog.Logger) *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = func(err error, c echo.Context) { writeProblem(log, err, c) }
+	e.Use(securityHeaders, requestID, recoverPanics, limitBody)
+	return e
+}
+
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		return next(c)
+	}
+}
+
+const (
+	headerRequestID = "X-Request-Id"
+	requestIDKey    = "request-id"
+	callerIDKey     = "caller-id"
+	maxCallerID     = 256
+)
+
+// requestID gives the request its id, which becomes that of its fact, and
+// keeps the caller's own beside it.
+func requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		c.Set(requestIDKey, id)
+		c.Response().Header().Set(headerRequestID, id.String())
+		if theirs := c.Request().Header.Get(headerRequestID); len(theirs) <= maxCallerID && storable(theirs) {
+			c.Set(callerIDKey, theirs)
+		}
+		return next(c)
+	}
+}
+
+func idOf(c echo.Context) uuid.UUID {
+	id, _ := c.Get(requestIDKey).(uuid.UUID)
+	return id
+}
+
+func callerID(c echo.Context) string {
+	id, _ := c.Get(callerIDKey).(string)
+	return id
+}
+
+// panicError is a panic with its stack, for the log.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+
+func recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			v := recover()
+			if v == http.ErrAbortHandler {
+				panic(v) // asks the server to drop the connection
+			}
+			if v != nil {
+				err = &panicError{value: v, stack: debug.Stack()}
+			}
+		}()
+		return next(c)
+	}
+}
+
+// Limits on bodies.
+const (
+	// maxBody holds 200,000 characters, which take up to 2.4 MB as escaped
+	// JSON, and a conversation around them.
+	maxBody = 4 << 20
+	// maxDrain is how much of a refused body is read and thrown away.
+	maxDrain = 16 << 20
+)
+
+// limitBody ends a body that is too large. Before a refusal it reads what the
+// client is still sending: many look for the answer only when they have sent
+// everything, and would take a closed connection for a failure. Those that
+// expect a 100 wait before they send.
+func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		limited := r.WithContext(r.Context()) // a copy: the server looks at the body of its own
+		limited.Body = http.MaxBytesReader(nil, r.Body, maxBody)
+		c.SetRequest(limited)
+		err := next(c)
+		if err != nil && r.Header.Get("Expect") == "" {
+			_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+		}
+		return err
+	}
+}
+
+// Server wraps a handler with limits on time and headers. Writing has none:
+// answers take as long as models do, and the live feed does not end.
+func Server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

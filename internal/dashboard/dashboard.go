@@ -1,0 +1,118 @@
+// Package dashboard is the page at /, embedded: static files that talk to the
+// HTTP interface like any other client. Nothing is loaded from elsewhere.
+package dashboard
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed static
+var files embed.FS
+
+// Handler serves the page at / and its files under /static/.
+func Handler() http.Handler {
+	mux := http.NewServeMux()
+	for name, file := range load() {
+		if name == "static/index.html" {
+			mux.Handle("GET /{$}", file)
+		}
+		mux.Handle("GET /"+name, file)
+	}
+	return mux
+}
+
+// asset is one file, as it is and compressed.
+type asset struct {
+	contentType    string
+	plain, gzipped content
+}
+
+// content is a body and what tells it from others.
+type content struct {
+	body []byte
+	etag string
+}
+
+func newContent(body []byte) content {
+	sum := sha256.Sum256(body)
+	return content{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
+}
+
+// contentTypes are written down because those the standard library finds
+// depend on the machine.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// load reads all files by their path. What cannot be read of an embedded
+// directory, or has no content type, is a mistake made at build time.
+func load() map[string]asset {
+	assets := map[string]asset{}
+	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		contentType, ok := contentTypes[path.Ext(name)]
+		if !ok {
+			panic("dashboard: no content type for " + name)
+		}
+		assets[name] = asset{contentType, newContent(body), newContent(compress(body))}
+		return nil
+	})
+	if err != nil {
+		panic("dashboard: " + err.Error())
+	}
+	return assets
+}
+
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(body) // a buffer takes everything
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// ServeHTTP answers with the file. Browsers ask each time whether theirs is
+// still the one, so that a new version of busu never meets old files.
+func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h, c := w.Header(), a.plain
+	if acceptsGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		c = a.gzipped
+	}
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("Content-Type", a.contentType)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", c.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.body))
+}
+
+func acceptsGzip(r *http.Request) bool {
+	for coding := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		name, parameters, _ := strings.Cut(coding, ";")
+		if strings.TrimSpace(name) == "gzip" {
+			_, quality, given := strings.Cut(parameters, "=")
+			weight, err := strconv.ParseFloat(strings.TrimSpace(quality), 64)
+			return !given || err == nil && weight > 0
+		}
+	}
+	return false
+}

@@ -1,0 +1,213 @@
+package dashboard
+
+import (
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// maxTransfer bounds what a browser loads for the page, compressed.
+const maxTransfer = 60_000
+
+var handler = sync.OnceValue(Handler)
+
+func get(t *testing.T, target string, header ...string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, r io.Reader) string {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// sources gives all embedded files by their path.
+func sources(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := files.ReadFile(name)
+		found[name] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+var (
+	htmlReference = regexp.MustCompile(`(?:src|href)="(static/[^"]+)"`)
+	jsReference   = regexp.MustCompile(`(?:from|import) "(\./[^"]+)"`)
+	cssReference  = regexp.MustCompile(`url\("?([^#")][^")]*)`)
+)
+
+// references lists the files that a file makes a browser load.
+func references(name, source string) []string {
+	patterns := map[string]*regexp.Regexp{".html": htmlReference, ".js": jsReference, ".css": cssReference}
+	pattern, ok := patterns[path.Ext(name)]
+	if !ok {
+		return nil
+	}
+	var found []string
+	for _, m := range pattern.FindAllStringSubmatch(source, -1) {
+		if path.Ext(name) == ".html" {
+			found = append(found, m[1])
+		} else {
+			found = append(found, path.Join(path.Dir(name), m[1]))
+		}
+	}
+	return found
+}
+
+// The page loads every file there is, and none that is not.
+func TestReferencedFilesAreTheEmbeddedOnes(t *testing.T) {
+	t.Parallel()
+	all, reached := sources(t), map[string]bool{}
+	queue := []string{"static/index.html"}
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		if reached[name] {
+			continue
+		}
+		reached[name] = true
+		source, ok := all[name]
+		if !ok {
+			t.Errorf("%s is referenced but not embedded", name)
+			continue
+		}
+		queue = append(queue, references(name, source)...)
+	}
+	for name := range all {
+		if !reached[name] {
+			t.Errorf("%s is embedded but nothing references it", name)
+		}
+	}
+}
+
+func TestFilesAreServed(t *testing.T) {
+	t.Parallel()
+	types := map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
+		".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	for name, source := range sources(t) {
+		answer := get(t, "/"+name)
+		if got := body(t, answer.Body); answer.StatusCode != http.StatusOK || got != source {
+			t.Errorf("%s: status %d and %d bytes, want 200 and the file's %d", name, answer.StatusCode, len(got), len(source))
+		}
+		if got, want := answer.Header.Get("Content-Type"), types[path.Ext(name)]; got != want {
+			t.Errorf("%s: content type %q, want %q", name, got, want)
+		}
+	}
+	if got := body(t, get(t, "/").Body); got != sources(t)["static/index.html"] {
+		t.Error("/ is not the page")
+	}
+}
+
+// A browser keeps files but asks whether they are still the ones.
+func TestFilesAreRevalidated(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"", "gzip"} {
+		first := get(t, "/static/dashboard.js", "Accept-Encoding", encoding)
+		etag := first.Header.Get("ETag")
+		if first.Header.Get("Cache-Control") != "no-cache" || etag == "" {
+			t.Fatalf("headers %v, want no-cache and an ETag", first.Header)
+		}
+		again := get(t, "/static/dashboard.js", "Accept-Encoding", encoding, "If-None-Match", etag)
+		if again.StatusCode != http.StatusNotModified {
+			t.Errorf("status %d with the ETag in hand, want 304", again.StatusCode)
+		}
+	}
+}
+
+func TestFilesAreCompressedForThoseWhoAskForIt(t *testing.T) {
+	t.Parallel()
+	for accepted, want := range map[string]string{
+		"": "", "br": "", "gzip": "gzip", "br, gzip;q=0.5": "gzip", "gzip;q=0": "", "deflate, gzip; q=0.000": "",
+	} {
+		answer := get(t, "/static/app.css", "Accept-Encoding", accepted)
+		if got := answer.Header.Get("Content-Encoding"); got != want {
+			t.Errorf("%q is answered in %q, want %q", accepted, got, want)
+		}
+		if answer.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%q: the answer does not vary", accepted)
+		}
+	}
+	unzipped, err := gzip.NewReader(get(t, "/static/app.css", "Accept-Encoding", "gzip").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body(t, unzipped) != sources(t)["static/app.css"] {
+		t.Error("the compressed file is another one")
+	}
+}
+
+func TestUnknownFiles(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"/static/", "/static", "/static/nothing.js", "/static/../dashboard.go", "/index.html", "/other"} {
+		if got := get(t, target).StatusCode; got == http.StatusOK {
+			t.Errorf("%s is served", target)
+		}
+	}
+	if got := get(t, "/static/nothing.js").StatusCode; got != http.StatusNotFound {
+		t.Errorf("an unknown file has status %d, want 404", got)
+	}
+}
+
+// The content security policy forbids what these find, and nothing is loaded
+// from elsewhere; addresses are relative, so that a path prefix does no harm.
+func TestFilesKeepToThePolicy(t *testing.T) {
+	t.Parallel()
+	forbidden := map[string]*regexp.Regexp{
+		"an inline script":       regexp.MustCompile(`(?i)<script(?:\s[^>]*)?>\s*[^<\s]`),
+		"a script without src":   regexp.MustCompile(`(?i)<script(?:\s+type="module")?\s*>`),
+		"an inline style":        regexp.MustCompile(`(?i)\sstyle\s*=\s*["'{]|setAttribute\("style"`),
+		"an event handler":       regexp.MustCompile(`(?i)<[^>]+\son[a-z]+\s*=`),
+		"an external address":    regexp.MustCompile(`(?i)(?:https?|wss?):?//`),
+		"an import from outside": regexp.MustCompile(`(?i)@import|(?:from|import\()\s*["'][^."']`),
+		"an absolute address":    regexp.MustCompile(`(?:src|href|action)="/|(?:get|url|socketURL)\(["'` + "`" + `]/`),
+		"markup made of strings": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`),
+	}
+	for name, source := range sources(t) {
+		source = strings.ReplaceAll(source, "http://www.w3.org/2000/svg", "") // a name, not an address
+		for what, pattern := range forbidden {
+			if found := pattern.FindString(source); found != "" {
+				t.Errorf("%s has %s: %s", name, what, found)
+			}
+		}
+		if path.Ext(name) == ".html" && strings.Contains(source, "<style") {
+			t.Errorf("%s has a style element", name)
+		}
+	}
+}
+
+func TestPageIsSmall(t *testing.T) {
+	t.Parallel()
+	total := 0
+	for name := range sources(t) {
+		total += len(body(t, get(t, "/"+name, "Accept-Encoding", "gzip").Body))
+	}
+	if total > maxTransfer {
+		t.Errorf("the page is %d bytes, allowed are %d", total, maxTransfer)
+	}
+}

@@ -1,0 +1,86 @@
+// Numbers and times as text: always with their unit, never NaN. The page is
+// in English, so its numbers are too; times are in the zone of the reader.
+
+const THIN = "\u202f"; // narrow no-break space
+const MINUS = "\u2212";
+export const NONE = "–";
+
+const formats = new Map();
+function decimals(digits) {
+  if (!formats.has(digits)) formats.set(digits, new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  return formats.get(digits);
+}
+
+const known = (n) => typeof n === "number" && Number.isFinite(n);
+const sum = (n, digits) => decimals(digits).format(n).replace("-", MINUS);
+
+export const count = (n) => (known(n) ? sum(n, 0) : NONE);
+export const plural = (n, one, many = one + "s") => `${count(n)} ${n === 1 ? one : many}`;
+
+/** A rate per second: 0.42, 11.8, 1,240. */
+export function rate(n) {
+  if (!known(n)) return NONE;
+  return sum(n, n === 0 ? 0 : n < 1 ? 2 : n < 100 ? 1 : 0);
+}
+
+/** A share of a whole in percent, without the sign; NONE of nothing. */
+export function share(part, whole) {
+  if (!known(part) || !known(whole) || whole === 0) return NONE;
+  return percentage((100 * part) / whole);
+}
+
+export function percentage(n) {
+  if (!known(n)) return NONE;
+  if (n > 0 && n < 0.01) return "<0.01";
+  return sum(n, n !== 0 && Math.abs(n) < 1 ? 2 : 1);
+}
+
+export const percent = (text) => (text === NONE ? NONE : `${text}${THIN}%`);
+
+/** Dollars with three significant digits below one, so that small costs are seen. */
+export function money(n, digits = moneyDigits([n], 3)) {
+  if (!known(n)) return NONE;
+  return (n < 0 ? MINUS : "") + "$" + decimals(digits).format(Math.abs(n));
+}
+
+/** The decimals that show the smallest of several amounts in one column. */
+export function moneyDigits(amounts, significant = 2) {
+  const sizes = amounts.filter((n) => known(n) && n !== 0).map(Math.abs);
+  if (!sizes.length) return 2;
+  const least = Math.min(...sizes);
+  return least >= 1 ? 2 : Math.min(6, Math.max(2, Math.ceil(-Math.log10(least)) + significant - 1));
+}
+
+/** The unit a duration is shown in, and its decimals. */
+export function timeScale(ms) {
+  if (!known(ms)) return { unit: "ms", per: 1, digits: 0 };
+  if (ms >= 1000) return { unit: "s", per: 1000, digits: ms < 10_000 ? 2 : ms < 100_000 ? 1 : 0 };
+  return { unit: "ms", per: 1, digits: ms < 1 ? 2 : ms < 10 ? 1 : 0 };
+}
+
+export const inScale = (ms, scale) => (known(ms) ? sum(ms / scale.per, scale.digits) : NONE);
+
+export function duration(ms, scale = timeScale(ms)) {
+  return known(ms) ? `${inScale(ms, scale)}${THIN}${scale.unit}` : NONE;
+}
+
+/** An age, coarsely: 4 s, 3 m 12 s, 2 h 5 m. */
+export function age(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  const pair = (big, unit, small, smaller) => `${big}${THIN}${unit}` + (small ? ` ${small}${THIN}${smaller}` : "");
+  if (s < 60) return `${s}${THIN}s`;
+  if (s < 3600) return pair(Math.floor(s / 60), "m", s % 60, "s");
+  if (s < 86_400) return pair(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "m");
+  return pair(Math.floor(s / 86_400), "d", Math.floor((s % 86_400) / 3600), "h");
+}
+
+const hms = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** A time of day, with the date when it is not today. */
+export function clock(ms) {
+  const t = new Date(ms);
+  return (t.toDateString() === new Date().toDateString() ? "" : `${day.format(t)} `) + hms.format(t);
+}
+
+export const zone = hms.resolvedOptions().timeZone.replaceAll("_", " ");

@@ -1,0 +1,52 @@
+// Models in the order of what a request to them costs, each with its step of
+// the colour ramp: more contrast with the page is more money.
+
+const STEPS = 5; // beyond, the models with the most requests have one, the rest share "other"
+const CLEARLY = 1.15; // a model changes its place only for a clear difference
+
+export class Ramp {
+  #order = [];
+  #step = new Map();
+
+  /** Takes in shares by model, of several windows; the one with most requests tells a model's cost. */
+  learn(...windows) {
+    const best = new Map();
+    for (const shares of windows) {
+      for (const [name, s] of Object.entries(shares)) {
+        if (s.requests > (best.get(name)?.requests ?? 0)) best.set(name, s);
+      }
+    }
+    this.#sort(best);
+    const top = [...best].sort((a, b) => b[1].requests - a[1].requests).slice(0, STEPS).map(([name]) => name);
+    const shown = this.#order.filter((name) => top.includes(name));
+    this.#step = new Map(shown.map((name, i) => [name, stepOf(i, shown.length)]));
+  }
+
+  #sort(best) {
+    const cost = (name) => best.get(name).cost_usd / best.get(name).requests;
+    const stay = this.#order.filter((name) => best.has(name));
+    const come = [...best.keys()].filter((name) => !stay.includes(name)).sort();
+    this.#order = [];
+    for (const name of [...stay, ...come]) {
+      const margin = stay.includes(name) ? CLEARLY : 1;
+      let at = this.#order.length;
+      while (at > 0 && cost(this.#order[at - 1]) > cost(name) * margin) at--;
+      this.#order.splice(at, 0, name);
+    }
+  }
+
+  /** All models, cheap to dear. */
+  get names() { return this.#order; }
+
+  /** The step of a model, 1 to 5, or 0 for those that share "other". */
+  step(name) { return this.#step.get(name) ?? 0; }
+
+  /** What is drawn, cheap to dear: [name, step, the models in it]. */
+  groups() {
+    const others = this.#order.filter((name) => !this.#step.has(name));
+    const groups = this.#order.filter((name) => this.#step.has(name)).map((name) => [name, this.step(name), [name]]);
+    return others.length ? [["other", 0, others], ...groups] : groups;
+  }
+}
+
+const stepOf = (i, n) => (n === 1 ? 3 : 1 + Math.round((i * (STEPS - 1)) / (n - 1)));

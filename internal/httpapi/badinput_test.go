@@ -198,7 +198,7 @@ func TestTooLargeWithoutLength(t *testing.T) {
 	s := serve(t)
 	body := strings.Repeat(" ", 10<<20)
 	p := s.sendFrom(t, "POST", "/complete", struct{ io.Reader }{strings.NewReader(body)}).want(t, 413).problem(t)
-	if !strings.HasSuffix(p.Type, "/too-large") {
+	if !strings.HasSuffix(p.Type, ":too-large") {
 		t.Errorf("type %s", p.Type)
 	}
 	if intents, _ := s.Ledger.counts(); intents > 0 {

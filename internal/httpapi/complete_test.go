@@ -139,7 +139,7 @@ func TestAllProvidersFailing(t *testing.T) {
 	if f.Status != event.StatusError || f.ErrorKind != "unavailable" || f.CostNanos != 0 || f.Estimated || s.Provider.calls.Load() != 3 {
 		t.Errorf("recorded as %s (%s) at %d after %d calls", f.Status, f.ErrorKind, f.CostNanos, s.Provider.calls.Load())
 	}
-	if got.Header.Get("X-Request-Id") != f.ID.String() || !strings.HasSuffix(p.Type, "/providers-failed") ||
+	if got.Header.Get("X-Request-Id") != f.ID.String() || !strings.HasSuffix(p.Type, ":providers-failed") ||
 		p.Detail != "no model answered: tried small, medium, large; the last one failed with unavailable" {
 		t.Errorf("answered as %s, %s: %s", got.Header.Get("X-Request-Id"), p.Type, p.Detail)
 	}
@@ -166,7 +166,7 @@ func TestNothingIsCalledWhenIntentsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(s *setup) { s.ledger.refuseIntents = errDisk })
 	got := s.post(t, "/complete", `{"prompt": "a"}`).want(t, 503)
-	if got.Header.Get("Retry-After") == "" || !strings.HasSuffix(got.problem(t).Type, "/ledger-unavailable") {
+	if got.Header.Get("Retry-After") == "" || !strings.HasSuffix(got.problem(t).Type, ":ledger-unavailable") {
 		t.Errorf("Retry-After %q, %s", got.Header.Get("Retry-After"), got.Body)
 	}
 	if s.Provider.calls.Load() != 0 {
@@ -229,7 +229,7 @@ func TestPromptLargerThanAllWindows(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(s *setup) { s.window = 1000 })
 	p := s.post(t, "/complete", `{"prompt": "a", "max_tokens": 2000}`, asJSON).want(t, 422).problem(t)
-	if !slices.Equal(p.fields(), []string{"max_tokens"}) || !strings.HasSuffix(p.Type, "/context-window") {
+	if !slices.Equal(p.fields(), []string{"max_tokens"}) || !strings.HasSuffix(p.Type, ":context-window") {
 		t.Errorf("%s names %v", p.Type, p.fields())
 	}
 	if intents, facts := s.Ledger.counts(); intents+facts > 0 {

@@ -35,7 +35,7 @@ func FuzzComplete(f *testing.F) {
 			if intents > 0 || facts > 0 {
 				t.Error("a refused request was recorded")
 			}
-			if fields := len(p.Errors) > 0; fields != strings.HasSuffix(p.Type, "/invalid-request") {
+			if fields := len(p.Errors) > 0; fields != strings.HasSuffix(p.Type, ":invalid-request") {
 				t.Errorf("%s has %d errors", p.Type, len(p.Errors))
 			}
 		default:

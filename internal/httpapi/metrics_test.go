@@ -55,7 +55,7 @@ func TestMetricsThatCannotBeRead(t *testing.T) {
 	for _, path := range []string{"/routing/metrics", "/metrics/live"} {
 		got := s.send(t, "GET", path, "").want(t, 503)
 		if got.Header.Get("Retry-After") == "" || strings.Contains(string(got.Body), "10.0.0.7") ||
-			!strings.HasSuffix(got.problem(t).Type, "/stores-unavailable") {
+			!strings.HasSuffix(got.problem(t).Type, ":stores-unavailable") {
 			t.Errorf("%s: Retry-After %q, %s", path, got.Header.Get("Retry-After"), got.Body)
 		}
 	}

@@ -33,7 +33,7 @@ func TestWrongMethods(t *testing.T) {
 			}
 		}
 		slices.Sort(allow)
-		if p := got.problem(t); !slices.Equal(allow, allowed) || !strings.HasSuffix(p.Type, "/method-not-allowed") || p.Detail == "" {
+		if p := got.problem(t); !slices.Equal(allow, allowed) || !strings.HasSuffix(p.Type, ":method-not-allowed") || p.Detail == "" {
 			t.Errorf("%s: Allow %v, want %v; %s: %s", route, allow, allowed, p.Type, p.Detail)
 		}
 	}
@@ -48,7 +48,7 @@ func TestUnknownPaths(t *testing.T) {
 			if strings.HasPrefix(path, "/static/") && method == "POST" {
 				continue // 405: the folder is a route
 			}
-			if p := s.send(t, method, path, "").want(t, 404).problem(t); !strings.HasSuffix(p.Type, "/not-found") || p.Detail == "" {
+			if p := s.send(t, method, path, "").want(t, 404).problem(t); !strings.HasSuffix(p.Type, ":not-found") || p.Detail == "" {
 				t.Errorf("%s: %s, %q", path, p.Type, p.Detail)
 			}
 		}
@@ -124,7 +124,7 @@ func TestBodyEndsEarly(t *testing.T) {
 	r.ContentLength = 100
 	got := s.record(r)
 	validate(t, r, got)
-	if p := got.want(t, 400).problem(t); !strings.HasSuffix(p.Type, "/malformed-request") {
+	if p := got.want(t, 400).problem(t); !strings.HasSuffix(p.Type, ":malformed-request") {
 		t.Errorf("%s: %s", p.Type, p.Detail)
 	}
 }

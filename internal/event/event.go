@@ -54,8 +54,9 @@ type Lane struct {
 // Entry is an encoded fact on its way to, or from, a stream.
 type Entry struct {
 	Lane
-	ID   string // the stream's own id of the entry; empty on the way there
-	Body []byte
+	ID         string // the stream's own id of the entry; empty on the way there
+	Body       []byte
+	Deliveries int64 // how often it was handed out before; 0 for a new one
 }
 
 // Types of facts.

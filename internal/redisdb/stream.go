@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,6 +72,7 @@ type Consumer struct {
 	ready    bool   // the group is there
 	own      string // position in our pending entries, "" when they are through
 	reclaims time.Time
+	removed  atomic.Int64
 }
 
 // NewConsumer makes a consumer. name must be the same after a restart and
@@ -98,6 +100,9 @@ func (c *Consumer) Read(ctx context.Context, now time.Time) ([]event.Entry, erro
 	}
 	if c.own != "" {
 		entries, err := c.read(ctx, c.own, -1)
+		if err == nil {
+			err = c.lost(c.countDeliveries(ctx, entries))
+		}
 		if err != nil || len(entries) > 0 {
 			return c.passOwn(entries), err
 		}
@@ -105,6 +110,10 @@ func (c *Consumer) Read(ctx context.Context, now time.Time) ([]event.Entry, erro
 	}
 	return c.read(ctx, ">", blockFor)
 }
+
+// Lost counts entries that were removed from the stream while they were
+// pending: nobody will ever get them.
+func (c *Consumer) Lost() int64 { return c.removed.Load() }
 
 func (c *Consumer) passOwn(entries []event.Entry) []event.Entry {
 	if len(entries) > 0 {
@@ -125,10 +134,33 @@ func (c *Consumer) read(ctx context.Context, from string, block time.Duration) (
 
 // reclaim takes over what other consumers have held for too long.
 func (c *Consumer) reclaim(ctx context.Context) ([]event.Entry, error) {
-	messages, _, err := c.db.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+	messages, _, removed, err := c.db.rdb.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
 		Stream: StreamKey(c.lane), Group: persistGroup, Consumer: c.name,
 		MinIdle: reclaimIdle, Start: "0-0", Count: readCount}).Result()
-	return appendEntries(nil, c.lane, messages), err
+	c.removed.Add(int64(len(removed)))
+	entries := appendEntries(nil, c.lane, messages)
+	if err != nil {
+		return entries, err
+	}
+	return entries, c.countDeliveries(ctx, entries)
+}
+
+// countDeliveries finds out how often pending entries of ours, which are in
+// order, were handed out before this time.
+func (c *Consumer) countDeliveries(ctx context.Context, entries []event.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	pending, err := c.db.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: StreamKey(c.lane), Group: persistGroup,
+		Start: entries[0].ID, End: entries[len(entries)-1].ID, Count: readCount, Consumer: c.name}).Result()
+	counts := make(map[string]int64, len(pending))
+	for _, p := range pending {
+		counts[p.ID] = p.RetryCount - 1
+	}
+	for i := range entries {
+		entries[i].Deliveries = counts[entries[i].ID]
+	}
+	return err
 }
 
 // join makes sure that the group is there, from the beginning of the stream:

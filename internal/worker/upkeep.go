@@ -8,9 +8,12 @@ import (
 	"github.com/busuhq/busu/internal/event"
 )
 
-// Trimmer removes from a stream what is stored and older than horizon.
-type Trimmer interface {
+// Streams keeps streams and their groups small.
+type Streams interface {
+	// Trim removes what is stored and older than horizon.
 	Trim(ctx context.Context, lane event.Lane, horizon time.Time) (int64, error)
+	// Dismiss removes consumers that hold nothing and were idle for so long.
+	Dismiss(ctx context.Context, lane event.Lane, idle time.Duration) (int64, error)
 }
 
 // Days makes the partitions that rows of the coming days go into, and removes
@@ -23,7 +26,7 @@ type Days interface {
 // Upkeep keeps streams short, partitions ready and old ones away. Any number of processes may
 // do it at once.
 type Upkeep struct {
-	Trimmer   Trimmer
+	Streams   Streams
 	Days      Days
 	Lanes     []event.Lane
 	Retention time.Duration // how long entries stay for outside readers
@@ -36,6 +39,7 @@ const (
 	daysEvery   = time.Hour
 	daysAhead   = 8 // yesterday, today and the coming six
 	upkeepTries = 5 * time.Second
+	dismissIdle = 10 * time.Minute
 )
 
 // Run keeps up until ctx ends.
@@ -79,8 +83,12 @@ func (u *Upkeep) trim(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
 	defer cancel()
 	for _, lane := range u.Lanes {
-		if _, err := u.Trimmer.Trim(ctx, lane, now.Add(-u.Retention)); err != nil {
+		if _, err := u.Streams.Trim(ctx, lane, now.Add(-u.Retention)); err != nil {
 			u.Log.Debug("stream cannot be trimmed now", "err", err)
+			return
+		}
+		if _, err := u.Streams.Dismiss(ctx, lane, dismissIdle); err != nil {
+			u.Log.Debug("consumers cannot be dismissed now", "err", err)
 			return
 		}
 	}

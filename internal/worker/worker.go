@@ -62,11 +62,22 @@ const (
 	tryFor     = 30 * time.Second
 )
 
-// Run works until ctx ends; the batch in hand is finished or stays pending.
-// Redis or PostgreSQL being away only makes it wait.
+// Run works until ctx ends; what is in hand then stays pending. Redis or
+// PostgreSQL being away only makes it wait. The next batch is read and decoded
+// while the one before is stored.
 func (w *Worker) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		w.step(ctx)
+	decoded := make(chan batch)
+	go func() {
+		defer close(decoded)
+		for ctx.Err() == nil {
+			w.read(ctx, decoded)
+		}
+	}()
+	for b := range decoded {
+		for _, bad := range b.bad {
+			w.bury(ctx, bad.entry, bad.reason)
+		}
+		w.persist(ctx, b)
 	}
 	return nil
 }
@@ -91,39 +102,77 @@ func (w *Worker) retry(ctx context.Context, try func(context.Context) error) boo
 	return false
 }
 
-// step stores the next entries and acknowledges them. Each part is repeated on
-// its own, so that a database that is away makes us wait and not read on.
-func (w *Worker) step(ctx context.Context) {
+// An entry that was handed out often may be what kills the worker. It is
+// processed alone, so that it takes no others along, and in the end buried.
+const (
+	aloneAfter = 5
+	buryAfter  = 20
+)
+
+var errDeadly = fmt.Errorf("it was handed out more than %d times and never stored: it may be what kills the worker", buryAfter)
+
+// read reads the next entries and passes them on as batches.
+func (w *Worker) read(ctx context.Context, decoded chan<- batch) {
 	var entries []event.Entry
-	read := w.retry(ctx, func(ctx context.Context) (err error) {
+	w.retry(ctx, func(ctx context.Context) (err error) {
 		entries, err = w.Source.Read(ctx, time.Now())
 		return err
 	})
-	if !read {
-		return
-	}
 	b := batch{}
 	for _, e := range entries {
-		fact, err := decode(e)
-		if err != nil {
-			w.bury(ctx, e, err)
+		if e.Deliveries > aloneAfter {
+			pass(ctx, decoded, newBatch(e))
 			continue
 		}
-		b.entries = append(b.entries, e)
-		b.facts = append(b.facts, fact)
+		b.add(e)
 	}
-	w.persist(ctx, b)
+	pass(ctx, decoded, b)
 }
 
-// batch is a run of entries and, in the same order, their facts.
+func pass(ctx context.Context, to chan<- batch, b batch) {
+	if len(b.facts)+len(b.bad) == 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case to <- b:
+	}
+}
+
+// batch is a run of entries and, in the same order, their facts; and those
+// that are none.
 type batch struct {
 	entries []event.Entry
 	facts   []*event.CompletionRecorded
+	bad     []refused
+}
+
+type refused struct {
+	entry  event.Entry
+	reason error
+}
+
+func newBatch(e event.Entry) (b batch) {
+	b.add(e)
+	return b
+}
+
+func (b *batch) add(e event.Entry) {
+	fact, err := decode(e)
+	if err == nil && e.Deliveries > buryAfter {
+		err = errDeadly
+	}
+	if err != nil {
+		b.bad = append(b.bad, refused{e, err})
+		return
+	}
+	b.entries = append(b.entries, e)
+	b.facts = append(b.facts, fact)
 }
 
 func (b batch) split() (batch, batch) {
 	half := len(b.facts) / 2
-	return batch{b.entries[:half], b.facts[:half]}, batch{b.entries[half:], b.facts[half:]}
+	return batch{entries: b.entries[:half], facts: b.facts[:half]}, batch{entries: b.entries[half:], facts: b.facts[half:]}
 }
 
 // persist stores and acknowledges a batch. A fact that can never be stored is

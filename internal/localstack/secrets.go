@@ -36,3 +36,26 @@ func (s *Stack) writeEnv(dir string) error {
 	path := filepath.Join(dir, "env")
 	return dirError(dir, errors.Join(os.RemoveAll(path), os.WriteFile(path, []byte(b.String()), 0o600)))
 }
+
+// Running gives the addresses of the servers that a stack in dir runs, or ran
+// last; "" for one that it does not.
+func Running(dir string) (databaseURL, redisURL string, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, "env"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		value = strings.Trim(value, "'")
+		switch name {
+		case "DATABASE_URL":
+			databaseURL = value
+		case "REDIS_URL":
+			redisURL = value
+		}
+	}
+	return databaseURL, redisURL, nil
+}

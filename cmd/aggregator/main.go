@@ -1,0 +1,12 @@
+// Command aggregator keeps the live metrics in Redis. Its stores come from the environment;
+// busu up runs it together with the others on stores of its own.
+package main
+
+import (
+	"os"
+
+	"github.com/busuhq/busu/internal/app"
+	"github.com/busuhq/busu/internal/config"
+)
+
+func main() { os.Exit(app.Main(config.Aggregator, os.Args[1:])) }

@@ -1,0 +1,66 @@
+// Command busu runs everything in one process, and holds the operator's
+// commands.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/busuhq/busu/internal/app"
+)
+
+// commands is the command line.
+type commands struct {
+	Up      upCommand      `cmd:"" help:"Run API, worker, aggregator and dashboard in one process."`
+	Demo    demoCommand    `cmd:"" help:"Send realistic traffic to a running busu."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database up to date."`
+	Config  configCommands `cmd:"" help:"Check or print the configuration."`
+	Dead    deadCommands   `cmd:"" help:"List, show or replay events that could not be processed."`
+	Health  healthCommand  `cmd:"" help:"Ask a running process whether it is ready."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = `Routes each prompt to the cheapest model that is good enough, and proves it.
+
+Example:
+
+  busu up      # in one terminal
+  busu demo    # in another`
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends us at once
+	helped := false
+	parser, err := kong.New(new(commands), kong.Name("busu"),
+		kong.Description(description),
+		kong.Exit(func(int) { helped = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "busu:", err)
+		return app.ExitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if helped {
+		return app.ExitOK
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "busu: %v (see busu --help)\n", err)
+		return app.ExitUsage
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "busu:", err)
+		return app.ExitFailed
+	}
+	return app.ExitOK
+}

@@ -1,0 +1,126 @@
+// Package app puts the rooms together: it is the only one that knows them all.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/telemetry"
+)
+
+// Run runs the process that cfg is for until ctx ends, and stops it in order.
+// What an operator should see once it is up goes to out.
+func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) (err error) {
+	redisdb.Quiet()
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	life := newLifecycle(log)
+	defer func() { err = errors.Join(err, life.close()) }()
+
+	listener, err := listen(cfg.Addr)
+	if err != nil {
+		return err
+	}
+	life.onClose("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
+
+	stores, err := openStores(ctx, cfg, log, life)
+	if err != nil {
+		return err
+	}
+	migration := newMigration(stores.postgres, log)
+	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
+	if runs(cfg, config.Worker) {
+		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
+			return err
+		}
+	}
+	if runs(cfg, config.Aggregator) {
+		startAggregator(cfg, stores, migration, log, life)
+	}
+	handler := health.Handler()
+	if runs(cfg, config.API) {
+		if handler, err = startAPI(cfg, stores, health, log, life); err != nil {
+			return err
+		}
+	}
+	life.start("migration", migration.Run)
+	serve(listener, handler, health, graceOf(cfg), log, life)
+	if err := migration.first(ctx); err != nil {
+		return err
+	}
+	welcome(out, cfg, stores, listener.Addr())
+	return life.wait(ctx)
+}
+
+// runs reports whether this process does the work of part.
+func runs(cfg config.Config, part config.Process) bool {
+	return cfg.Process == part || cfg.Process == config.All
+}
+
+// stores are the two databases, and the private ones if there are any.
+type stores struct {
+	urls     urls
+	redis    *redisdb.DB
+	postgres *postgres.DB
+}
+
+func (s *stores) checks(m *migration) []httpapi.Check {
+	return []httpapi.Check{
+		{Name: "postgres", Run: s.postgres.Check},
+		{Name: "redis", Run: s.redis.Check},
+		{Name: "schema", Run: m.Check},
+	}
+}
+
+func openStores(ctx context.Context, cfg config.Config, log *slog.Logger, life *lifecycle) (*stores, error) {
+	u, err := startLocal(ctx, cfg, log, life)
+	if err != nil {
+		return nil, err
+	}
+	s := &stores{urls: u}
+	if s.postgres, err = postgres.Open(ctx, postgres.Options{URL: u.database, Name: "busu " + string(cfg.Process)}); err != nil {
+		return nil, err
+	}
+	life.onClose("postgres", func(context.Context) error { s.postgres.Close(); return nil })
+	if s.redis, err = redisdb.Open(u.redis); err != nil {
+		return nil, err
+	}
+	life.onClose("redis", func(context.Context) error { return s.redis.Close() })
+	return s, nil
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (%w): stop what listens there, or choose another address with BUSU_ADDR=127.0.0.1:8010", addr, rootCause(err))
+	}
+	return l, nil
+}
+
+// rootCause leaves out what the message around it says already.
+func rootCause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/provider/openai"
+	"github.com/busuhq/busu/internal/provider/simulated"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, error) {
+	g := &gateway.Gateway{
+		Strategies:   map[string]routing.Strategy{config.StrategyComplexity: routing.Complexity{}},
+		Default:      cfg.Routing.Strategy,
+		Baseline:     candidate(cfg.Baseline()),
+		Providers:    map[string]llm.Provider{},
+		PriceVersion: priceVersion(cfg.Models),
+		Ledger:       ledger,
+	}
+	for _, m := range cfg.Models {
+		g.Candidates = append(g.Candidates, candidate(m))
+	}
+	for _, p := range cfg.Providers {
+		provider, err := newProvider(p)
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
+		}
+		g.Providers[p.Name] = provider
+	}
+	return g, nil
+}
+
+func candidate(m config.Model) routing.Candidate {
+	return routing.Candidate{Model: m.Model, Price: m.Price}
+}
+
+func newProvider(p config.Provider) (llm.Provider, error) {
+	switch p.Kind {
+	case config.KindOpenAI:
+		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Timeout: p.Timeout})
+	case config.KindSimulated:
+		return simulated.New(simulated.Options{Name: p.Name, Seed: p.Simulation.Seed,
+			Speed: p.Simulation.Speed, FailureRate: p.Simulation.FailureRate}), nil
+	default:
+		return nil, fmt.Errorf("kind %q is not known", p.Kind)
+	}
+}
+
+// priceVersion names the prices in force: the same ones have the same name,
+// wherever they were written down.
+func priceVersion(models []config.Model) string {
+	h := sha256.New()
+	for _, m := range models {
+		fmt.Fprintf(h, "%q %d %d %d\n", m.ID, m.Price.Input, m.Price.CachedInput, m.Price.Output)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+func namesOf(g *gateway.Gateway) httpapi.Names {
+	var n httpapi.Names
+	for name := range g.Strategies {
+		n.Strategies = append(n.Strategies, name)
+	}
+	for _, c := range g.Candidates {
+		n.Models = append(n.Models, c.Model.ID)
+	}
+	return n
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/uuid"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/aggregator"
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/dashboard"
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/flock"
+	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/journal"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/telemetry"
+	"github.com/busuhq/busu/internal/worker"
+	"github.com/busuhq/busu/schema"
+)
+
+// lanes are the streams that the worker reads.
+func lanes(cfg config.Config) []event.Lane {
+	var all []event.Lane
+	for p := range cfg.Streams.Partitions {
+		all = append(all, event.Lane{Stream: event.Completions, Partition: p})
+	}
+	return all
+}
+
+// startWorker persists every lane under a name that is ours again after a
+// restart, once the schema is there.
+func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) error {
+	slot, lock, err := flock.TakeSlot(filepath.Join(cfg.StateDir, "worker"))
+	if err != nil {
+		return fmt.Errorf("the state directory cannot be used (%w): choose another with BUSU_STATE_DIR", err)
+	}
+	life.onClose("worker slot", func(context.Context) error { return lock.Close() })
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find host name: %w", err)
+	}
+	var loops []func(context.Context) error
+	var workers []*worker.Worker
+	for _, lane := range lanes(cfg) {
+		w := &worker.Worker{Source: s.redis.NewConsumer(lane, fmt.Sprintf("%s-%d", host, slot)),
+			Store: s.postgres, Unstorable: postgres.Unstorable, Log: log}
+		workers = append(workers, w)
+		loops = append(loops, m.then(w.Run))
+	}
+	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Lanes: lanes(cfg),
+		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
+	life.start("worker", append(loops, m.then(upkeep.Run))...)
+	countWorkers(health.Registry(), workers)
+	return nil
+}
+
+// startAggregator counts every partition.
+func startAggregator(cfg config.Config, s *stores, m *migration, log *slog.Logger, life *lifecycle) {
+	owner := uuid.NewString()
+	publisher := &aggregator.Publisher{Board: s.redis, Log: log}
+	loops := []func(context.Context) error{publisher.Run}
+	for p := range cfg.Streams.Partitions {
+		a := &aggregator.Aggregator{Partition: p, Owner: owner, Feed: s.redis, State: s.redis, Ledger: ledger{s.postgres, m},
+			None: func(err error) bool { return errors.Is(err, redisdb.ErrNone) }, Log: log}
+		publisher.Partitions = append(publisher.Partitions, a)
+		loops = append(loops, a.Run)
+	}
+	life.start("aggregator", loops...)
+}
+
+// startAPI opens the journal, ships it, and gives the routes.
+func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) (http.Handler, error) {
+	j, err := journal.OpenFree(filepath.Join(cfg.StateDir, "journal"), journal.Options{
+		Partitions: cfg.Streams.Partitions, MaxBytes: cfg.Journal.MaxBytes, Sync: cfg.Journal.Sync,
+		Boot: journal.BootID(), Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("the state directory cannot be used (%w): choose another with BUSU_STATE_DIR", err)
+	}
+	life.onClose("journal", func(context.Context) error { return j.Close() })
+	shipper := &journal.Shipper{Journal: j, Stream: s.redis, Marks: s.postgres, Log: log}
+	life.start("shipper", shipper.Run)
+	countJournal(health.Registry(), j, shipper)
+
+	gateway, err := newGateway(cfg, telemetry.NewLedger(health.Registry(), j))
+	if err != nil {
+		return nil, err
+	}
+	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
+	if err != nil {
+		return nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	api := &httpapi.API{
+		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
+		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
+		Dashboard: dashboard.Handler(), OpenAPI: openAPI, Log: log,
+	}
+	return api.Handler(), nil
+}
+
+func countWorkers(r telemetry.Registerer, workers []*worker.Worker) {
+	sum := func(of func(*worker.Stats) int64) func() float64 {
+		return func() float64 {
+			var n int64
+			for _, w := range workers {
+				n += of(w.Stats())
+			}
+			return float64(n)
+		}
+	}
+	telemetry.Counter(r, "busu_worker_persisted_total", "Facts stored for the first time.",
+		sum(func(s *worker.Stats) int64 { return s.Persisted.Load() }))
+	telemetry.Counter(r, "busu_worker_repeated_total", "Facts that came again and were stored already.",
+		sum(func(s *worker.Stats) int64 { return s.Repeated.Load() }))
+	telemetry.Counter(r, "busu_worker_buried_total", "Entries that went to the dead letters.",
+		sum(func(s *worker.Stats) int64 { return s.Buried.Load() }))
+	telemetry.Counter(r, "busu_worker_failures_total", "Attempts that failed and were repeated.",
+		sum(func(s *worker.Stats) int64 { return s.Failures.Load() }))
+}
+
+func countJournal(r telemetry.Registerer, j *journal.Journal, s *journal.Shipper) {
+	telemetry.Gauge(r, "busu_journal_bytes", "Size of the journal.",
+		func() float64 { return float64(j.Stats().Bytes) })
+	telemetry.Gauge(r, "busu_journal_max_bytes", "Size at which new requests are refused.",
+		func() float64 { return float64(j.Stats().MaxBytes) })
+	telemetry.Gauge(r, "busu_journal_open_intents", "Requests under way.",
+		func() float64 { return float64(j.Stats().OpenIntents) })
+	telemetry.Gauge(r, "busu_journal_backlog", "Facts that are not shipped yet.",
+		func() float64 { return float64(s.Backlog()) })
+	telemetry.Counter(r, "busu_journal_corrupt_total", "Stretches of the journal that could not be read.",
+		func() float64 { return float64(j.Stats().Corrupt) })
+}

@@ -1,0 +1,81 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// The three processes on shared stores: the same loop, scaled out.
+func TestThreeProcesses(t *testing.T) {
+	t.Parallel()
+	database := storetest.EmptyPostgres(t)
+	redis := storetest.Redis(t)
+	env := func() []string {
+		return []string{"DATABASE_URL=" + database, "REDIS_URL=" + redis, "BUSU_STATE_DIR=" + stateDir(t), "BUSU_CONFIG=" + configFile(t, quick)}
+	}
+	worker := start(t, nil, env(), "worker")
+	aggregator := start(t, nil, env(), "aggregator")
+	api, other := start(t, nil, env(), "api"), start(t, nil, env(), "api")
+	conn := connect(t, database)
+
+	answers := append(api.ask(30), other.ask(30)...)
+	api.followed(conn, answers[3])
+	other.followed(conn, answers[33])
+	api.agree(conn, 60)
+	other.agree(conn, 60)
+	if n := worker.metric("busu_worker_persisted_total"); n != 60 {
+		t.Errorf("the worker counts %g facts", n)
+	}
+	for _, p := range []*process{api, other, worker, aggregator} {
+		p.stop()
+	}
+}
+
+// With an admin key nobody gets in without it, and nothing is told before.
+func TestAdminKey(t *testing.T) {
+	t.Parallel()
+	const key = "a-key-of-enough-characters"
+	p := start(t, nil, []string{"BUSU_STATE_DIR=" + stateDir(t), "BUSU_CONFIG=" + configFile(t, quick), "BUSU_ADMIN_KEY=" + key}, "busu", "up")
+	p.post("/complete", `{"prompt": 5}`, http.StatusUnauthorized, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.base+"/complete", strings.NewReader(`{"prompt": "hello"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	answered, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.decode(answered, http.StatusOK, nil)
+	p.stop()
+	if said := p.stdout.String() + p.stderr.String(); strings.Contains(said, key) {
+		t.Errorf("the key is shown: %s", said)
+	}
+}
+
+// Wrong words on the command line are exit code 2, help is 0.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+	}{
+		{"busu", []string{"--help"}, 0}, {"busu", []string{"up", "--help"}, 0}, {"busu", []string{"demo", "--help"}, 0},
+		{"busu", []string{"config", "print", "--help"}, 0}, {"busu", []string{"version"}, 0}, {"busu", []string{"config", "check"}, 0},
+		{"busu", []string{"nonsense"}, 2}, {"busu", []string{"up", "now"}, 2}, {"busu", []string{"demo", "--requests", "0"}, 2},
+		{"api", []string{"--help"}, 0}, {"worker", []string{"-x"}, 2}, {"aggregator", []string{"now"}, 2},
+		{"api", nil, 1}, {"busu", []string{"migrate"}, 1}, {"busu", []string{"demo", "--url", "http://127.0.0.1:1"}, 1},
+	} {
+		p := launch(t, nil, []string{"BUSU_ADDR=" + freeAddr(t), "BUSU_STATE_DIR=" + stateDir(t)}, c.name, c.args...)
+		if code := p.end(); code != c.code {
+			t.Errorf("%s %s: exit code %d, not %d: %s", c.name, strings.Join(c.args, " "), code, c.code, p.stderr.String())
+		}
+		if asked := c.code == 0; asked && !strings.Contains(p.stdout.String()+p.stderr.String(), "Example") && strings.Contains(strings.Join(c.args, " "), "help") {
+			t.Errorf("%s %s shows no example", c.name, strings.Join(c.args, " "))
+		}
+	}
+}

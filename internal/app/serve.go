@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/localstack"
+)
+
+// graceOf is how long requests under way may take to finish when the process
+// stops. On a developer's machine nobody wants to wait for them.
+func graceOf(cfg config.Config) time.Duration {
+	if cfg.Process == config.All {
+		return 200 * time.Millisecond
+	}
+	return 4 * time.Second
+}
+
+// serve answers on l. On close it first is not ready, then lets requests
+// finish, then cancels those that did not and waits for their facts.
+func serve(l net.Listener, h http.Handler, health *httpapi.Health, grace time.Duration, log *slog.Logger, life *lifecycle) {
+	server := httpapi.Server(h, log)
+	requests, cancelRequests := context.WithCancel(context.Background())
+	server.BaseContext = func(net.Listener) context.Context { return requests }
+	go func() {
+		if err := ignoreClosed(server.Serve(l)); err != nil {
+			life.fail(fmt.Errorf("serve: %w", err))
+		}
+	}()
+	life.onClose("http", func(ctx context.Context) error {
+		health.Drain()
+		patient, cancel := context.WithTimeout(ctx, grace)
+		defer cancel()
+		err := server.Shutdown(patient)
+		cancelRequests()
+		if errors.Is(err, context.DeadlineExceeded) {
+			hurried, cancel := context.WithTimeout(ctx, grace)
+			defer cancel()
+			if server.Shutdown(hurried) != nil {
+				return server.Close()
+			}
+			return nil
+		}
+		return err
+	})
+}
+
+// urls are where the stores are.
+type urls struct {
+	database, redis string
+	inMemory        bool // Redis is in this process
+	notes           []string
+}
+
+// startLocal starts private stores where none are configured. Only busu up
+// does so; the single processes need stores that they can share.
+func startLocal(ctx context.Context, cfg config.Config, log *slog.Logger, life *lifecycle) (urls, error) {
+	u := urls{database: cfg.Database.Reveal(), redis: cfg.Redis.Reveal()}
+	if u.database != "" && u.redis != "" {
+		return u, nil
+	}
+	if cfg.Process != config.All {
+		return u, errors.New("DATABASE_URL and REDIS_URL are needed: this process shares its stores with others (busu up brings its own)")
+	}
+	stack, err := localstack.Start(ctx, localstack.Options{
+		Dir: cfg.StateDir, Postgres: u.database == "", Redis: u.redis == "", Log: log})
+	if err != nil {
+		return u, err
+	}
+	life.onClose("private stores", stack.Stop)
+	if u.database == "" {
+		u.database = stack.DatabaseURL
+	}
+	if u.redis == "" {
+		u.redis, u.inMemory = stack.RedisURL, stack.RedisInProcess
+	}
+	u.notes = stack.Notes
+	return u, nil
+}
+
+// welcome says where things are, once they are.
+func welcome(out io.Writer, cfg config.Config, s *stores, addr net.Addr) {
+	if cfg.Process != config.All {
+		return
+	}
+	base := "http://" + addr.String()
+	fmt.Fprintf(out, "\nbusu is up.\n\n  dashboard  %s/\n  metrics    %s/metrics/live\n", base, base)
+	if cfg.Database.Reveal() == "" {
+		fmt.Fprintf(out, "  postgres   psql %q\n", s.urls.database)
+	}
+	if cfg.Redis.Reveal() == "" {
+		fmt.Fprintf(out, "  redis      %s\n", s.urls.redis)
+	}
+	if state, err := filepath.Abs(cfg.StateDir); err == nil {
+		fmt.Fprintf(out, "  state      %s\n", state)
+	}
+	for _, note := range append(s.urls.notes, cfg.Notes...) {
+		fmt.Fprintf(out, "  note       %s\n", note)
+	}
+	fmt.Fprintf(out, "\nTry it in another terminal:\n\n  curl -s %s/complete -H 'Content-Type: application/json' \\\n    -d '{\"prompt\": \"What is the capital of France?\", \"user_id\": \"ada\"}'\n\n  .local/bin/busu demo\n\nCtrl-C stops everything.\n", base)
+}

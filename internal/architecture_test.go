@@ -1,0 +1,208 @@
+// Package internal_test holds the house plan as a test: which room may know
+// which, and why.
+package internal_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/busuhq/busu/"
+
+// A room may import those of the rooms it names, and with network set or
+// libraries named, more than the standard library's pure part.
+type room struct {
+	may  []string // rooms of ours
+	libs []string // modules of others
+	io   bool     // an adapter: files, network, processes
+	why  string   // what the rule protects
+}
+
+const (
+	pure    = "domain rooms do no I/O, so that they can be tested, replayed and reasoned about"
+	adapter = "adapters speak the domain's words and ignore each other"
+	part    = "the gateway, the worker and the aggregator declare what they need and know no technology"
+)
+
+// plan is the house. A new room needs a line here: think where it belongs.
+var plan = map[string]room{
+	"internal/llm":        {why: pure},
+	"internal/pricing":    {may: []string{"llm"}, libs: []string{"github.com/goccy/go-yaml"}, why: pure},
+	"internal/prompt":     {why: pure},
+	"internal/routing":    {may: []string{"llm", "pricing", "prompt"}, why: pure},
+	"internal/event":      {libs: []string{"github.com/google/uuid"}, why: pure},
+	"internal/rollup":     {may: []string{"event", "pricing"}, why: pure},
+	"internal/access":     {may: []string{"event"}, why: pure},
+	"internal/gateway":    {may: []string{"event", "llm", "pricing", "prompt", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
+	"internal/worker":     {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: part},
+	"internal/aggregator": {may: []string{"event", "rollup"}, why: part},
+
+	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
+	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
+	"internal/flock":              {io: true, why: adapter},
+	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
+	"internal/redisdb":            {may: []string{"event", "rollup"}, libs: []string{"github.com/redis/go-redis"}, io: true, why: adapter},
+	"internal/postgres": {may: []string{"event", "rollup", "schema"}, io: true, why: adapter,
+		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
+	"internal/telemetry": {may: []string{"event"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
+	"internal/dashboard": {io: true, why: adapter},
+	"internal/localstack": {libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/alicebob/miniredis"},
+		io: true, why: adapter},
+	"internal/httpapi": {may: []string{"access", "event", "gateway", "llm", "pricing", "rollup", "routing"}, io: true,
+		libs: []string{"github.com/labstack/echo", "github.com/coder/websocket", "github.com/google/uuid", "github.com/prometheus/client_golang", "golang.org/x/sync"},
+		why:  "transport asks the gateway and reads reports; it knows no store"},
+	"internal/config": {may: []string{"llm", "pricing"}, libs: []string{"github.com/goccy/go-yaml"}, io: true,
+		why: "configuration describes the rooms and must not start them"},
+	"internal/demo": {may: []string{"llm", "pricing", "provider/simulated"}, io: true,
+		why: "the demo is a client: it knows busu over HTTP only, and the simulator's truth"},
+
+	"internal/app": {may: []string{"*"}, libs: []string{"*"}, io: true, why: "the wiring knows everybody"},
+	"cmd/api":      {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
+	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
+	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
+		why: "commands are flags, signals and exit codes"},
+	"cmd/busu": {may: []string{"app", "config", "demo", "localstack", "postgres", "redisdb"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+		why: "commands are flags, signals and exit codes"},
+	"schema": {why: "the schema is what all agree on; it depends on nothing"},
+
+	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
+	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
+	"internal/storetest/withstores": {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
+}
+
+// impure are the packages of the standard library that reach outside.
+var impure = []string{"net", "net/http", "os", "os/exec", "os/signal", "database/sql", "syscall", "io/ioutil", "log"}
+
+// vague are names that say what code is, not what it is about.
+var vague = []string{"util", "utils", "common", "helper", "helpers", "base", "types", "models", "shared", "misc", "pkg",
+	"manager", "service", "services", "lib", "core"}
+
+func TestImportsFollowThePlan(t *testing.T) {
+	t.Parallel()
+	rooms := map[string]map[string]string{} // room → import → file
+	for file, imports := range sources(t) {
+		dir := path.Dir(file)
+		if rooms[dir] == nil {
+			rooms[dir] = map[string]string{}
+		}
+		for _, i := range imports {
+			rooms[dir][i] = file
+		}
+	}
+	for dir, imports := range rooms {
+		for _, part := range strings.Split(dir, "/") {
+			if slices.Contains(vague, part) {
+				t.Errorf("%s: %q says nothing about what is inside; put the code where it is used, or name the room after its subject", dir, part)
+			}
+		}
+		r, ok := plan[dir]
+		if !ok {
+			t.Errorf("%s is not in the plan of architecture_test.go: decide which rooms it may know, and write down why", dir)
+			continue
+		}
+		for i, file := range imports {
+			if !r.allows(i) {
+				t.Errorf("%s imports %s, which %s may not: %s", file, i, dir, r.why)
+			}
+		}
+	}
+	for dir := range plan {
+		if rooms[dir] == nil {
+			t.Errorf("%s is in the plan and not in the house", dir)
+		}
+	}
+}
+
+func (r room) allows(imported string) bool {
+	if ours, ok := strings.CutPrefix(imported, module); ok {
+		return allowed(r.may, strings.TrimPrefix(ours, "internal/"), func(a, b string) bool { return a == b })
+	}
+	if strings.Contains(strings.Split(imported, "/")[0], ".") {
+		return allowed(r.libs, imported, func(library, i string) bool { return i == library || strings.HasPrefix(i, library+"/") })
+	}
+	return r.io || !slices.Contains(impure, imported)
+}
+
+func allowed(list []string, name string, match func(entry, name string) bool) bool {
+	return slices.ContainsFunc(list, func(entry string) bool { return entry == "*" || match(entry, name) })
+}
+
+// sources maps each file that is not a test to its imports. It reads the files
+// itself: a result that came from the go command could be a cached one.
+func sources(t *testing.T) map[string][]string {
+	t.Helper()
+	root, err := os.OpenRoot("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	found := map[string][]string{}
+	for _, top := range []string{"cmd", "internal", "schema"} {
+		err := fs.WalkDir(root.FS(), top, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() && d.Name() == "testdata" {
+				return cmpErr(err, fs.SkipDir)
+			}
+			if filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+				return nil
+			}
+			found[file], err = importsOf(root, file)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(found) < 50 {
+		t.Fatalf("only %d files were found", len(found))
+	}
+	return found
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+func importsOf(root *os.Root, file string) ([]string, error) {
+	text, err := root.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.ImportsOnly)
+	if err != nil {
+		return nil, err
+	}
+	var imports []string
+	for _, spec := range parsed.Imports {
+		name, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		imports = append(imports, name)
+	}
+	return imports, nil
+}
+
+// The commands of the three jobs are flags and signals, no more.
+func TestCommandsAreThin(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"api", "worker", "aggregator"} {
+		text, err := os.ReadFile(filepath.Join("..", "cmd", command, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(text), "\n"); lines > 40 {
+			t.Errorf("cmd/%s has %d lines, more than 40: move what it does to internal/app", command, lines)
+		}
+	}
+}

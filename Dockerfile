@@ -1,0 +1,17 @@
+# A static image without a shell. Not run where busu is developed (no Docker engine there).
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY cmd cmd
+COPY internal internal
+COPY schema schema
+RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /out/ ./cmd/... && install -d -o 65532 -g 65532 /out/state
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /out/api /out/worker /out/aggregator /out/busu /
+# A named volume takes over the owner of the directory that it covers.
+COPY --from=build --chown=65532:65532 /out/state /var/lib/busu
+USER 65532:65532
+ENTRYPOINT []
+CMD ["/api"]

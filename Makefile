@@ -1,0 +1,45 @@
+# busu. `make help` lists what there is.
+
+GO      ?= go
+BIN     := .local/bin
+FLAGS   := -trimpath
+SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+
+# The race detector needs a C compiler; without one the tests run without it and say so.
+RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
+
+.PHONY: help run build test check fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(BIN)/busu ## build busu and run it with stores of its own: API, worker, aggregator, dashboard
+	@exec $(BIN)/busu up
+
+build: $(BIN)/busu ## build all commands into .local/bin
+	CGO_ENABLED=0 $(GO) build $(FLAGS) -o $(BIN)/ ./cmd/...
+
+$(BIN)/busu: $(SOURCES)
+	@echo "building busu (about a minute the first time)" >&2
+	@mkdir -p $(BIN)
+	@CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ ./cmd/busu
+
+test: ## run all tests against a real PostgreSQL and Redis, which it brings along
+	@$(if $(RACE),,echo "no C compiler: the race detector stays off" >&2)
+	$(GO) run ./internal/storetest/withstores -- $(GO) test $(RACE) -timeout 10m ./...
+
+check: ## formatting, vet, staticcheck, tidy modules
+	@unformatted=$$(gofmt -l cmd internal schema); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
+	$(GO) mod tidy -diff
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
+	@for pair in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | while read f; do \
+		grep -o '^func Fuzz[A-Za-z0-9]*' $$f | sed "s|^func |$$(dirname $$f):|"; done); do \
+		$(GO) test ./$${pair%%:*} -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime $${FUZZTIME:-30s} || exit 1; \
+	done
+
+clean: ## remove what was built and the private stores, with their data
+	rm -rf .local

@@ -16,13 +16,14 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Up      upCommand      `cmd:"" help:"Run API, worker, aggregator and dashboard in one process."`
-	Demo    demoCommand    `cmd:"" help:"Send realistic traffic to a running busu."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database up to date."`
-	Config  configCommands `cmd:"" help:"Check or print the configuration."`
-	Dead    deadCommands   `cmd:"" help:"List, show or replay events that could not be processed."`
-	Health  healthCommand  `cmd:"" help:"Ask a running process whether it is ready."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Up        upCommand        `cmd:"" help:"Run API, worker, aggregator and dashboard in one process."`
+	Demo      demoCommand      `cmd:"" help:"Send realistic traffic to a running busu."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the database up to date."`
+	Reconcile reconcileCommand `cmd:"" help:"Hold what was answered against what is stored and counted."`
+	Config    configCommands   `cmd:"" help:"Check or print the configuration."`
+	Dead      deadCommands     `cmd:"" help:"List, show or replay events that could not be processed."`
+	Health    healthCommand    `cmd:"" help:"Ask a running process whether it is ready."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 const description = `Routes each prompt to the cheapest model that is good enough, and proves it.

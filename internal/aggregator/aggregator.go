@@ -191,7 +191,11 @@ func (a *Aggregator) rebuild(ctx context.Context, behind string) (rollup.Checkpo
 		return c, err
 	}
 	c.Position = behind
-	a.Log.Info("aggregates were rebuilt from the ledger", "partition", a.Partition, "journals", len(c.Seqs), "cells", len(c.Cells))
+	level := slog.LevelInfo
+	if len(c.Seqs) == 0 { // there was nothing yet
+		level = slog.LevelDebug
+	}
+	a.Log.Log(ctx, level, "aggregates were rebuilt from the ledger", "partition", a.Partition, "journals", len(c.Seqs), "cells", len(c.Cells))
 	return c, a.State.ResetCheckpoint(ctx, a.Partition, a.Owner, c)
 }
 

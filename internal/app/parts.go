@@ -22,6 +22,7 @@ import (
 	"github.com/busuhq/busu/internal/journal"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/tail"
 	"github.com/busuhq/busu/internal/telemetry"
 	"github.com/busuhq/busu/internal/worker"
 	"github.com/busuhq/busu/schema"
@@ -56,7 +57,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 		workers = append(workers, w)
 		loops = append(loops, m.then(w.Run))
 	}
-	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Lanes: lanes(cfg),
+	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Lanes: lanes(cfg),
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
 	life.start("worker", append(loops, m.then(upkeep.Run))...)
 	countWorkers(health.Registry(), workers)
@@ -90,6 +91,12 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 	life.start("shipper", shipper.Run)
 	countJournal(health.Registry(), j, shipper)
 
+	completions := tail.NewHub(s.redis, log, lanes(cfg)...)
+	decisions := tail.NewHub(s.redis, log, event.Lane{Stream: event.Decisions})
+	life.start("tail", completions.Run, decisions.Run)
+	telemetry.Gauge(health.Registry(), "busu_stream_listeners", "Listeners to the event streams.",
+		func() float64 { return float64(completions.Listeners() + decisions.Listeners()) })
+
 	gateway, err := newGateway(cfg, telemetry.NewLedger(health.Registry(), j))
 	if err != nil {
 		return nil, err
@@ -100,6 +107,7 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
+		Completions: completions, Decisions: decisions,
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(), OpenAPI: openAPI, Log: log,
 	}

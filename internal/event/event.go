@@ -26,12 +26,14 @@ const Version = 1
 // Stream is a kind of ledger stream. Its value is stored in journals on disk.
 type Stream uint8
 
-// The numbered streams.
+// The numbered streams. Decisions has one partition; its facts come from the
+// worker.
 const (
 	Completions Stream = 1
+	Decisions   Stream = 3
 )
 
-var streamNames = map[Stream]string{Completions: "completions"}
+var streamNames = map[Stream]string{Completions: "completions", Decisions: "decisions"}
 
 func (s Stream) String() string { return streamNames[s] }
 
@@ -50,6 +52,9 @@ type Lane struct {
 	Stream    Stream
 	Partition int
 }
+
+// String is the stream and the partition, such as completions/0.
+func (l Lane) String() string { return fmt.Sprintf("%s/%d", l.Stream, l.Partition) }
 
 // Entry is an encoded fact on its way to, or from, a stream.
 type Entry struct {

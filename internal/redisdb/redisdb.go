@@ -35,8 +35,14 @@ func Open(url string) (*DB, error) {
 	o.WriteTimeout = 2 * time.Second
 	waiting := *o
 	waiting.ReadTimeout = blockFor + 2*time.Second
+	waiting.PoolSize = mostWaiting
 	return &DB{rdb: redis.NewClient(o), blocking: redis.NewClient(&waiting)}, nil
 }
+
+// mostWaiting bounds the reads that wait at once, far above the three readers
+// that each of up to 256 partitions may have in a process: the worker, the
+// aggregator and the tail. Connections are made as they are needed.
+const mostWaiting = 1024
 
 // Close gives up all connections.
 func (db *DB) Close() error { return errors.Join(db.rdb.Close(), db.blocking.Close()) }
@@ -53,15 +59,28 @@ var ErrNone = errors.New("redis has none")
 
 // StreamKey is the public name of a lane's stream. All keys of a partition
 // share its hash tag, so that one script or transaction can touch them.
-func StreamKey(l event.Lane) string { return fmt.Sprintf("busu:%s:{%d}", l.Stream, l.Partition) }
+func StreamKey(l event.Lane) string {
+	if l.Stream == event.Decisions {
+		return decisionsKey
+	}
+	return fmt.Sprintf("busu:%s:{%d}", l.Stream, l.Partition)
+}
 
 const (
-	deadKey      = "busu:dead" // public
-	persistGroup = "persist"   // public
+	decisionsKey = "busu:decisions" // public; one partition, so that it has no hash tag
+	deadKey      = "busu:dead"      // public
+	persistGroup = "persist"        // public
+
+	heartbeatsKey = "busu:heartbeats" // journal → heartbeat
 )
 
-// trimmedKey holds the id up to which entries were removed.
-func trimmedKey(l event.Lane) string { return StreamKey(l) + ":trimmed" }
+// trimmedKey holds the id of the last entry that was removed.
+func trimmedKey(l event.Lane) string {
+	if l.Stream == event.Decisions {
+		return "{" + decisionsKey + "}:trimmed"
+	}
+	return StreamKey(l) + ":trimmed"
+}
 
 func aggregateKey(partition int, what string) string {
 	return fmt.Sprintf("busu:aggregate:{%d}:%s", partition, what)

@@ -13,9 +13,10 @@ import (
 )
 
 // trimScript removes entries that persist has acknowledged and that are older
-// than the horizon, and writes down the id below which all are gone. What
-// persist has not acknowledged stays, whatever its age. The aggregator's
-// position holds entries back too, while there is memory for it.
+// than the horizon, and writes down the id of the last one removed: a reader
+// that stands there or behind has missed nothing. What persist has not
+// acknowledged stays, whatever its age. The aggregator's position holds
+// entries back too, while there is memory for it.
 //
 //	KEYS    stream, its trimmed id, the aggregator's position
 //	ARGV[1] group, ARGV[2] horizon in Unix milliseconds
@@ -46,17 +47,10 @@ local horizon = ARGV[2] .. '-0'
 if before(horizon, limit) then limit = horizon end
 local position = redis.call('GET', KEYS[3])
 if ARGV[3] == '1' and position and position ~= '' and before(position, limit) then limit = position end
-local removed = redis.call('XTRIM', KEYS[1], 'MINID', limit)
-if removed > 0 then
-  local ms, seq = string.match(limit, '(%d+)-(%d+)')
-  if seq == '0' then
-    limit = string.format('%.0f', tonumber(ms) - 1) .. '-18446744073709551615'
-  else
-    limit = ms .. '-' .. string.format('%.0f', tonumber(seq) - 1)
-  end
-  redis.call('SET', KEYS[2], limit)
-end
-return removed
+local last = redis.call('XREVRANGE', KEYS[1], '(' .. limit, '-', 'COUNT', 1)[1]
+if not last then return 0 end
+redis.call('SET', KEYS[2], last[1])
+return redis.call('XTRIM', KEYS[1], 'MINID', limit)
 `)
 
 const (

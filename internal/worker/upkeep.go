@@ -23,11 +23,23 @@ type Days interface {
 	DropDays(ctx context.Context, before time.Time) (dropped []string, err error)
 }
 
+// Heartbeats gives what journals said last of themselves.
+type Heartbeats interface {
+	Heartbeats(ctx context.Context) ([]event.Heartbeat, error)
+}
+
+// Keeper keeps heartbeats for good.
+type Keeper interface {
+	KeepHeartbeats(ctx context.Context, beats []event.Heartbeat) error
+}
+
 // Upkeep keeps streams short, partitions ready and old ones away. Any number of processes may
 // do it at once.
 type Upkeep struct {
 	Streams   Streams
 	Days      Days
+	Beats     Heartbeats
+	Keeper    Keeper
 	Lanes     []event.Lane
 	Retention time.Duration // how long entries stay for outside readers
 	Keep      time.Duration // how long rows stay
@@ -53,6 +65,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 			daysDone = now
 		}
 		u.trim(ctx, now)
+		u.keepHeartbeats(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -91,5 +104,18 @@ func (u *Upkeep) trim(ctx context.Context, now time.Time) {
 			u.Log.Debug("consumers cannot be dismissed now", "err", err)
 			return
 		}
+	}
+}
+
+// keepHeartbeats copies heartbeats to where they outlive Redis.
+func (u *Upkeep) keepHeartbeats(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	beats, err := u.Beats.Heartbeats(ctx)
+	if err == nil {
+		err = u.Keeper.KeepHeartbeats(ctx, beats)
+	}
+	if err != nil {
+		u.Log.Debug("heartbeats cannot be kept now", "err", err)
 	}
 }

@@ -263,9 +263,21 @@ func TestWorkerStopsWhileTheDatabaseIsAway(t *testing.T) {
 type upkeepStores struct {
 	mu       sync.Mutex
 	days     int
+	kept     int // heartbeats
 	dropped  []time.Time
 	horizons []time.Time
 	lanes    []event.Lane
+}
+
+func (u *upkeepStores) Heartbeats(context.Context) ([]event.Heartbeat, error) {
+	return []event.Heartbeat{{Journal: "j"}}, nil
+}
+
+func (u *upkeepStores) KeepHeartbeats(_ context.Context, beats []event.Heartbeat) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.kept += len(beats)
+	return nil
 }
 
 func (u *upkeepStores) DropDays(_ context.Context, before time.Time) ([]string, error) {
@@ -334,7 +346,7 @@ func TestUpkeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(upkeepStores)
 		other := event.Lane{Stream: event.Completions, Partition: 1}
-		u := &worker.Upkeep{Streams: s, Days: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		began := time.Now()
@@ -349,6 +361,9 @@ func TestUpkeep(t *testing.T) {
 		}
 		if want := began.AddDate(0, 0, -400).Add(time.Second); len(s.dropped) != 3 || !s.dropped[0].Equal(want) {
 			t.Errorf("days were dropped before %v, not before %s first", s.dropped, want)
+		}
+		if s.kept < 7000 {
+			t.Errorf("%d heartbeats were kept in two hours", s.kept)
 		}
 		if want := began.Add(-15 * time.Minute); !s.horizons[0].Equal(want) || !slices.Contains(s.lanes, other) {
 			t.Errorf("the first horizon is %s, not %s; lanes %v", s.horizons[0], want, s.lanes[:2])

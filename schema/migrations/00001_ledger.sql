@@ -90,6 +90,16 @@ CREATE TABLE journal_marks (
     PRIMARY KEY (journal, stream, partition)
 );
 
+-- What each journal said last of itself: the highest seq of each of its lanes,
+-- and up to when all that arrived is recorded.
+CREATE TABLE journals (
+    id             text        PRIMARY KEY,
+    heartbeat_at   timestamptz NOT NULL,
+    recorded_until timestamptz NOT NULL,
+    open_intents   int         NOT NULL,
+    seqs           jsonb       NOT NULL -- "stream/partition" → highest seq
+);
+
 -- Minute by minute, what live metrics and history are made of: written in the
 -- transaction that stores the rows, so that both always agree. One row per
 -- name of a dimension (all, strategy, model, provider, confidence, cache,
@@ -127,6 +137,7 @@ $$;
 -- +goose Down
 DROP TABLE rollups;
 DROP FUNCTION sketch_add(jsonb, jsonb);
+DROP TABLE journals;
 DROP TABLE journal_marks;
 DROP VIEW requests;
 DROP TABLE completions;

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/reconcile"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+type reconcileCommand struct {
+	Wait time.Duration `help:"How long to wait for what is still under way." default:"30s"`
+}
+
+func (reconcileCommand) Help() string {
+	return `Compares what was answered, by the numbers that journals gave out, with what
+PostgreSQL holds and with what the live metrics say. Prints one table, and exits
+with 1 when anything differs. It reads every row.
+
+Example:
+
+  busu reconcile
+  busu reconcile --wait 0s`
+}
+
+func (c reconcileCommand) Run(ctx context.Context) error {
+	cfg, err := config.FromEnvironment(config.Worker)
+	if err != nil {
+		return err
+	}
+	ledger, err := openPostgres(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	live, err := openRedis(cfg)
+	if err != nil {
+		return err
+	}
+	defer live.Close()
+	report, err := c.settled(ctx, ledger, live)
+	if err != nil {
+		return err
+	}
+	if err := printReport(os.Stdout, report); err != nil {
+		return err
+	}
+	if !report.Settled() {
+		return errors.New("there are differences")
+	}
+	return nil
+}
+
+// settled compares until nothing differs or the wait is over.
+func (c reconcileCommand) settled(ctx context.Context, ledger *postgres.DB, live *redisdb.DB) (reconcile.Report, error) {
+	const again = 500 * time.Millisecond
+	for deadline := time.Now().Add(c.Wait); ; {
+		report, err := compare(ctx, ledger, live)
+		if err != nil || report.Settled() || time.Now().After(deadline) {
+			return report, err
+		}
+		select {
+		case <-ctx.Done():
+			return report, ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
+func compare(ctx context.Context, ledger *postgres.DB, live *redisdb.DB) (reconcile.Report, error) {
+	beats, err := live.Heartbeats(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "busu:", err) // those in PostgreSQL must do
+	}
+	audit, err := ledger.Audit(ctx)
+	if err != nil {
+		return reconcile.Report{}, err
+	}
+	audit.Hear(beats)
+	totals := map[string]rollup.Sums{}
+	for project := range audit.Projects {
+		s, err := live.Live(ctx, project)
+		if err != nil && !errors.Is(err, redisdb.ErrNone) {
+			fmt.Fprintln(os.Stderr, "busu:", err)
+		}
+		if err == nil && s.Totals != nil {
+			totals[project] = *s.Totals
+		}
+	}
+	return reconcile.Compare(audit, totals), nil
+}
+
+func printReport(w io.Writer, r reconcile.Report) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "JOURNAL\tLANE\tANNOUNCED\tSTORED\tMISSING\tREPEATED\t")
+	for _, l := range r.Lanes {
+		note := l.Problem
+		if l.Unheard {
+			note += " (no heartbeat was heard)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Journal, l.Lane, l.Announced, l.Stored, l.Missing, l.Repeated, note)
+	}
+	fmt.Fprintln(table, "\nPROJECT\tSTORED\tLIVE\tCOST USD\tBASELINE USD\tDIFFERENCE\t")
+	for _, p := range r.Projects {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%d\t%s\n", p.Project, p.Stored.TotalRequests, p.Live.TotalRequests,
+			p.Stored.CostUSD, p.Stored.BaselineCostUSD, p.Stored.TotalRequests-p.Live.TotalRequests, p.Problem)
+	}
+	fmt.Fprintf(table, "\nintents that are not settled: %d\n", r.Open)
+	return table.Flush()
+}

@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/reconcile"
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+// Audit reads what the ledger says of itself, as of one moment: heartbeats,
+// marks, rows and rollups. It reads every row.
+func (db *DB) Audit(ctx context.Context) (reconcile.Ledger, error) {
+	l := reconcile.NewLedger()
+	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		for _, read := range []func(context.Context, pgx.Tx, *reconcile.Ledger) error{
+			auditHeartbeats, auditMarks, auditRows, auditSums, auditRollups} {
+			if err := read(ctx, tx, &l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return l, fmt.Errorf("audit the ledger: %w", err)
+	}
+	return l, nil
+}
+
+func auditHeartbeats(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+	rows, err := tx.Query(ctx, `SELECT id, heartbeat_at, recorded_until, open_intents, seqs FROM journals`)
+	if err != nil {
+		return err
+	}
+	var b event.Heartbeat
+	_, err = pgx.ForEachRow(rows, []any{&b.Journal, &b.At, &b.RecordedUntil, &b.OpenIntents, &b.Seqs}, func() error {
+		l.Hear([]event.Heartbeat{b})
+		b.Seqs = nil
+		return nil
+	})
+	return err
+}
+
+func auditMarks(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+	rows, err := tx.Query(ctx, `SELECT journal, stream || '/' || partition, persisted::text FROM journal_marks`)
+	if err != nil {
+		return err
+	}
+	var journal, lane, text string
+	_, err = pgx.ForEachRow(rows, []any{&journal, &lane, &text}, func() (err error) {
+		l.Lane(journal, lane).Marked, err = event.ParseRanges(text)
+		return err
+	})
+	return err
+}
+
+func auditRows(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+	rows, err := tx.Query(ctx, `SELECT journal, $1::text || '/' || partition, count(*), count(DISTINCT seq) FROM completions GROUP BY 1, 2`,
+		event.Completions.String())
+	if err != nil {
+		return err
+	}
+	var journal, lane string
+	var count, distinct int64
+	_, err = pgx.ForEachRow(rows, []any{&journal, &lane, &count, &distinct}, func() error {
+		l.Lane(journal, lane).Rows, l.Lane(journal, lane).Distinct = count, distinct
+		return nil
+	})
+	return err
+}
+
+// oldestDay is where the oldest partition begins: rollups reach back further.
+const oldestDay = `(SELECT min(to_date(substr(relname, 13), 'YYYYMMDD')) AT TIME ZONE 'UTC'
+	FROM pg_class WHERE relname ~ '^completions_[0-9]{8}$' AND relispartition)`
+
+func auditSums(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+	return readSums(ctx, tx, `
+		SELECT project, count(*), count(*) FILTER (WHERE `+failed+`), sum(tokens_in)::bigint, sum(tokens_out)::bigint,
+		       sum(cost_nanos)::bigint, sum(baseline_cost_nanos)::bigint
+		FROM completions WHERE at >= coalesce(`+oldestDay+`, '-infinity') GROUP BY project`,
+		func(project string, c rollup.Cell) { l.Project(project).Rows = c })
+}
+
+func auditRollups(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+	const sums = `
+		SELECT project, sum(requests)::bigint, sum(errors)::bigint, sum(tokens_in)::bigint, sum(tokens_out)::bigint,
+		       sum(cost_nanos)::bigint, sum(baseline_cost_nanos)::bigint
+		FROM rollups WHERE kind = 'all'`
+	err := readSums(ctx, tx, sums+` AND minute >= coalesce(`+oldestDay+`, '-infinity') GROUP BY project`,
+		func(project string, c rollup.Cell) { l.Project(project).Rollups = c })
+	if err != nil {
+		return err
+	}
+	return readSums(ctx, tx, sums+` GROUP BY project`, func(project string, c rollup.Cell) { l.Project(project).Ever = c })
+}
+
+func readSums(ctx context.Context, tx pgx.Tx, sql string, keep func(project string, c rollup.Cell)) error {
+	rows, err := tx.Query(ctx, sql)
+	if err != nil {
+		return err
+	}
+	var project string
+	var c rollup.Cell
+	_, err = pgx.ForEachRow(rows,
+		[]any{&project, &c.Requests, &c.Errors, &c.TokensIn, &c.TokensOut, &c.CostNanos, &c.BaselineNanos},
+		func() error {
+			keep(project, c)
+			return nil
+		})
+	return err
+}

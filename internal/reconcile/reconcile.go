@@ -1,0 +1,171 @@
+// Package reconcile holds what was announced, stored and counted against each
+// other. Facts are numbered without gaps, so that a loss is a hole and a
+// repetition is a count that is too high: there is nothing to estimate.
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+// Ledger is what PostgreSQL says, as of one moment.
+type Ledger struct {
+	Heartbeats map[string]event.Heartbeat // the last of each journal
+	Lanes      map[LaneKey]*Lane
+	Projects   map[string]*Project
+}
+
+// NewLedger begins with nothing.
+func NewLedger() Ledger {
+	return Ledger{Heartbeats: map[string]event.Heartbeat{}, Lanes: map[LaneKey]*Lane{}, Projects: map[string]*Project{}}
+}
+
+// Hear takes heartbeats, of each journal the latest.
+func (l *Ledger) Hear(beats []event.Heartbeat) {
+	for _, b := range beats {
+		if last, ok := l.Heartbeats[b.Journal]; !ok || last.At.Before(b.At) {
+			l.Heartbeats[b.Journal] = b
+		}
+	}
+}
+
+// LaneKey names a lane of a journal, the lane as Lane.String writes it.
+type LaneKey struct{ Journal, Lane string }
+
+// Lane is what is known of one lane of one journal.
+type Lane struct {
+	Marked   event.Ranges // what was marked as stored
+	Rows     int64        // that are there
+	Distinct int64        // different seqs among them
+}
+
+// Project is what a project's requests add up to.
+type Project struct {
+	Rows    rollup.Cell // over the rows that are kept
+	Rollups rollup.Cell // over the rollups of the same time
+	Ever    rollup.Cell // over all rollups
+}
+
+// Lane gives a lane, which is begun when it is missing.
+func (l *Ledger) Lane(journal, lane string) *Lane {
+	key := LaneKey{journal, lane}
+	if l.Lanes[key] == nil {
+		l.Lanes[key] = new(Lane)
+	}
+	return l.Lanes[key]
+}
+
+// Project gives a project, which is begun when it is missing.
+func (l *Ledger) Project(name string) *Project {
+	if l.Projects[name] == nil {
+		l.Projects[name] = new(Project)
+	}
+	return l.Projects[name]
+}
+
+// Report is what came of the comparison.
+type Report struct {
+	Lanes    []LaneReport
+	Projects []ProjectReport
+	Open     int // intents that are not settled
+}
+
+// LaneReport is one line on a lane.
+type LaneReport struct {
+	LaneKey
+	Announced, Stored, Missing, Repeated int64
+	Unheard                              bool // it never sent a heartbeat
+	Problem                              string
+}
+
+// ProjectReport is one line on a project: three ways to count the same.
+type ProjectReport struct {
+	Project             string
+	Stored, Live        rollup.Sums
+	RowsAgree, LiveSeen bool
+	Problem             string
+}
+
+// Compare holds the ledger against the live totals of projects.
+func Compare(l Ledger, live map[string]rollup.Sums) Report {
+	var r Report
+	for _, b := range l.Heartbeats {
+		r.Open += b.OpenIntents
+		for lane := range b.Seqs {
+			l.Lane(b.Journal, lane)
+		}
+	}
+	for key, lane := range l.Lanes {
+		b, heard := l.Heartbeats[key.Journal]
+		r.Lanes = append(r.Lanes, compareLane(key, *lane, b.Seqs[key.Lane], heard))
+	}
+	slices.SortFunc(r.Lanes, func(a, b LaneReport) int {
+		return cmp.Or(cmp.Compare(a.Journal, b.Journal), cmp.Compare(a.Lane, b.Lane))
+	})
+	for name := range live {
+		l.Project(name)
+	}
+	for name, project := range l.Projects {
+		sums, seen := live[name]
+		r.Projects = append(r.Projects, compareProject(name, *project, sums, seen))
+	}
+	slices.SortFunc(r.Projects, func(a, b ProjectReport) int { return cmp.Compare(a.Project, b.Project) })
+	return r
+}
+
+func compareLane(key LaneKey, lane Lane, announced int64, heard bool) LaneReport {
+	r := LaneReport{LaneKey: key, Announced: max(announced, lastOf(lane.Marked)), Stored: lane.Marked.Count(),
+		Repeated: lane.Rows - lane.Distinct, Unheard: !heard}
+	r.Missing = r.Announced - r.Stored
+	switch {
+	case r.Missing > 0:
+		r.Problem = fmt.Sprintf("%d of %d facts are not stored; stored are %s", r.Missing, r.Announced, lane.Marked)
+	case r.Repeated > 0:
+		r.Problem = fmt.Sprintf("%d rows repeat a seq", r.Repeated)
+	case lane.Rows > r.Stored:
+		r.Problem = fmt.Sprintf("there are %d rows, and only %d are marked as stored", lane.Rows, r.Stored)
+	}
+	return r
+}
+
+func lastOf(ranges event.Ranges) int64 {
+	if len(ranges) == 0 {
+		return 0
+	}
+	return ranges[len(ranges)-1].Last
+}
+
+func compareProject(name string, p Project, live rollup.Sums, seen bool) ProjectReport {
+	r := ProjectReport{Project: name, Stored: sums(p.Ever), Live: live, LiveSeen: seen}
+	r.RowsAgree = sums(p.Rows) == sums(p.Rollups)
+	switch {
+	case !r.RowsAgree:
+		r.Problem = fmt.Sprintf("rows add up to %s, rollups to %s", brief(sums(p.Rows)), brief(sums(p.Rollups)))
+	case !seen:
+		r.Problem = "no live metrics are published"
+	case r.Live != r.Stored:
+		r.Problem = fmt.Sprintf("live metrics say %s, the ledger %s", brief(live), brief(r.Stored))
+	}
+	return r
+}
+
+func sums(c rollup.Cell) rollup.Sums {
+	cells := rollup.Cells{}
+	cells.Add(rollup.Dim{Kind: rollup.KindAll}, c)
+	return rollup.NewSums(cells)
+}
+
+func brief(s rollup.Sums) string {
+	return fmt.Sprintf("%d requests, %d errors, %s USD against %s", s.TotalRequests, s.Errors, s.CostUSD, s.BaselineCostUSD)
+}
+
+// Settled reports whether everything agrees.
+func (r Report) Settled() bool {
+	return r.Open == 0 &&
+		!slices.ContainsFunc(r.Lanes, func(l LaneReport) bool { return l.Problem != "" }) &&
+		!slices.ContainsFunc(r.Projects, func(p ProjectReport) bool { return p.Problem != "" })
+}

@@ -30,8 +30,11 @@ func TestManyWritersAndAReader(t *testing.T) {
 			for w := range writers {
 				writing.Go(func() { write(t, j, w, each) })
 			}
+			var rereading sync.WaitGroup
+			rereading.Go(func() { reread(t, j, written) })
 			writing.Wait()
 			close(written)
+			rereading.Wait()
 			facts := <-seen
 			checkGapless(t, facts)
 			ids := map[uuid.UUID]bool{}
@@ -55,6 +58,20 @@ func write(t *testing.T, j *Journal, writer, facts int) {
 		if err := j.Record(f); err != nil {
 			t.Error(err)
 			return
+		}
+	}
+}
+
+// reread begins again and again at the oldest segment, which may go any time.
+func reread(t *testing.T, j *Journal, written <-chan struct{}) {
+	for {
+		if _, _, err := j.Read(Position{}, 1); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-written:
+			return
+		default:
 		}
 	}
 }
@@ -87,6 +104,32 @@ func follow(t *testing.T, j *Journal, written <-chan struct{}) (all []Shipment) 
 			case <-j.Wrote():
 			}
 		}
+	}
+}
+
+// What is appended behind a reader's back, just before the segment is full and
+// the next one begins, must not be passed over.
+func TestReaderSeesTheEndOfAFullSegment(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	o.SegmentBytes = 1 << 10
+	j := mustOpen(t, o)
+	record(t, j, newFact("user-1"))
+	stale := j.segmentFrom(0)
+	_, at, isEnd, err := stale.read(Position{}, 10)
+	if err != nil || !isEnd {
+		t.Fatalf("at %+v, end %t: %v", at, isEnd, err)
+	}
+	for j.Stats().Segments < 3 {
+		record(t, j, newFact("user-1"))
+	}
+	_, at, _, err = stale.read(at, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, _, err := j.Read(at, 1)
+	if err != nil || len(facts) != 1 || facts[0].Seq != 2 {
+		t.Errorf("read %+v, %v", facts, err)
 	}
 }
 
@@ -125,6 +168,35 @@ func TestSyncBeforeReturn(t *testing.T) {
 		returned.Wait()
 		if s := j.active(); s.synced != s.size {
 			t.Errorf("%d of %d bytes are durable", s.synced, s.size)
+		}
+	})
+}
+
+// The file of a segment stays open while the disk works on it.
+func TestReleaseWaitsForSync(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	inBubble(t, func(t *testing.T) {
+		o := options(dir)
+		o.SegmentBytes = 600
+		j := mustOpen(t, o)
+		recordSome(t, j, 5)
+		before := j.Stats().Segments
+		j.mu.Lock()
+		j.syncing = true // the disk is busy
+		j.mu.Unlock()
+		released := make(chan error)
+		go func() { released <- j.Release(allPersisted) }()
+		synctest.Wait()
+		if n := j.Stats().Segments; n != before {
+			t.Errorf("%d of %d segments are left while the disk works", n, before)
+		}
+		j.mu.Lock()
+		j.syncing = false
+		j.synced.Broadcast()
+		j.mu.Unlock()
+		if err := <-released; err != nil || j.Stats().Segments != 1 {
+			t.Errorf("%v, %+v", err, j.Stats())
 		}
 	})
 }

@@ -170,27 +170,33 @@ func killAfter(t *testing.T, c *exec.Cmd, lines int) (all []string) {
 // and records again when it may. It names what was recorded.
 func overrun(j *Journal) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 		return err
 	}
-	before := limit.Cur
-	limit.Cur = 10_000
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
-		return err
-	}
-	refused := 0
-	for refused < 20 {
-		f := newFact("user-1")
-		f.Reason = strings.Repeat("x", 37*refused)
-		if err := j.Record(f); err != nil {
-			refused++
-			continue
+	refuse := func(limit uint64, times int) error {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: before.Max}); err != nil {
+			return err
 		}
-		fmt.Println(f.ID)
+		for refused := 0; refused < times; {
+			f := newFact("user-1")
+			f.Reason = strings.Repeat("x", 37*refused)
+			if j.Record(f) != nil {
+				refused++
+			} else {
+				fmt.Println(f.ID)
+			}
+		}
+		return nil
 	}
-	limit.Cur = before
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+	if err := refuse(10_000, 20); err != nil {
+		return err
+	}
+	j.opts.SegmentBytes = 1 // now every fact wants a new segment, and its header does not fit
+	if err := refuse(50, 3); err != nil {
+		return err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 		return err
 	}
 	for range 5 {
@@ -199,6 +205,26 @@ func overrun(j *Journal) error {
 			return err
 		}
 		fmt.Println(f.ID)
+	}
+	return checkBytes(j)
+}
+
+// checkBytes holds what the journal counts against what is there.
+func checkBytes(j *Journal) error {
+	files, err := os.ReadDir(j.opts.Dir)
+	if err != nil {
+		return err
+	}
+	var sum int64
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		sum += info.Size()
+	}
+	if s := j.Stats(); s.Bytes != sum || s.Segments != len(files) {
+		return fmt.Errorf("%d bytes in %d files, but %+v", sum, len(files), s)
 	}
 	return nil
 }

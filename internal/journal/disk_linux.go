@@ -14,11 +14,10 @@ func datasync(f *os.File) error {
 
 const keepSize = 1 // FALLOC_FL_KEEP_SIZE
 
-// allocate claims disk space for the first size bytes of f without changing
-// its length. Only a disk without room is an error: some file systems cannot
-// allocate.
-func allocate(f *os.File, size int64) error {
-	err := control(f, func(fd int) error { return syscall.Fallocate(fd, keepSize, 0, size) })
+// allocate claims disk space for size bytes of f without changing its length.
+// Only a disk without room is an error: some file systems cannot allocate.
+func allocate(f *os.File, from, size int64) error {
+	err := control(f, func(fd int) error { return syscall.Fallocate(fd, keepSize, from, size) })
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return &os.PathError{Op: "allocate", Path: f.Name(), Err: err}
 	}

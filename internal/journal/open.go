@@ -162,7 +162,7 @@ func (j *Journal) loadRecord(s *segment, payload []byte, unsettled map[uuid.UUID
 // safe, and otherwise begins a segment under a new id.
 func (j *Journal) continueAfter(last loaded) error {
 	isWhole := last.Journal != "" && !last.torn && last.corrupt == 0
-	if isWhole && last.Boot == j.opts.Boot {
+	if isWhole && last.Boot != "" && last.Boot == j.opts.Boot {
 		next, err := last.lanes()
 		if err != nil {
 			return err

@@ -28,35 +28,27 @@ const readChunk = 512 << 10
 // Without any it has reached the end; Wrote tells when there is more.
 func (j *Journal) Read(p Position, limit int) ([]Shipment, Position, error) {
 	for {
-		s := j.segmentFrom(p.segment)
-		if s.extent.segment == nil {
-			return nil, p, nil
-		}
-		if p.segment != s.number {
-			p = Position{segment: s.number}
-		}
-		facts, read, err := s.read(p.offset, max(limit, 1))
-		if errors.Is(err, os.ErrClosed) && j.segmentFrom(p.segment).number != s.number {
+		v := j.segmentFrom(p.segment)
+		facts, next, isEnd, err := v.read(p, max(limit, 1))
+		if errors.Is(err, os.ErrClosed) && j.segmentFrom(p.segment).number != v.number {
 			continue // released meanwhile: all of it is persisted
 		}
 		if err != nil {
-			return nil, p, fmt.Errorf("read journal segment %d: %w", s.number, err)
+			return nil, p, fmt.Errorf("read journal segment %d: %w", v.number, err)
 		}
-		p.offset += read
-		if len(facts) > 0 || p.offset >= s.end && s.isActive {
-			return facts, p, nil
+		if len(facts) > 0 || isEnd {
+			return facts, next, nil
 		}
-		if p.offset >= s.end {
-			p = Position{segment: s.number + 1}
-		}
+		p = next
 	}
 }
 
-// view is a segment as it was at one moment.
+// view is a segment as it was at one moment. Only one that was not active
+// then is at its end for good.
 type view struct {
-	number   int64
-	isActive bool // more may have been appended since
 	extent
+	number   int64
+	isActive bool
 }
 
 // segmentFrom is the first segment from number on.
@@ -65,23 +57,31 @@ func (j *Journal) segmentFrom(number int64) view {
 	defer j.mu.Unlock()
 	for _, s := range j.segments {
 		if s.number >= number {
-			return view{number: s.number, isActive: s == j.active(), extent: extent{s, s.size}}
+			return view{extent{s, s.size}, s.number, s == j.active()}
 		}
 	}
-	return view{}
+	return view{number: number, isActive: true}
 }
 
-// read returns up to limit facts from offset on, and how many bytes it has
-// passed: at least one, unless it is at the end.
-func (v view) read(offset int64, limit int) (facts []Shipment, passed int64, err error) {
-	for want := int64(readChunk); passed == 0 && offset < v.end; want *= 4 {
-		b := make([]byte, min(want, v.end-offset))
-		if _, err := v.segment.file.ReadAt(b, offset); err != nil {
-			return nil, 0, err
-		}
-		facts, passed = v.segment.parse(b, int64(len(b)) == v.end-offset, limit)
+// read returns facts from p on, and the position behind what it has passed,
+// which may be in the next segment. isEnd says that there was no more.
+func (v view) read(p Position, limit int) (facts []Shipment, next Position, isEnd bool, err error) {
+	if p.segment != v.number {
+		p = Position{segment: v.number}
 	}
-	return facts, passed, nil
+	var passed int64
+	for want := int64(readChunk); passed == 0 && p.offset < v.end; want *= 4 {
+		b := make([]byte, min(want, v.end-p.offset))
+		if _, err := v.segment.file.ReadAt(b, p.offset); err != nil {
+			return nil, p, false, err
+		}
+		facts, passed = v.segment.parse(b, p.offset+int64(len(b)) == v.end, limit)
+	}
+	p.offset += passed
+	if p.offset < v.end || v.isActive {
+		return facts, p, p.offset >= v.end, nil
+	}
+	return facts, Position{segment: v.number + 1}, false, nil
 }
 
 // parse takes facts from the records in b. whole says that the segment ends

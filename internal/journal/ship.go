@@ -3,7 +3,9 @@ package journal
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,10 +13,14 @@ import (
 	"github.com/busuhq/busu/internal/event"
 )
 
-// Stream takes facts in order. Append may have stored some of the entries
-// when it fails; storing one twice is harmless.
+// Stream takes facts in order.
 type Stream interface {
-	Append(ctx context.Context, entries []event.Entry) error
+	// Ship adds runs and notes how far each came; it gives the notes that it
+	// found, per run. It may have added some when it fails. Adding one twice is
+	// harmless.
+	Ship(ctx context.Context, runs []event.Run) (before []int64, err error)
+	// Beat shows a heartbeat, and gives the notes on the journal's lanes.
+	Beat(ctx context.Context, b event.Heartbeat, lanes []event.Lane) (noted map[event.Lane]int64, err error)
 }
 
 // Marks knows what is stored for good. Persisted gives, per lane of a journal,
@@ -23,8 +29,10 @@ type Marks interface {
 	Persisted(ctx context.Context, journal string) (map[event.Lane]int64, error)
 }
 
-// Shipper moves a journal's facts to the stream, in order, and lets go of
-// segments that are stored. Redis or PostgreSQL being away only delays it.
+// Shipper moves a journal's facts to the stream, in order, tells every second
+// how far the journal is, and lets go of segments that are stored. Redis or
+// PostgreSQL being away only delays it. When the stream has forgotten what it
+// was given, all that is not stored is shipped again.
 type Shipper struct {
 	Journal *Journal
 	Stream  Stream
@@ -33,12 +41,23 @@ type Shipper struct {
 
 	shipped atomic.Int64
 	failing atomic.Bool
+	forgot  atomic.Bool // the stream has lost what it was given
+
+	mu   sync.Mutex
+	came map[origin]int64 // the last seq that the stream was given by this process
+}
+
+// origin is a lane of a journal.
+type origin struct {
+	journal string
+	lane    event.Lane
 }
 
 const (
 	shipBatch    = 256
 	shipTimeout  = 2 * time.Second
 	releaseEvery = 5 * time.Second
+	beatEvery    = time.Second
 	retryFirst   = 50 * time.Millisecond
 	retryMost    = 5 * time.Second
 )
@@ -58,17 +77,39 @@ func (s *Shipper) Failing() bool { return s.failing.Load() }
 // cannot be told, at the start of the journal.
 func (s *Shipper) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var releasing sync.WaitGroup
-	defer releasing.Wait()
+	var others sync.WaitGroup
+	defer others.Wait()
 	defer cancel()
 	persisted := s.release(ctx)
-	releasing.Go(func() { s.releaseLoop(ctx) })
+	others.Go(func() { s.every(ctx, releaseEvery, func(ctx context.Context) { s.release(ctx) }) })
+	others.Go(func() { s.every(ctx, beatEvery, s.beat) })
 	return s.shipLoop(ctx, persisted)
+}
+
+// every does something now and then, apart from shipping, which must neither
+// wait for it nor keep it waiting.
+func (s *Shipper) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do(ctx)
+		}
+	}
 }
 
 func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 	var at Position
+	poll := time.NewTicker(beatEvery) // a loss is noticed by the heartbeat
+	defer poll.Stop()
 	for ctx.Err() == nil {
+		if s.forgot.Swap(false) {
+			s.Log.Warn("the stream has lost facts; what is not stored is shipped again")
+			persisted, at = s.rewind(ctx), Position{}
+		}
 		facts, next, err := s.Journal.Read(at, shipBatch)
 		if err != nil {
 			return err
@@ -81,21 +122,26 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 		select {
 		case <-ctx.Done():
 		case <-s.Journal.Wrote():
+		case <-poll.C:
 		}
 	}
 	return nil
 }
 
+// rewind forgets what the stream was given.
+func (s *Shipper) rewind(ctx context.Context) marks {
+	s.mu.Lock()
+	s.came = nil
+	s.mu.Unlock()
+	s.shipped.Store(0)
+	return s.release(ctx)
+}
+
 // ship appends what is not persisted, trying again until it works or ctx ends.
 func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
-	entries := make([]event.Entry, 0, len(facts))
-	for _, f := range facts {
-		if f.Seq > persisted.at(f.Journal, f.Lane) {
-			entries = append(entries, f.Entry)
-		}
-	}
-	for wait := retryFirst; len(entries) > 0; wait = min(2*wait, retryMost) {
-		err := s.append(ctx, entries)
+	runs := runsOf(facts, persisted)
+	for wait := retryFirst; len(runs) > 0; wait = min(2*wait, retryMost) {
+		err := s.append(ctx, runs)
 		if err == nil {
 			break
 		}
@@ -111,37 +157,87 @@ func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 		case <-time.After(wait/2 + rand.N(wait)): // apart from other processes
 		}
 	}
-	if len(entries) > 0 && s.failing.Swap(false) {
+	if len(runs) > 0 && s.failing.Swap(false) {
 		s.Log.Info("stream takes facts again")
 	}
 	s.shipped.Add(int64(len(facts)))
 }
 
-func (s *Shipper) append(ctx context.Context, entries []event.Entry) error {
+// runsOf groups what is not persisted by where it belongs.
+func runsOf(facts []Shipment, persisted marks) []event.Run {
+	var runs []event.Run
+	index := map[origin]int{}
+	for _, f := range facts {
+		if f.Seq <= persisted.at(f.Journal, f.Lane) {
+			continue
+		}
+		o := origin{f.Journal, f.Lane}
+		i, ok := index[o]
+		if !ok {
+			i = len(runs)
+			index[o] = i
+			runs = append(runs, event.Run{Journal: f.Journal, Lane: f.Lane})
+		}
+		runs[i].Last = f.Seq
+		runs[i].Bodies = append(runs[i].Bodies, f.Body)
+	}
+	return runs
+}
+
+// append gives runs to the stream, and compares what it remembers with what it
+// was given before.
+func (s *Shipper) append(ctx context.Context, runs []event.Run) error {
 	ctx, cancel := context.WithTimeout(ctx, shipTimeout)
 	defer cancel()
-	return s.Stream.Append(ctx, entries)
+	before, err := s.Stream.Ship(ctx, runs)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.came == nil {
+		s.came = map[origin]int64{}
+	}
+	for i, run := range runs {
+		o := origin{run.Journal, run.Lane}
+		if before[i] < s.came[o] {
+			s.forgot.Store(true)
+		}
+		s.came[o] = run.Last
+	}
+	return nil
+}
+
+// beat tells how far the journal is, and looks whether the stream remembers
+// what it was given.
+func (s *Shipper) beat(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shipTimeout)
+	defer cancel()
+	b := s.Journal.Heartbeat(time.Now())
+	given := map[event.Lane]int64{} // before the notes are read: what comes meanwhile is no loss
+	s.mu.Lock()
+	for o, seq := range s.came {
+		if o.journal == b.Journal {
+			given[o.lane] = seq
+		}
+	}
+	s.mu.Unlock()
+	noted, err := s.Stream.Beat(ctx, b, slices.Collect(maps.Keys(given)))
+	if err != nil {
+		s.Log.Debug("heartbeat cannot be sent now", "err", err)
+		return
+	}
+	for lane, seq := range given {
+		if noted[lane] < seq {
+			s.forgot.Store(true)
+		}
+	}
 }
 
 // marks are persisted seqs by journal.
 type marks map[string]map[event.Lane]int64
 
 func (m marks) at(journal string, lane event.Lane) int64 { return m[journal][lane] }
-
-// releaseLoop is apart from shipping, which must neither wait for PostgreSQL
-// nor, when it never comes to an end, keep segments from going.
-func (s *Shipper) releaseLoop(ctx context.Context) {
-	tick := time.NewTicker(releaseEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.release(ctx)
-		}
-	}
-}
 
 // release asks what is persisted and removes segments that are.
 func (s *Shipper) release(ctx context.Context) marks {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
 )
 
 var errAway = errors.New("the store is away")
@@ -27,9 +29,56 @@ type store struct {
 	marks    map[string]map[event.Lane]int64
 	marksErr error
 	asked    int
+	notes    map[origin]int64
+	beats    []event.Heartbeat
 }
 
-func (s *store) Append(ctx context.Context, entries []event.Entry) error {
+func (s *store) Ship(ctx context.Context, runs []event.Run) ([]int64, error) {
+	var entries []event.Entry
+	for _, run := range runs {
+		for _, body := range run.Bodies {
+			entries = append(entries, event.Entry{Lane: run.Lane, Body: body})
+		}
+	}
+	if err := s.add(ctx, entries); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.notes == nil {
+		s.notes = map[origin]int64{}
+	}
+	var before []int64
+	for _, run := range runs {
+		o := origin{run.Journal, run.Lane}
+		before = append(before, s.notes[o])
+		s.notes[o] = run.Last
+	}
+	return before, nil
+}
+
+func (s *store) Beat(_ context.Context, b event.Heartbeat, lanes []event.Lane) (map[event.Lane]int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beats = append(s.beats, b)
+	noted := map[event.Lane]int64{}
+	for _, lane := range lanes {
+		noted[lane] = s.notes[origin{b.Journal, lane}]
+	}
+	return noted, nil
+}
+
+// lose forgets all but the first entries, as a Redis does that comes back older.
+func (s *store) lose(kept int, note int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = s.entries[:kept]
+	for o := range s.notes {
+		s.notes[o] = note
+	}
+}
+
+func (s *store) add(ctx context.Context, entries []event.Entry) error {
 	s.mu.Lock()
 	fail := s.fail
 	s.appends++
@@ -124,10 +173,16 @@ func checkShipped(t *testing.T, j *Journal, got []event.Entry, first int) {
 	if len(got) != len(want) {
 		t.Fatalf("%d facts shipped, want %d", len(got), len(want))
 	}
-	for i, f := range want {
-		if got[i].Lane != f.Lane || string(got[i].Body) != string(f.Body) {
-			t.Fatalf("shipped %d\n%s, want\n%s", i, got[i].Body, f.Body)
+	left := map[event.Lane][]string{} // order matters within a lane
+	for _, e := range got {
+		left[e.Lane] = append(left[e.Lane], string(e.Body))
+	}
+	for _, f := range want {
+		lane := left[f.Lane]
+		if len(lane) == 0 || lane[0] != string(f.Body) {
+			t.Fatalf("on %s next is\n%s, want\n%s", f.Lane, lane, f.Body)
 		}
+		left[f.Lane] = lane[1:]
 	}
 }
 
@@ -223,10 +278,95 @@ func TestShipperDoesNotHang(t *testing.T) {
 
 type hangingStream struct{ attempts int }
 
-func (h *hangingStream) Append(ctx context.Context, _ []event.Entry) error {
+func (h *hangingStream) Ship(ctx context.Context, _ []event.Run) ([]int64, error) {
 	h.attempts++
 	<-ctx.Done()
-	return ctx.Err()
+	return nil, ctx.Err()
+}
+
+func (h *hangingStream) Beat(ctx context.Context, _ event.Heartbeat, _ []event.Lane) (map[event.Lane]int64, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A stream that comes back older, or empty, gets all that is not stored again:
+// at the next fact, or within seconds when there is none.
+func TestShipperRepeatsWhatTheStreamLost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kept int
+		note int64
+		more int
+	}{
+		"an older one, and a new fact": {20, 20, 1}, "an older one": {20, 20, 0},
+		"an empty one, and a new fact": {0, 0, 1}, "an empty one": {0, 0, 0},
+		"one that is as old as what is stored": {10, 10, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t.TempDir())
+			o.Partitions = 1
+			inBubble(t, func(t *testing.T) {
+				j := mustOpen(t, o)
+				db := &store{}
+				startShipping(t, j, db)
+				recordSome(t, j, 30)
+				synctest.Wait()
+				db.persist(j.ID(), 10)
+				db.lose(c.kept, c.note)
+				recordSome(t, j, c.more)
+				time.Sleep(3 * beatEvery) // the clock is the bubble's
+				synctest.Wait()
+				there := map[int64]bool{}
+				for _, e := range db.received() {
+					fact, err := event.Decode(e.Body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					there[fact.Head().Seq] = true
+				}
+				for seq := int64(11); seq <= int64(30+c.more); seq++ {
+					if !there[seq] {
+						t.Errorf("seq %d is neither stored nor in the stream", seq)
+					}
+				}
+				before := len(db.received())
+				time.Sleep(10 * beatEvery)
+				if after := len(db.received()); after != before {
+					t.Errorf("it goes on repeating: %d entries became %d", before, after)
+				}
+			})
+		})
+	}
+}
+
+// The heartbeat tells of what is numbered, of what is open, and up to when all
+// is recorded.
+func TestHeartbeat(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	o.Partitions = 1
+	inBubble(t, func(t *testing.T) {
+		j := mustOpen(t, o)
+		recordSome(t, j, 7)
+		time.Sleep(time.Minute)
+		now := time.Now()
+		b := j.Heartbeat(now)
+		if b.Journal != j.ID() || b.OpenIntents != 0 || b.Seqs["completions/0"] != 7 || !b.RecordedUntil.Equal(now.Add(-arriving)) {
+			t.Errorf("a quiet journal says %+v at %s", b, now)
+		}
+		open := newIntent("ada")
+		// The uuid library's clock is shared with tests outside the bubble.
+		open.ID = eventtest.ID(rand.New(rand.NewPCG(1, 1)), now)
+		open.At = event.TimeOf(open.ID)
+		if err := j.Intend(open); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if b := j.Heartbeat(time.Now()); b.OpenIntents != 1 || !b.RecordedUntil.Equal(open.At) {
+			t.Errorf("with a request of %s under way it says %+v", open.At, b)
+		}
+	})
 }
 
 func TestShipperBeginsBehindWhatIsPersisted(t *testing.T) {

@@ -37,16 +37,18 @@ func (j *Journal) makeRoom(n int64) error {
 	return j.active().allocate(j.reserved + n)
 }
 
-// allocate claims disk space for n more bytes.
+// allocate claims disk space for n more bytes, in whole steps and each step
+// once: a file system that cannot give all of a range may let go of the part
+// of it that it had promised before.
 func (s *segment) allocate(n int64) error {
 	if s.size+n <= s.allocated {
 		return nil
 	}
-	size := s.size + n + allocateStep
-	if err := allocate(s.file, size); err != nil {
+	end := (s.size + n + allocateStep) / allocateStep * allocateStep
+	if err := allocate(s.file, s.allocated, end-s.allocated); err != nil {
 		return err
 	}
-	s.allocated = size
+	s.allocated = end
 	return nil
 }
 
@@ -72,6 +74,7 @@ func (j *Journal) write(s *segment, record []byte) error {
 		return err
 	}
 	if _, err := s.file.Write(record); err != nil {
+		s.allocated = 0 // cutting lets go of it
 		if cut := s.file.Truncate(s.size); cut != nil {
 			j.broken = fmt.Errorf("the journal cannot be written any more: %w", errors.Join(err, cut))
 		}

@@ -8,18 +8,6 @@ import (
 	"github.com/busuhq/busu/internal/event"
 )
 
-// Beat puts a journal's heartbeat in place of its last one.
-func (db *DB) Beat(ctx context.Context, b event.Heartbeat) error {
-	body, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("encode heartbeat: %w", err)
-	}
-	if err := db.rdb.HSet(ctx, heartbeatsKey, b.Journal, body).Err(); err != nil {
-		return fmt.Errorf("send heartbeat: %w", err)
-	}
-	return nil
-}
-
 // Heartbeats gives the last heartbeat of every journal.
 func (db *DB) Heartbeats(ctx context.Context) ([]event.Heartbeat, error) {
 	all, err := db.rdb.HGetAll(ctx, heartbeatsKey).Result()

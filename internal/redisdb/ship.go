@@ -1,0 +1,81 @@
+package redisdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+// shippedKey notes, per journal, the last seq that was added to a lane's
+// stream. It is written together with the entries: when Redis loses the end of
+// what it was told, it loses the note as well.
+func shippedKey(l event.Lane) string { return StreamKey(l) + ":shipped" }
+
+// Ship adds runs to their streams, in order, all or nothing, and notes how far
+// each came. It gives the notes that it found, one per run: one that is
+// lower than what was shipped before says that Redis has lost something.
+func (db *DB) Ship(ctx context.Context, runs []event.Run) (before []int64, err error) {
+	pipe := db.rdb.TxPipeline()
+	found := make([]*redis.StringCmd, len(runs))
+	for i, run := range runs {
+		found[i] = pipe.HGet(ctx, shippedKey(run.Lane), run.Journal)
+		for _, body := range run.Bodies {
+			pipe.XAdd(ctx, &redis.XAddArgs{Stream: StreamKey(run.Lane), Values: []any{eventField, body}})
+		}
+		pipe.HSet(ctx, shippedKey(run.Lane), run.Journal, run.Last)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("append to stream: %w", err)
+	}
+	for _, cmd := range found {
+		note, err := noteOf(cmd)
+		if err != nil {
+			return nil, fmt.Errorf("append to stream: %w", err)
+		}
+		before = append(before, note)
+	}
+	return before, nil
+}
+
+// noteOf is the seq that was noted, 0 for none.
+func noteOf(cmd *redis.StringCmd) (int64, error) {
+	text, err := cmd.Result()
+	if errors.Is(err, redis.Nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+// Beat puts a journal's heartbeat in place of its last one, and gives the notes
+// on the lanes that the journal shipped to.
+func (db *DB) Beat(ctx context.Context, b event.Heartbeat, lanes []event.Lane) (noted map[event.Lane]int64, err error) {
+	body, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode heartbeat: %w", err)
+	}
+	pipe := db.rdb.Pipeline()
+	pipe.HSet(ctx, heartbeatsKey, b.Journal, body)
+	found := map[event.Lane]*redis.StringCmd{}
+	for _, lane := range lanes {
+		found[lane] = pipe.HGet(ctx, shippedKey(lane), b.Journal)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("send heartbeat: %w", err)
+	}
+	noted = map[event.Lane]int64{}
+	for lane, cmd := range found {
+		if noted[lane], err = noteOf(cmd); err != nil {
+			return nil, fmt.Errorf("send heartbeat: %w", err)
+		}
+	}
+	return noted, nil
+}

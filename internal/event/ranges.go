@@ -75,6 +75,25 @@ func (r Ranges) UpTo() int64 {
 	return r[0].Last
 }
 
+// Last is the highest seq in the set, 0 for none.
+func (r Ranges) Last() int64 {
+	if len(r) == 0 {
+		return 0
+	}
+	return r[len(r)-1].Last
+}
+
+// Covers reports whether all of other is in the set.
+func (r Ranges) Covers(other Ranges) bool {
+	for _, run := range other {
+		i := r.find(run.First)
+		if i == len(r) || r[i].First > run.First || r[i].Last < run.Last {
+			return false
+		}
+	}
+	return true
+}
+
 // String writes the set as PostgreSQL writes an int8multirange, such as
 // {[1,4),[7,8)}: the upper end is not included.
 func (r Ranges) String() string {

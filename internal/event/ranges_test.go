@@ -33,6 +33,13 @@ func TestRangesAreASet(t *testing.T) {
 		if ranges.UpTo() != upTo || ranges.Count() != int64(len(want)) {
 			t.Errorf("seed %d: %s is whole up to %d and has %d", seed, ranges, ranges.UpTo(), ranges.Count())
 		}
+		one := 1 + r.Int64N(300)
+		if some := (event.Ranges{{First: one, Last: one + 2}}); ranges.Covers(some) != (want[one] && want[one+1] && want[one+2]) {
+			t.Errorf("seed %d: %s covers %s: %t", seed, ranges, some, ranges.Covers(some))
+		}
+		if !ranges.Covers(ranges) || !ranges.Covers(nil) || ranges.Last() != ranges[len(ranges)-1].Last {
+			t.Errorf("seed %d: %s does not cover itself", seed, ranges)
+		}
 		for i, run := range ranges {
 			if run.First > run.Last || i > 0 && ranges[i-1].Last+1 >= run.First {
 				t.Errorf("seed %d: runs of %s touch or are empty", seed, ranges)

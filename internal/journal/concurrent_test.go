@@ -92,7 +92,7 @@ func follow(t *testing.T, j *Journal, written <-chan struct{}) (all []Shipment) 
 		all = append(all, facts...)
 		switch {
 		case len(facts) > 0:
-			if err := j.Release(func(_ string, l event.Lane) int64 { return seqs[l] }); err != nil {
+			if err := j.Release(func(_ string, l event.Lane) event.Ranges { return whole(seqs[l]) }); err != nil {
 				t.Error(err)
 			}
 		case isLast:

@@ -215,7 +215,7 @@ func (j *Journal) record(f event.Fact) (extent, error) {
 		return extent{}, err
 	}
 	j.next[lane] = seq + 1
-	end.segment.last[lane] = seq
+	end.segment.keep(lane, seq)
 	j.facts++
 	j.reserved -= settles.reserved
 	delete(j.open, head.ID)

@@ -202,7 +202,7 @@ func fillUp(t *testing.T, j *Journal) {
 	}
 }
 
-func allPersisted(string, event.Lane) int64 { return 1 << 60 }
+func allPersisted(string, event.Lane) event.Ranges { return event.Ranges{{First: 1, Last: 1 << 60}} }
 
 func TestReservedSpaceIsGivenBack(t *testing.T) {
 	t.Parallel()

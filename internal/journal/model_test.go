@@ -121,7 +121,7 @@ func (m *model) release(t *rapid.T) {
 	for _, f := range m.facts[:rapid.IntRange(0, len(m.facts)).Draw(t, "persisted")] {
 		persisted[numbered{f.Journal, event.Lane{Stream: event.Completions, Partition: f.Partition}}] = f.Seq
 	}
-	err := m.j.Release(func(journal string, l event.Lane) int64 { return persisted[numbered{journal, l}] })
+	err := m.j.Release(func(journal string, l event.Lane) event.Ranges { return whole(persisted[numbered{journal, l}]) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (j *Journal) loadSegment(number int64, unsettled map[uuid.UUID][]byte) (loa
 	if err != nil {
 		return loaded{}, err
 	}
-	s := &segment{number: number, file: f, last: map[event.Lane]int64{}}
+	s := &segment{number: number, file: f, seqs: map[event.Lane]event.Ranges{}}
 	j.segments = append(j.segments, s)
 	l := loaded{}
 	strange := 0
@@ -152,7 +152,7 @@ func (j *Journal) loadRecord(s *segment, payload []byte, unsettled map[uuid.UUID
 	if s.journal == "" {
 		s.journal = factsJournal(f.body)
 	}
-	s.last[f.lane] = f.seq
+	s.keep(f.lane, f.seq)
 	j.facts++
 	delete(unsettled, f.id)
 	return true, nil
@@ -167,8 +167,8 @@ func (j *Journal) continueAfter(last loaded) error {
 		if err != nil {
 			return err
 		}
-		for lane, seq := range j.active().last {
-			next[lane] = seq + 1
+		for lane, seqs := range j.active().seqs {
+			next[lane] = seqs.Last() + 1
 		}
 		j.id, j.next = last.Journal, next
 		return nil

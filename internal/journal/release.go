@@ -9,12 +9,12 @@ import (
 )
 
 // Release removes the oldest segments of which persisted says that every fact
-// is stored. persisted gives the highest seq of a journal's lane up to which
-// nothing is missing.
+// is stored. persisted gives the seqs of a journal's lane that are. Only facts
+// that are here count: one that a disk has lost does not keep its segment.
 //
 // Intents that are still open move to the active segment first, so that a
 // request which never ends cannot fill the journal.
-func (j *Journal) Release(persisted func(journal string, lane event.Lane) int64) error {
+func (j *Journal) Release(persisted func(journal string, lane event.Lane) event.Ranges) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for len(j.segments) > 1 && j.segments[0].isStored(persisted) {
@@ -25,9 +25,9 @@ func (j *Journal) Release(persisted func(journal string, lane event.Lane) int64)
 	return nil
 }
 
-func (s *segment) isStored(persisted func(string, event.Lane) int64) bool {
-	for lane, seq := range s.last {
-		if persisted(s.journal, lane) < seq {
+func (s *segment) isStored(persisted func(string, event.Lane) event.Ranges) bool {
+	for lane, seqs := range s.seqs {
+		if !persisted(s.journal, lane).Covers(seqs) {
 			return false
 		}
 	}

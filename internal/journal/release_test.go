@@ -11,12 +11,41 @@ import (
 )
 
 // upTo persists the facts of a journal up to seq, in every lane.
-func upTo(journal string, seq int64) func(string, event.Lane) int64 {
-	return func(id string, _ event.Lane) int64 {
+func upTo(journal string, seq int64) func(string, event.Lane) event.Ranges {
+	return func(id string, _ event.Lane) event.Ranges {
 		if id == journal {
-			return seq
+			return whole(seq)
 		}
-		return 0
+		return nil
+	}
+}
+
+// whole is all seqs up to one.
+func whole(upTo int64) event.Ranges {
+	if upTo < 1 {
+		return nil
+	}
+	return event.Ranges{{First: 1, Last: upTo}}
+}
+
+// A hole in what is stored keeps only the segments that hold its facts: one
+// that a disk has lost, and nobody can store, is in none.
+func TestReleaseLooksAtWhatIsHere(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	o.Partitions, o.SegmentBytes = 1, 1<<10
+	j := mustOpen(t, o)
+	recordSome(t, j, 20)
+	if err := j.Release(upTo(j.ID(), 10)); err != nil {
+		t.Fatal(err)
+	}
+	first := allFacts(t, j)[0].Seq
+	if first < 2 {
+		t.Fatal("nothing was released: the test says nothing")
+	}
+	here := func(string, event.Lane) event.Ranges { return event.Ranges{{First: first, Last: 20}} }
+	if err := j.Release(here); err != nil || j.Stats().Segments != 1 {
+		t.Errorf("%d segments are left: %v", j.Stats().Segments, err)
 	}
 }
 
@@ -32,7 +61,7 @@ func TestReleaseRemovesWhatIsPersisted(t *testing.T) {
 		want = append(want, f)
 	}
 	before := j.Stats()
-	release := func(persisted func(string, event.Lane) int64) {
+	release := func(persisted func(string, event.Lane) event.Ranges) {
 		t.Helper()
 		if err := j.Release(persisted); err != nil {
 			t.Fatal(err)

@@ -17,12 +17,19 @@ import (
 // segment is one file of the journal.
 type segment struct {
 	number    int64
-	file      *os.File // open for reading, the active one for appending too
-	journal   string   // the id that numbered its facts; "" if none is here
-	size      int64    // up to the end of the last whole record
-	synced    int64    // bytes that are durable
-	allocated int64    // bytes that the disk has promised, at least
-	last      map[event.Lane]int64
+	file      *os.File                    // open for reading, the active one for appending too
+	journal   string                      // the id that numbered its facts; "" if none is here
+	size      int64                       // up to the end of the last whole record
+	synced    int64                       // bytes that are durable
+	allocated int64                       // bytes that the disk has promised, at least
+	seqs      map[event.Lane]event.Ranges // of the facts in it
+}
+
+// keep notes that a fact is in the segment.
+func (s *segment) keep(lane event.Lane, seq int64) {
+	seqs := s.seqs[lane]
+	seqs.Add(seq)
+	s.seqs[lane] = seqs
 }
 
 // header is the first record of a segment. Next keeps the numbering when all

@@ -23,10 +23,10 @@ type Stream interface {
 	Beat(ctx context.Context, b event.Heartbeat, lanes []event.Lane) (noted map[event.Lane]int64, err error)
 }
 
-// Marks knows what is stored for good. Persisted gives, per lane of a journal,
-// the seq up to which every fact is in PostgreSQL.
+// Marks knows what is stored for good. Persisted gives the seqs, per lane of a
+// journal, that need not be shipped any more.
 type Marks interface {
-	Persisted(ctx context.Context, journal string) (map[event.Lane]int64, error)
+	Persisted(ctx context.Context, journal string) (map[event.Lane]event.Ranges, error)
 }
 
 // Shipper moves a journal's facts to the stream, in order, tells every second
@@ -168,7 +168,7 @@ func runsOf(facts []Shipment, persisted marks) []event.Run {
 	var runs []event.Run
 	index := map[origin]int{}
 	for _, f := range facts {
-		if f.Seq <= persisted.at(f.Journal, f.Lane) {
+		if persisted.of(f.Journal, f.Lane).Contains(f.Seq) {
 			continue
 		}
 		o := origin{f.Journal, f.Lane}
@@ -235,9 +235,9 @@ func (s *Shipper) beat(ctx context.Context) {
 }
 
 // marks are persisted seqs by journal.
-type marks map[string]map[event.Lane]int64
+type marks map[string]map[event.Lane]event.Ranges
 
-func (m marks) at(journal string, lane event.Lane) int64 { return m[journal][lane] }
+func (m marks) of(journal string, lane event.Lane) event.Ranges { return m[journal][lane] }
 
 // release asks what is persisted and removes segments that are.
 func (s *Shipper) release(ctx context.Context) marks {
@@ -252,7 +252,7 @@ func (s *Shipper) release(ctx context.Context) marks {
 		}
 		m[id] = lanes
 	}
-	if err := s.Journal.Release(m.at); err != nil {
+	if err := s.Journal.Release(m.of); err != nil {
 		s.Log.Warn("journal segments could not be removed", "err", err)
 	}
 	return m

@@ -26,7 +26,7 @@ type store struct {
 	appends  int
 	fail     func(append int, entries []event.Entry) (kept int, err error)
 	takes    time.Duration // for an append
-	marks    map[string]map[event.Lane]int64
+	marks    map[string]map[event.Lane]event.Ranges
 	marksErr error
 	asked    int
 	notes    map[origin]int64
@@ -98,7 +98,7 @@ func (s *store) add(ctx context.Context, entries []event.Entry) error {
 	return err
 }
 
-func (s *store) Persisted(_ context.Context, journal string) (map[event.Lane]int64, error) {
+func (s *store) Persisted(_ context.Context, journal string) (map[event.Lane]event.Ranges, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
@@ -109,11 +109,11 @@ func (s *store) Persisted(_ context.Context, journal string) (map[event.Lane]int
 func (s *store) persist(journal string, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lanes := map[event.Lane]int64{}
+	lanes := map[event.Lane]event.Ranges{}
 	for p := range 2 {
-		lanes[event.Lane{Stream: event.Completions, Partition: p}] = seq
+		lanes[event.Lane{Stream: event.Completions, Partition: p}] = whole(seq)
 	}
-	s.marks = map[string]map[event.Lane]int64{journal: lanes}
+	s.marks = map[string]map[event.Lane]event.Ranges{journal: lanes}
 }
 
 func (s *store) received() []event.Entry {

@@ -96,7 +96,7 @@ func (j *Journal) create(n int64) error {
 	if err != nil {
 		return err
 	}
-	s := &segment{number: number, file: f, journal: j.id, last: map[event.Lane]int64{}}
+	s := &segment{number: number, file: f, journal: j.id, seqs: map[event.Lane]event.Ranges{}}
 	err = j.writeHeader(s)
 	if err == nil {
 		err = s.allocate(n)

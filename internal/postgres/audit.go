@@ -45,13 +45,17 @@ func auditHeartbeats(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error 
 }
 
 func auditMarks(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
-	rows, err := tx.Query(ctx, `SELECT journal, stream || '/' || partition, persisted::text FROM journal_marks`)
+	rows, err := tx.Query(ctx, `SELECT journal, stream || '/' || partition, persisted::text, (buried - persisted)::text FROM journal_marks`)
 	if err != nil {
 		return err
 	}
-	var journal, lane, text string
-	_, err = pgx.ForEachRow(rows, []any{&journal, &lane, &text}, func() (err error) {
-		l.Lane(journal, lane).Marked, err = event.ParseRanges(text)
+	var journal, lane, persisted, buried string
+	_, err = pgx.ForEachRow(rows, []any{&journal, &lane, &persisted, &buried}, func() (err error) {
+		at := l.Lane(journal, lane)
+		if at.Marked, err = event.ParseRanges(persisted); err != nil {
+			return err
+		}
+		at.Buried, err = event.ParseRanges(buried)
 		return err
 	})
 	return err

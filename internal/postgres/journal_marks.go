@@ -46,23 +46,37 @@ func compareLanes(a, b journalLane) int {
 	return cmp.Or(cmp.Compare(a.journal, b.journal), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Partition, b.Partition))
 }
 
-// Persisted gives, per lane of a journal, the seq up to which nothing is
-// missing.
-func (db *DB) Persisted(ctx context.Context, journal string) (map[event.Lane]int64, error) {
+// Discard marks a fact that can never be stored, and went to the dead letters:
+// its journal need not keep it, and a reader of the ledger sees that it is
+// missing for a reason.
+func (db *DB) Discard(ctx context.Context, f *event.CompletionRecorded) error {
+	_, err := db.pool.Exec(ctx, `
+		INSERT INTO journal_marks (journal, stream, partition, buried) VALUES ($1, $2, $3, int8multirange(int8range($4, $4, '[]')))
+		ON CONFLICT (journal, stream, partition) DO UPDATE SET buried = journal_marks.buried + excluded.buried`,
+		f.Journal, f.Stream().String(), f.Partition, f.Seq)
+	if err != nil {
+		return fmt.Errorf("discard %s: %w", f.ID, err)
+	}
+	return nil
+}
+
+// Persisted gives, per lane of a journal, the seqs that are stored, or buried
+// for good.
+func (db *DB) Persisted(ctx context.Context, journal string) (map[event.Lane]event.Ranges, error) {
 	rows, err := db.pool.Query(ctx, `
-		SELECT stream, partition, upper(r) - 1
-		FROM journal_marks, unnest(persisted) AS r
-		WHERE journal = $1 AND lower(r) = 1`, journal)
+		SELECT stream, partition, (persisted + buried)::text FROM journal_marks WHERE journal = $1`, journal)
 	if err != nil {
 		return nil, fmt.Errorf("read journal marks: %w", err)
 	}
-	marks := map[event.Lane]int64{}
-	var name string
+	marks := map[event.Lane]event.Ranges{}
+	var name, text string
 	var partition int
-	var seq int64
-	_, err = pgx.ForEachRow(rows, []any{&name, &partition, &seq}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&name, &partition, &text}, func() error {
 		stream, err := event.ParseStream(name)
-		marks[event.Lane{Stream: stream, Partition: partition}] = seq
+		if err != nil {
+			return err
+		}
+		marks[event.Lane{Stream: stream, Partition: partition}], err = event.ParseRanges(text)
 		return err
 	})
 	if err != nil {

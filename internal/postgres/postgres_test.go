@@ -138,9 +138,19 @@ func TestMarksKnowWhatIsMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		marks, err := db.Persisted(t.Context(), "journal")
-		if err != nil || marks[lane] != step.upTo {
-			t.Errorf("after %d to %d, stored up to %d: want %d (%v)", step.from, step.to, marks[lane], step.upTo, err)
+		if err != nil || marks[lane].UpTo() != step.upTo {
+			t.Errorf("after %d to %d, stored is %s: want all up to %d (%v)", step.from, step.to, marks[lane], step.upTo, err)
 		}
+	}
+	lost := completions(6, 1, time.Hour)[0]
+	eventtest.Number("journal", 103, lost)
+	for range 2 {
+		if err := db.Discard(t.Context(), lost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if marks, err := db.Persisted(t.Context(), "journal"); err != nil || marks[lane].String() != "{[1,101),[103,104)}" {
+		t.Errorf("with one that is buried: %s (%v)", marks[lane], err)
 	}
 	if marks, err := db.Persisted(t.Context(), "another"); err != nil || len(marks) != 0 {
 		t.Errorf("an unknown journal has the marks %v (%v)", marks, err)

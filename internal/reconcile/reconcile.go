@@ -39,6 +39,7 @@ type LaneKey struct{ Journal, Lane string }
 // Lane is what is known of one lane of one journal.
 type Lane struct {
 	Marked   event.Ranges // what was marked as stored
+	Buried   event.Ranges // what went to the dead letters and is not stored
 	Rows     int64        // that are there
 	Distinct int64        // different seqs among them
 }
@@ -118,10 +119,13 @@ func Compare(l Ledger, live map[string]rollup.Sums) Report {
 }
 
 func compareLane(key LaneKey, lane Lane, announced int64, heard bool) LaneReport {
-	r := LaneReport{LaneKey: key, Announced: max(announced, lastOf(lane.Marked)), Stored: lane.Marked.Count(),
+	r := LaneReport{LaneKey: key, Announced: max(announced, lane.Marked.Last(), lane.Buried.Last()), Stored: lane.Marked.Count(),
 		Repeated: lane.Rows - lane.Distinct, Unheard: !heard}
 	r.Missing = r.Announced - r.Stored
+	buried := lane.Buried.Count()
 	switch {
+	case r.Missing > 0 && r.Missing == buried:
+		r.Problem = fmt.Sprintf("%d facts are in the dead letters: see busu dead list", buried)
 	case r.Missing > 0:
 		r.Problem = fmt.Sprintf("%d of %d facts are not stored; stored are %s", r.Missing, r.Announced, lane.Marked)
 	case r.Repeated > 0:
@@ -130,13 +134,6 @@ func compareLane(key LaneKey, lane Lane, announced int64, heard bool) LaneReport
 		r.Problem = fmt.Sprintf("there are %d rows, and only %d are marked as stored", lane.Rows, r.Stored)
 	}
 	return r
-}
-
-func lastOf(ranges event.Ranges) int64 {
-	if len(ranges) == 0 {
-		return 0
-	}
-	return ranges[len(ranges)-1].Last
 }
 
 func compareProject(name string, p Project, live rollup.Sums, seen bool) ProjectReport {

@@ -46,6 +46,10 @@ func TestEveryDifferenceIsFound(t *testing.T) {
 		"a hole": {func(l *reconcile.Ledger, _ map[string]rollup.Sums) {
 			l.Lane("j", "completions/0").Marked = event.Ranges{{First: 1, Last: 50}, {First: 52, Last: 100}}
 		}, "1 of 100 facts are not stored"},
+		"a dead letter": {func(l *reconcile.Ledger, _ map[string]rollup.Sums) {
+			l.Lane("j", "completions/0").Marked = event.Ranges{{First: 1, Last: 50}, {First: 52, Last: 100}}
+			l.Lane("j", "completions/0").Buried = event.Ranges{{First: 51, Last: 51}}
+		}, "1 facts are in the dead letters"},
 		"a missing tail": {func(l *reconcile.Ledger, _ map[string]rollup.Sums) {
 			l.Hear([]event.Heartbeat{{Journal: "j", At: at.Add(1), Seqs: map[string]int64{"completions/0": 103}}})
 		}, "3 of 103"},

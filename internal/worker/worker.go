@@ -33,6 +33,8 @@ type Store interface {
 	// Persist stores facts in one transaction and returns the ids of those
 	// that were new.
 	Persist(ctx context.Context, facts []*event.CompletionRecorded) ([]uuid.UUID, error)
+	// Discard notes that a fact can never be stored.
+	Discard(ctx context.Context, f *event.CompletionRecorded) error
 }
 
 // Worker persists the facts of one lane.
@@ -199,11 +201,19 @@ func (w *Worker) persist(ctx context.Context, b batch) {
 	case unstorable == nil:
 		w.retry(ctx, func(ctx context.Context) error { return w.Source.Ack(ctx, b.entries) })
 	case len(b.facts) == 1:
-		w.bury(ctx, b.entries[0], unstorable)
+		w.discard(ctx, b.entries[0], b.facts[0], unstorable)
 	default:
 		first, second := b.split()
 		w.persist(ctx, first)
 		w.persist(ctx, second)
+	}
+}
+
+// discard notes that a fact is missing for a reason before it is buried, so that
+// nobody looks for it.
+func (w *Worker) discard(ctx context.Context, e event.Entry, f *event.CompletionRecorded, reason error) {
+	if w.retry(ctx, func(ctx context.Context) error { return w.Store.Discard(ctx, f) }) {
+		w.bury(ctx, e, reason)
 	}
 }
 

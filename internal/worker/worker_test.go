@@ -32,11 +32,13 @@ type stores struct {
 	buried  map[string]string
 	poison  map[uuid.UUID]bool
 	batches int
+
+	discarded map[uuid.UUID]bool
 }
 
 func newStores(seed uint64) *stores {
 	return &stores{random: rand.New(rand.NewPCG(seed, 0)), pending: map[string]event.Entry{},
-		rows: map[uuid.UUID]int64{}, buried: map[string]string{}, poison: map[uuid.UUID]bool{}}
+		rows: map[uuid.UUID]int64{}, buried: map[string]string{}, poison: map[uuid.UUID]bool{}, discarded: map[uuid.UUID]bool{}}
 }
 
 func (s *stores) fails() error {
@@ -90,6 +92,16 @@ func (s *stores) Persist(_ context.Context, facts []*event.CompletionRecorded) (
 		return nil, errors.New("committed, and the connection broke")
 	}
 	return added, nil
+}
+
+func (s *stores) Discard(_ context.Context, f *event.CompletionRecorded) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fails(); err != nil {
+		return err
+	}
+	s.discarded[f.ID] = true
+	return nil
 }
 
 func (s *stores) Ack(_ context.Context, entries []event.Entry) error {
@@ -195,6 +207,9 @@ func TestEveryFactIsStoredOrBuriedOnce(t *testing.T) {
 				if s.buried[id] == "" {
 					t.Errorf("seed %d: %s is not buried with a reason", seed, id)
 				}
+			}
+			if len(s.discarded) != len(s.poison) {
+				t.Errorf("seed %d: %d of %d unstorable facts are noted", seed, len(s.discarded), len(s.poison))
 			}
 			if len(s.rows) != len(good) || len(s.buried) != len(bad) {
 				t.Errorf("seed %d: %d rows of %d, %d buried of %d", seed, len(s.rows), len(good), len(s.buried), len(bad))

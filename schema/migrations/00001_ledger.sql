@@ -81,12 +81,14 @@ SELECT id, at, project, key_id, user_id, session_id, caller_id, metadata,
 FROM completions;
 
 -- Which seqs of each journal's lanes are stored: one range means that nothing
--- is missing, every gap between two ranges is a loss or still under way.
+-- is missing, every gap between two ranges is a loss or still under way. Those
+-- that went to the dead letters are buried.
 CREATE TABLE journal_marks (
     journal   text           NOT NULL,
     stream    text           NOT NULL,
     partition int            NOT NULL,
-    persisted int8multirange NOT NULL,
+    persisted int8multirange NOT NULL DEFAULT '{}',
+    buried    int8multirange NOT NULL DEFAULT '{}',
     PRIMARY KEY (journal, stream, partition)
 );
 

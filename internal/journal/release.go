@@ -34,6 +34,24 @@ func (s *segment) isStored(persisted func(string, event.Lane) event.Ranges) bool
 	return true
 }
 
+// isStored reports whether every fact that is here is stored, and no request is
+// under way.
+func (j *Journal) isStored(persisted func(string, event.Lane) event.Ranges) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.segments {
+		if !s.isStored(persisted) {
+			return false
+		}
+	}
+	return len(j.open) == 0
+}
+
+// retire closes a journal of which everything is stored, and removes its files.
+func (j *Journal) retire() error {
+	return j.close(func() error { return os.RemoveAll(j.opts.Dir) })
+}
+
 // release gets one step nearer to the end of s, the oldest segment: the lock
 // is not held while the disk works.
 func (j *Journal) release(s *segment) error {

@@ -105,7 +105,11 @@ func (j *Journal) syncWritten() {
 }
 
 // Close makes everything durable and lets another process have the folder.
-func (j *Journal) Close() error {
+func (j *Journal) Close() error { return j.close(func() error { return nil }) }
+
+// close closes, and does something with the closed files while the folder is
+// still ours.
+func (j *Journal) close(then func() error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
@@ -126,7 +130,7 @@ func (j *Journal) Close() error {
 	for _, s := range j.segments {
 		err = errors.Join(err, s.file.Close())
 	}
-	return errors.Join(err, j.lock.Close())
+	return errors.Join(err, then(), j.lock.Close())
 }
 
 // syncDir makes a new name in dir durable.

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// DefaultAddr is where the API listens unless told otherwise.
+const DefaultAddr = "127.0.0.1:8000"
+
 // defaultAddr is where each process listens unless told otherwise.
 func defaultAddr(p Process) string {
 	switch p {
@@ -17,7 +20,7 @@ func defaultAddr(p Process) string {
 	case Aggregator:
 		return "127.0.0.1:8002"
 	}
-	return "127.0.0.1:8000"
+	return DefaultAddr
 }
 
 // addr reads BUSU_ADDR. An API without an admin key is open to whoever reaches

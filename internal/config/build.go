@@ -28,6 +28,5 @@ var idle = []string{
 	"routing.quality_target", "routing.holdout", "routing.default_experiment",
 	"cache.ttl", "cache.scope",
 	"retention.prompts", "retention.features",
-	"streams.groups",
 	"limits.when_unavailable",
 }

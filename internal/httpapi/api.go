@@ -13,6 +13,7 @@ import (
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/tail"
 )
 
 // Gateway answers prompts.
@@ -29,14 +30,16 @@ type Metrics interface {
 
 // API is the HTTP interface. Its fields are set once, before Handler.
 type API struct {
-	Gateway   Gateway
-	Names     Names
-	Metrics   Metrics
-	Keys      *access.Keys
-	Health    *Health
-	Dashboard http.Handler // the files under /
-	OpenAPI   []byte       // JSON
-	Log       *slog.Logger
+	Gateway     Gateway
+	Names       Names
+	Metrics     Metrics
+	Completions *tail.Hub
+	Decisions   *tail.Hub
+	Keys        *access.Keys
+	Health      *Health
+	Dashboard   http.Handler // the files under /
+	OpenAPI     []byte       // JSON
+	Log         *slog.Logger
 }
 
 // Handler gives the routes.
@@ -53,6 +56,8 @@ func (a *API) Handler() http.Handler {
 	get(e, "/recommendation", a.recommendQuery)
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
+	get(e, "/stream/completions", a.stream(a.Completions))
+	get(e, "/stream/decisions", a.stream(a.Decisions))
 	return e
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/tail"
 )
 
 // malformedError is a body that cannot be read as a request.
@@ -41,6 +42,7 @@ var (
 	errTooLarge    = errors.New("the body is larger than 4 MiB")
 	errUnread      = errors.New("the body ended before it was complete")
 	errUnavailable = errors.New("metrics cannot be read now: neither Redis nor PostgreSQL answers")
+	errNoStream    = errors.New("the end of the stream cannot be found now, because Redis does not answer: try again, or say where to begin")
 	errStopping    = errors.New("this process is stopping: send the request again")
 )
 
@@ -75,6 +77,11 @@ func problemOf(err error) problem {
 		return problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), retryAfter: 1}
 	case errors.Is(err, errUnavailable):
 		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errUnavailable.Error(), retryAfter: 2}
+	case errors.Is(err, errNoStream):
+		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errNoStream.Error(), retryAfter: 2}
+	case errors.Is(err, tail.ErrFull):
+		return problem{Type: "too-many-listeners", Status: http.StatusServiceUnavailable, retryAfter: 5,
+			Detail: "this process has as many listeners to this stream as it takes: try again, or another one"}
 	default:
 		return problem{Type: "internal", Status: http.StatusInternalServerError, Detail: "internal error"}
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/busuhq/busu/internal/provider/simulated"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/tail"
 	"github.com/busuhq/busu/schema"
 )
 
@@ -152,12 +153,16 @@ type setup struct {
 	metrics  httpapi.Metrics
 	gateway  httpapi.Gateway // instead of the real one
 	checks   []httpapi.Check
+
+	source     tail.Source // of the streams
+	partitions int         // of the completions
 }
 
 // stack is a served API with what stands behind it.
 type stack struct {
 	URL      string
 	Health   *httpapi.Health
+	Hubs     []*tail.Hub // completions, decisions; not running
 	Ledger   *fakeLedger
 	Provider *counted
 	Handler  http.Handler
@@ -166,7 +171,8 @@ type stack struct {
 
 // build makes the API as the program does, on fakes.
 func build(choose ...func(*setup)) *stack {
-	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}}
+	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{},
+		source: new(memory), partitions: 1}
 	for _, f := range choose {
 		f(&s)
 	}
@@ -180,7 +186,13 @@ func build(choose ...func(*setup)) *stack {
 	if err != nil {
 		panic(err)
 	}
+	var lanes []event.Lane
+	for p := range s.partitions {
+		lanes = append(lanes, event.Lane{Stream: event.Completions, Partition: p})
+	}
+	st.Hubs = []*tail.Hub{tail.NewHub(s.source, log, lanes...), tail.NewHub(s.source, log, event.Lane{Stream: event.Decisions})}
 	api := &httpapi.API{
+		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models()},
 		Metrics: s.metrics, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{

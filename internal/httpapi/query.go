@@ -3,44 +3,65 @@ package httpapi
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 )
 
-// query is a query in which every name comes once.
+// query is a query in which every name comes once, but for those of lists.
 type query struct {
 	values map[string]string
+	lists  map[string][]string
 	faults *faults
 }
 
-// readQuery refuses a query of which a part would be dropped in silence.
-func readQuery(c echo.Context) (query, error) {
-	q := query{map[string]string{}, new(faults)}
+// readQuery refuses a query of which a part would be dropped in silence. The
+// parameters named in lists may come more than once.
+func readQuery(c echo.Context, lists ...string) (query, error) {
+	q := query{map[string]string{}, map[string][]string{}, new(faults)}
 	parsed, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return q, malformed("the query cannot be read: %s", cut(err.Error()))
 	}
 	for name, values := range parsed {
-		if len(values) > 1 {
+		if len(values) > 1 && !slices.Contains(lists, name) {
 			q.faults.add(name, "is given more than once")
 		}
-		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+		if !utf8.ValidString(name) || !utf8.ValidString(strings.Join(values, "")) {
 			q.faults.add(name, "is not valid UTF-8")
 		}
-		q.values[name] = values[0]
+		q.values[name], q.lists[name] = values[0], values
 	}
 	return q, nil
 }
 
 // only refuses all other names.
 func (q query) only(known string) (value string, err error) {
+	q.refuseOthers(known)
+	return q.values[known], q.faults.err()
+}
+
+func (q query) refuseOthers(known ...string) {
 	for name := range q.values {
-		if name != known {
+		if !slices.Contains(known, name) {
 			q.faults.add(name, "is not a known parameter")
 		}
 	}
-	return q.values[known], q.faults.err()
+}
+
+// maxListed bounds the values of a parameter that may come more than once.
+const maxListed = 100
+
+// list gives the values of a parameter that may come more than once. An empty
+// one counts as left out.
+func (q query) list(name string) []string {
+	values := slices.DeleteFunc(slices.Clone(q.lists[name]), func(s string) bool { return s == "" })
+	if len(values) > maxListed {
+		q.faults.add(name, "is given %d times, allowed are %d", len(values), maxListed)
+	}
+	return values
 }
 
 // object reads a query as the body of a POST. Numbers look the same in both;

@@ -53,6 +53,19 @@ func (db *DB) Close() { db.pool.Close() }
 // Check reports why PostgreSQL cannot be used, or nil.
 func (db *DB) Check(ctx context.Context) error { return db.pool.Ping(ctx) }
 
+// Connections counts the pool's connections.
+type Connections struct {
+	Open, Busy, Most int64
+	Waited           time.Duration // for a free one, in all
+}
+
+// Connections gives the pool's counters.
+func (db *DB) Connections() Connections {
+	s := db.pool.Stat()
+	return Connections{Open: int64(s.TotalConns()), Busy: int64(s.AcquiredConns()), Most: int64(s.MaxConns()),
+		Waited: s.EmptyAcquireWaitTime()}
+}
+
 // tx runs f in a transaction.
 func (db *DB) tx(ctx context.Context, f func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, db.pool, f)
@@ -60,8 +73,15 @@ func (db *DB) tx(ctx context.Context, f func(pgx.Tx) error) error {
 
 // Unstorable reports whether err says that the data itself cannot be stored,
 // however often one tries: a value out of range or malformed (class 22) or a
-// broken constraint (class 23).
+// broken constraint (class 23). A row that was on its way to the default
+// partition when its day was made breaks that partition's bounds, which are a
+// constraint without a name: the next try finds the day.
 func Unstorable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && len(pg.Code) == 5 && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
+	if !errors.As(err, &pg) || len(pg.Code) != 5 || pg.Code == checkViolation && pg.ConstraintName == "" {
+		return false
+	}
+	return pg.Code[:2] == "22" || pg.Code[:2] == "23"
 }
+
+const checkViolation = "23514"

@@ -47,6 +47,24 @@ const mostWaiting = 1024
 // Close gives up all connections.
 func (db *DB) Close() error { return errors.Join(db.rdb.Close(), db.blocking.Close()) }
 
+// Connections counts connections of both pools.
+type Connections struct {
+	Open, Busy int64
+	Timeouts   int64 // waits for a free one that were given up
+}
+
+// Connections gives the pools' counters.
+func (db *DB) Connections() Connections {
+	var c Connections
+	for _, client := range []*redis.Client{db.rdb, db.blocking} {
+		s := client.PoolStats()
+		c.Open += int64(s.TotalConns)
+		c.Busy += int64(s.TotalConns) - int64(s.IdleConns)
+		c.Timeouts += int64(s.Timeouts)
+	}
+	return c
+}
+
 // Check reports why Redis cannot be used, or nil.
 func (db *DB) Check(ctx context.Context) error { return db.rdb.Ping(ctx).Err() }
 

@@ -288,7 +288,7 @@ func TestTrimNeverTakesWhatIsNotStored(t *testing.T) {
 		if err := c.Ack(t.Context(), acked); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour)); err != nil {
+		if _, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour), nil); err != nil {
 			t.Fatal(err)
 		}
 		left := plain.XRange(t.Context(), "busu:completions:{0}", "-", "+").Val()
@@ -325,7 +325,7 @@ func TestTrimWaitsForTheAggregator(t *testing.T) {
 	if err := db.SaveCheckpoint(t.Context(), 0, "one", rollup.Checkpoint{Position: given[4].ID}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour)); err != nil || n != 4 {
+	if n, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour), nil); err != nil || n != 4 {
 		t.Errorf("%d of the 4 entries before the aggregator's last were removed: %v", n, err)
 	}
 	for _, position := range []string{given[4].ID, given[3].ID} {
@@ -351,6 +351,39 @@ func TestTrimWaitsForTheAggregator(t *testing.T) {
 	}
 }
 
+// A group that was named holds trimming back; another one does not.
+func TestTrimWaitsForNamedGroups(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	c := db.NewConsumer(lane, "me")
+	if err := db.Append(t.Context(), entries(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	given := read(t, c, 10)
+	if err := c.Ack(t.Context(), given); err != nil {
+		t.Fatal(err)
+	}
+	for group, at := range map[string]string{"named": given[6].ID, "pending": given[9].ID, "not named": given[1].ID} {
+		if err := plain.XGroupCreate(t.Context(), "busu:completions:{0}", group, at).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := plain.XGroupSetID(t.Context(), "busu:completions:{0}", "pending", given[2].ID).Err(); err != nil {
+		t.Fatal(err)
+	}
+	plain.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: "pending", Consumer: "x", Streams: []string{"busu:completions:{0}", ">"}, Count: 3, Block: -1})
+	future := time.Now().Add(time.Hour)
+	if n, err := db.Trim(t.Context(), lane, future, []string{"named", "pending", "missing"}); err != nil || n != 3 {
+		t.Errorf("%d of the 3 entries that nobody named waits for were removed: %v", n, err)
+	}
+	if n, err := db.Trim(t.Context(), lane, future, []string{"named"}); err != nil || n != 3 {
+		t.Errorf("%d of 3 more were removed: %v", n, err)
+	}
+	if n, err := db.Trim(t.Context(), lane, future, nil); err != nil || n != 3 {
+		t.Errorf("%d of 3 more were removed: %v", n, err)
+	}
+}
+
 func TestTrimKeepsTheRetention(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)
@@ -361,10 +394,10 @@ func TestTrimKeepsTheRetention(t *testing.T) {
 	if err := c.Ack(t.Context(), read(t, c, 10)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.Trim(t.Context(), lane, time.Now().Add(-time.Minute)); err != nil || n != 0 {
+	if n, err := db.Trim(t.Context(), lane, time.Now().Add(-time.Minute), nil); err != nil || n != 0 {
 		t.Errorf("%d fresh entries were removed: %v", n, err)
 	}
-	if n, err := db.Trim(t.Context(), event.Lane{Stream: event.Completions, Partition: 7}, time.Now()); err != nil || n != 0 {
+	if n, err := db.Trim(t.Context(), event.Lane{Stream: event.Completions, Partition: 7}, time.Now(), nil); err != nil || n != 0 {
 		t.Errorf("a stream that is not there: %d, %v", n, err)
 	}
 	if n := plain.XLen(t.Context(), "busu:completions:{0}").Val(); n != 10 {

@@ -31,22 +31,30 @@ local function before(a, b)
 end
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 if groups.err then return 0 end
-local limit
+local others = {}
+for i = 4, #ARGV do others[ARGV[i]] = true end
+local limit, held
 for _, g in ipairs(groups) do
   local group = {}
   for i = 1, #g, 2 do group[g[i]] = g[i + 1] end
-  if group['name'] == ARGV[1] then
-    limit = group['last-delivered-id']
-    if group['pending'] > 0 then
-      limit = redis.call('XPENDING', KEYS[1], ARGV[1])[2]
+  local name, from = group['name'], group['last-delivered-id']
+  if name == ARGV[1] or others[name] then
+    if group['pending'] > 0 then from = redis.call('XPENDING', KEYS[1], name)[2] end
+    if name == ARGV[1] then
+      limit = from
+    elseif not held or before(from, held) then
+      held = from
     end
   end
 end
 if not limit then return 0 end
 local horizon = ARGV[2] .. '-0'
 if before(horizon, limit) then limit = horizon end
-local position = redis.call('GET', KEYS[3])
-if ARGV[3] == '1' and position and position ~= '' and before(position, limit) then limit = position end
+if ARGV[3] == '1' then
+  local position = redis.call('GET', KEYS[3])
+  if position and position ~= '' and before(position, limit) then limit = position end
+  if held and before(held, limit) then limit = held end
+end
 local last = redis.call('XREVRANGE', KEYS[1], '(' .. limit, '-', 'COUNT', 1)[1]
 if not last then return 0 end
 redis.call('SET', KEYS[2], last[1])
@@ -59,25 +67,30 @@ const (
 )
 
 // Trim removes from a lane's stream what is stored for good and older than
-// horizon, and returns how many entries that were.
-func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time) (int64, error) {
+// horizon, and returns how many entries that were. Groups of others may hold
+// it back, as the aggregator does, up to a share of the memory.
+func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time, groups []string) (int64, error) {
 	hold := 0
-	if full, err := db.fullness(ctx); err != nil {
+	if full, err := db.Fullness(ctx); err != nil {
 		return 0, fmt.Errorf("trim %s: %w", StreamKey(lane), err)
 	} else if full < holdUpTo {
 		hold = 1
 	}
 	keys := []string{StreamKey(lane), trimmedKey(lane), aggregateKey(lane.Partition, "position")}
-	n, err := trimScript.Run(ctx, db.rdb, keys, persistGroup, strconv.FormatInt(horizon.UnixMilli(), 10), hold).Int64()
+	args := []any{persistGroup, strconv.FormatInt(horizon.UnixMilli(), 10), hold}
+	for _, group := range groups {
+		args = append(args, group)
+	}
+	n, err := trimScript.Run(ctx, db.rdb, keys, args...).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("trim %s: %w", StreamKey(lane), err)
 	}
 	return n, nil
 }
 
-// fullness is the share of its memory budget that Redis uses; 0 where it does
+// Fullness is the share of its memory budget that Redis uses; 0 where it does
 // not say.
-func (db *DB) fullness(ctx context.Context) (float64, error) {
+func (db *DB) Fullness(ctx context.Context) (float64, error) {
 	info, err := db.rdb.InfoMap(ctx, "memory").Result()
 	if err != nil {
 		return 0, ignoreUnknown(err)

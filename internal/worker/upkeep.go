@@ -10,8 +10,11 @@ import (
 
 // Streams keeps streams and their groups small.
 type Streams interface {
-	// Trim removes what is stored and older than horizon.
-	Trim(ctx context.Context, lane event.Lane, horizon time.Time) (int64, error)
+	// Trim removes what is stored and older than horizon. Groups may hold it
+	// back while there is memory.
+	Trim(ctx context.Context, lane event.Lane, horizon time.Time, groups []string) (int64, error)
+	// Fullness is the share of its memory budget that the stream store uses.
+	Fullness(ctx context.Context) (float64, error)
 	// Dismiss removes consumers that hold nothing and were idle for so long.
 	Dismiss(ctx context.Context, lane event.Lane, idle time.Duration) (int64, error)
 }
@@ -41,12 +44,16 @@ type Upkeep struct {
 	Beats     Heartbeats
 	Keeper    Keeper
 	Lanes     []event.Lane
+	Groups    []string      // of outside readers, that trimming waits for
 	Retention time.Duration // how long entries stay for outside readers
 	Keep      time.Duration // how long rows stay
 	Log       *slog.Logger
+
+	alarmed bool
 }
 
 const (
+	alarmAbove  = 0.7 // of the memory budget
 	upkeepEvery = time.Second
 	daysEvery   = time.Hour
 	daysAhead   = 8 // yesterday, today and the coming six
@@ -65,6 +72,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 			daysDone = now
 		}
 		u.trim(ctx, now)
+		u.watchMemory(ctx)
 		u.keepHeartbeats(ctx)
 		select {
 		case <-ctx.Done():
@@ -96,7 +104,7 @@ func (u *Upkeep) trim(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
 	defer cancel()
 	for _, lane := range u.Lanes {
-		if _, err := u.Streams.Trim(ctx, lane, now.Add(-u.Retention)); err != nil {
+		if _, err := u.Streams.Trim(ctx, lane, now.Add(-u.Retention), u.Groups); err != nil {
 			u.Log.Debug("stream cannot be trimmed now", "err", err)
 			return
 		}
@@ -117,5 +125,22 @@ func (u *Upkeep) keepHeartbeats(ctx context.Context) {
 	}
 	if err != nil {
 		u.Log.Debug("heartbeats cannot be kept now", "err", err)
+	}
+}
+
+// watchMemory warns once when Redis fills up, and tells when it has room again.
+// When it is full, the stream takes nothing and facts wait in the journals.
+func (u *Upkeep) watchMemory(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	full, err := u.Streams.Fullness(ctx)
+	switch {
+	case err != nil:
+	case full > alarmAbove && !u.alarmed:
+		u.alarmed = true
+		u.Log.Warn("Redis fills up: slow readers are no longer waited for", "used", full)
+	case full < alarmAbove && u.alarmed:
+		u.alarmed = false
+		u.Log.Info("Redis has room again", "used", full)
 	}
 }

@@ -311,7 +311,9 @@ func (u *upkeepStores) EnsureDays(_ context.Context, _ time.Time, days int) erro
 	return nil
 }
 
-func (u *upkeepStores) Trim(_ context.Context, lane event.Lane, horizon time.Time) (int64, error) {
+func (u *upkeepStores) Fullness(context.Context) (float64, error) { return .5, nil }
+
+func (u *upkeepStores) Trim(_ context.Context, lane event.Lane, horizon time.Time, _ []string) (int64, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.horizons, u.lanes = append(u.horizons, horizon), append(u.lanes, lane)

@@ -8,10 +8,10 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test check fuzz clean
+.PHONY: help run build test check fuzz chaos bench-pipeline clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(BIN)/busu ## build busu and run it with stores of its own: API, worker, aggregator, dashboard
 	@exec $(BIN)/busu up
@@ -40,6 +40,12 @@ fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
 		grep -o '^func Fuzz[A-Za-z0-9]*' $$f | sed "s|^func |$$(dirname $$f):|"; done); do \
 		$(GO) test ./$${pair%%:*} -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime $${FUZZTIME:-30s} || exit 1; \
 	done
+
+chaos: ## kill processes and stores under load, a hundred times for each way Redis can write, and report (about 10 minutes)
+	$(GO) run ./internal/chaos/run -out docs/reliability.md $(CHAOS)
+
+bench-pipeline: ## measure the pipeline beside its limits and peers (about 7 minutes) into docs/
+	cd bench && $(GO) run ./cmd/pipeline -out ../docs/pipeline-benchmark.md
 
 clean: ## remove what was built and the private stores, with their data
 	rm -rf .local

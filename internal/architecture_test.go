@@ -71,9 +71,14 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "localstack", "postgres", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "journal", "localstack", "postgres", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
+
+	"internal/chaos": {may: []string{"event", "localstack", "postgres", "reconcile", "redisdb", "rollup"},
+		libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis"}, io: true,
+		why: "chaos knows the processes as programs only, and looks into the stores that they leave behind"},
+	"internal/chaos/run": {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
 
 	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},

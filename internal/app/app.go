@@ -39,6 +39,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	}
 	migration := newMigration(stores.postgres, log)
 	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
+	countPools(health.Registry(), stores)
 	if runs(cfg, config.Worker) {
 		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
 			return err

@@ -57,7 +57,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 		workers = append(workers, w)
 		loops = append(loops, m.then(w.Run))
 	}
-	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Lanes: lanes(cfg),
+	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Lanes: lanes(cfg), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
 	life.start("worker", append(loops, m.then(upkeep.Run))...)
 	countWorkers(health.Registry(), workers)
@@ -80,23 +80,18 @@ func startAggregator(cfg config.Config, s *stores, m *migration, log *slog.Logge
 
 // startAPI opens the journal, ships it, and gives the routes.
 func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) (http.Handler, error) {
-	j, err := journal.OpenFree(filepath.Join(cfg.StateDir, "journal"), journal.Options{
-		Partitions: cfg.Streams.Partitions, MaxBytes: cfg.Journal.MaxBytes, Sync: cfg.Journal.Sync,
-		Boot: journal.BootID(), Log: log})
+	dir, options := filepath.Join(cfg.StateDir, "journal"), JournalOptions(cfg, log)
+	j, err := journal.OpenFree(dir, options)
 	if err != nil {
 		return nil, fmt.Errorf("the state directory cannot be used (%w): choose another with BUSU_STATE_DIR", err)
 	}
 	life.onClose("journal", func(context.Context) error { return j.Close() })
 	shipper := &journal.Shipper{Journal: j, Stream: s.redis, Marks: s.postgres, Log: log}
-	life.start("shipper", shipper.Run)
+	adopter := &journal.Adopter{Dir: dir, Options: options, Stream: s.redis, Marks: s.postgres, Log: log}
+	life.start("shipper", shipper.Run, adopter.Run)
 	countJournal(health.Registry(), j, shipper)
 
-	completions := tail.NewHub(s.redis, log, lanes(cfg)...)
-	decisions := tail.NewHub(s.redis, log, event.Lane{Stream: event.Decisions})
-	life.start("tail", completions.Run, decisions.Run)
-	telemetry.Gauge(health.Registry(), "busu_stream_listeners", "Listeners to the event streams.",
-		func() float64 { return float64(completions.Listeners() + decisions.Listeners()) })
-
+	completions, decisions := startTail(cfg, s, health, log, life)
 	gateway, err := newGateway(cfg, telemetry.NewLedger(health.Registry(), j))
 	if err != nil {
 		return nil, err
@@ -112,6 +107,22 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 		Dashboard: dashboard.Handler(), OpenAPI: openAPI, Log: log,
 	}
 	return api.Handler(), nil
+}
+
+// startTail follows the result streams for those who listen to them.
+func startTail(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) (completions, decisions *tail.Hub) {
+	completions = tail.NewHub(s.redis, log, lanes(cfg)...)
+	decisions = tail.NewHub(s.redis, log, event.Lane{Stream: event.Decisions})
+	life.start("tail", completions.Run, decisions.Run)
+	telemetry.Gauge(health.Registry(), "busu_stream_listeners", "Listeners to the event streams.",
+		func() float64 { return float64(completions.Listeners() + decisions.Listeners()) })
+	return completions, decisions
+}
+
+// JournalOptions are the configured ones.
+func JournalOptions(cfg config.Config, log *slog.Logger) journal.Options {
+	return journal.Options{Partitions: cfg.Streams.Partitions, MaxBytes: cfg.Journal.MaxBytes, Sync: cfg.Journal.Sync,
+		Boot: journal.BootID(), Log: log}
 }
 
 func countWorkers(r telemetry.Registerer, workers []*worker.Worker) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -106,5 +107,14 @@ func welcome(out io.Writer, cfg config.Config, s *stores, addr net.Addr) {
 	for _, note := range append(s.urls.notes, cfg.Notes...) {
 		fmt.Fprintf(out, "  note       %s\n", note)
 	}
-	fmt.Fprintf(out, "\nTry it in another terminal:\n\n  curl -s %s/complete -H 'Content-Type: application/json' \\\n    -d '{\"prompt\": \"What is the capital of France?\", \"user_id\": \"ada\"}'\n\n  .local/bin/busu demo\n\nCtrl-C stops everything.\n", base)
+	fmt.Fprintf(out, "\nTry it in another terminal:\n\n  curl -s %s/complete -H 'Content-Type: application/json' \\\n    -d '{\"prompt\": \"What is the capital of France?\", \"user_id\": \"ada\"}'\n\n  %s\n\nCtrl-C stops everything.\n", base, demoCommand(base))
+}
+
+// demoCommand is what sends traffic to this process.
+func demoCommand(base string) string {
+	command := os.Args[0] + " demo"
+	if base != "http://"+config.DefaultAddr {
+		command += " --url " + base
+	}
+	return command
 }

@@ -28,6 +28,11 @@ type Options struct {
 	Ephemeral bool
 	// AppendOnly lets an ephemeral Redis keep its data over Restart.
 	AppendOnly bool
+	// Durable makes ephemeral servers write to the disk as others do: for
+	// tests of what a crash leaves behind.
+	Durable bool
+	// AppendFsync is Redis's appendfsync: always, everysec (the default) or no.
+	AppendFsync string
 	// Tools is where fetched programs are kept; by default Dir/tools.
 	Tools string
 
@@ -81,6 +86,9 @@ func (o Options) complete() (Options, error) {
 	o.Dir = dir
 	if o.Tools == "" {
 		o.Tools = filepath.Join(dir, "tools")
+	}
+	if o.AppendFsync == "" {
+		o.AppendFsync = "everysec"
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

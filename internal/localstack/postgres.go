@@ -60,7 +60,10 @@ func (h pgHome) command(o Options, port int) *exec.Cmd {
 		"jit=off",                  // compiling costs more than these queries
 	}
 	if o.Ephemeral {
-		settings = append(settings, "fsync=off", "full_page_writes=off", "max_connections=300", "autovacuum=off")
+		settings = append(settings, "max_connections=300")
+	}
+	if o.Ephemeral && !o.Durable {
+		settings = append(settings, "fsync=off", "full_page_writes=off", "autovacuum=off")
 	}
 	args := []string{"-D", h.dataDir, "-h", "127.0.0.1", "-p", strconv.Itoa(port)}
 	for _, setting := range settings {

@@ -123,10 +123,10 @@ func redisConfig(o Options, port int, password string) string {
 	if o.Ephemeral {
 		lines = append(lines, "databases 10000")
 	}
-	if o.Ephemeral && !o.AppendOnly {
+	if o.Ephemeral && !o.AppendOnly && !o.Durable {
 		lines = append(lines, "appendonly no")
 	} else {
-		lines = append(lines, "appendonly yes", "appendfsync everysec")
+		lines = append(lines, "appendonly yes", "appendfsync "+o.AppendFsync)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

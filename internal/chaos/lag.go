@@ -1,0 +1,67 @@
+package chaos
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/busuhq/busu/internal/redisdb"
+)
+
+// lag watches how far storing falls behind while things go wrong.
+type lag struct {
+	redis  *redisdb.DB
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu     sync.Mutex
+	oldest time.Duration // that an entry of the stream was not stored for
+	unread int64         // the most entries that were neither read nor stored
+}
+
+const watchEvery = 200 * time.Millisecond
+
+func watchLag(redis *redisdb.DB) *lag {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &lag{redis: redis, cancel: cancel, done: make(chan struct{})}
+	go l.run(ctx)
+	return l
+}
+
+func (l *lag) run(ctx context.Context) {
+	defer close(l.done)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			l.look(ctx)
+		}
+	}
+}
+
+func (l *lag) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	p, err := l.redis.Pipeline(ctx, 1, time.Now())
+	if err != nil {
+		return // it is being killed
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.oldest = max(l.oldest, time.Duration(p.OldestMS*float64(time.Millisecond)))
+	l.unread = max(l.unread, p.Unread+p.Pending)
+}
+
+func (l *lag) most() (oldest time.Duration, waiting int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.oldest, l.unread
+}
+
+func (l *lag) stop() {
+	l.cancel()
+	<-l.done
+}

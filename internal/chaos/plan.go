@@ -1,0 +1,83 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// Kinds of faults.
+const (
+	FaultKill  = "kill -9" // and a start again after For
+	FaultStop  = "SIGSTOP" // and SIGCONT after For
+	FaultTerm  = "SIGTERM" // and a start again after For
+	FaultFlush = "FLUSHALL"
+)
+
+// Fault is one thing that goes wrong.
+type Fault struct {
+	After   time.Duration // the fault before
+	Kind    string
+	Targets []string // at once
+	For     time.Duration
+}
+
+func (f Fault) String() string {
+	return fmt.Sprintf("%s %s for %s", f.Kind, strings.Join(f.Targets, "+"), f.For)
+}
+
+// targets are what faults happen to, the stores more often; together lists those that also fail
+// together, as what shares a machine does.
+var (
+	targets = []string{"api-1", "api-2", "worker-1", "worker-2", "aggregator-1", "aggregator-2",
+		"redis", "redis", "redis", "postgres", "postgres"}
+	together = [][]string{{"redis", "postgres"}, {"worker-1", "worker-2"}, {"aggregator-1", "aggregator-2"},
+		{"api-1", "redis"}, {"worker-1", "redis"}, {"worker-2", "postgres"}, {"aggregator-1", "redis"},
+		{"api-2", "worker-1", "aggregator-2", "redis", "postgres"}}
+)
+
+// Plan draws faults until there are enough kills. It depends on the options
+// alone.
+func Plan(o Options) []Fault {
+	random := rand.New(rand.NewPCG(o.Seed, 0x63616f73))
+	var faults []Fault
+	for kills := 0; kills < o.Kills; {
+		f := draw(random, o)
+		if f.Kind == FaultKill {
+			f.Targets = f.Targets[:min(len(f.Targets), o.Kills-kills)]
+			kills += len(f.Targets)
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// Out of a hundred faults.
+const (
+	shareStop  = 22
+	shareTerm  = 10
+	shareFlush = 8
+	shareMany  = 15 // of the others, several at once
+)
+
+func draw(random *rand.Rand, o Options) Fault {
+	f := Fault{Kind: FaultKill, For: time.Duration(random.Int64N(int64(2 * time.Second)))}
+	f.After = min(time.Duration(random.ExpFloat64()*float64(o.Pause)), 3*o.Pause)
+	if random.IntN(100) < shareMany {
+		f.Targets = together[random.IntN(len(together))]
+	} else {
+		target := random.IntN(len(targets))
+		f.Targets = targets[target : target+1]
+	}
+	switch kind := random.IntN(100); {
+	case kind < shareStop:
+		f.Kind, f.For = FaultStop, 500*time.Millisecond+time.Duration(random.Int64N(int64(2500*time.Millisecond)))
+	case kind < shareStop+shareTerm:
+		f.Kind = FaultTerm
+	case kind < shareStop+shareTerm+shareFlush && o.Flush:
+		f.Kind, f.Targets, f.For = FaultFlush, []string{"redis"}, 0
+	}
+	f.After, f.For = f.After.Round(time.Millisecond), f.For.Round(time.Millisecond)
+	return f
+}

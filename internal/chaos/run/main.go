@@ -1,0 +1,157 @@
+// Command run kills busu's processes and stores under load, and reports
+// whether anything was lost or counted twice. See `make chaos`.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/busuhq/busu/internal/chaos"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// settings are the command line.
+type settings struct {
+	chaos.Options
+	modes string
+	out   string
+}
+
+func parse(args []string) (s settings, err error) {
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.Usage = func() { usage(flags) }
+	flags.IntVar(&s.Kills, "kills", 100, "processes and stores to kill, in each mode")
+	flags.StringVar(&s.modes, "aof", "everysec,always", "Redis's appendfsync: everysec, always, or one after the other")
+	flags.Uint64Var(&s.Seed, "seed", 1, "decides the faults and their times")
+	flags.IntVar(&s.Rate, "rate", 800, "requests per second")
+	flags.DurationVar(&s.Pause, "pause", 2*time.Second, "mean time between faults")
+	flags.DurationVar(&s.Settle, "settle", time.Minute, "the longest wait for the tail")
+	flags.BoolVar(&s.Flush, "flushall", true, "empty Redis now and then")
+	flags.BoolVar(&s.Disk, "disk", os.Geteuid() == 0, "fill a disk, too; needs root")
+	flags.StringVar(&s.Binaries, "binaries", "", "directory with api, worker and aggregator, instead of building them")
+	flags.StringVar(&s.out, "out", "", "file for the report, in Markdown; standard output without")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	if flags.NArg() > 0 || s.Kills < 1 || s.Rate < 1 || s.Pause <= 0 {
+		return s, errors.New("give at least one kill and one request per second, and no other arguments")
+	}
+	for mode := range strings.SplitSeq(s.modes, ",") {
+		if mode != "everysec" && mode != "always" {
+			return s, fmt.Errorf("-aof %s is neither everysec nor always", mode)
+		}
+	}
+	return s, nil
+}
+
+func usage(flags *flag.FlagSet) {
+	fmt.Fprint(flags.Output(), `Runs the real processes on a PostgreSQL and a Redis of its own under load, kills,
+stops and restarts them at random moments, and checks that nothing was lost or
+counted twice. Exits with 1 when something was, and keeps the logs then.
+
+Example:
+
+  go run ./internal/chaos/run -kills 100 -aof everysec -seed 7 -rate 800
+
+Flags:
+
+`)
+	flags.PrintDefaults()
+}
+
+func run(ctx context.Context, args []string) int {
+	s, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		return 2
+	}
+	s.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	violations, err := s.report(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		return 1
+	}
+	if violations > 0 {
+		fmt.Fprintln(os.Stderr, "chaos:", violations, "violations")
+		return 1
+	}
+	return 0
+}
+
+// report runs every mode and writes what came of them.
+func (s settings) report(ctx context.Context) (violations int, err error) {
+	var text bytes.Buffer
+	s.preface(ctx, &text)
+	for mode := range strings.SplitSeq(s.modes, ",") {
+		o := s.Options
+		o.Fsync = mode
+		r, err := chaos.Run(ctx, o)
+		if err != nil {
+			return 0, err
+		}
+		violations += len(r.Violations)
+		if err := r.Write(&text); err != nil {
+			return 0, err
+		}
+	}
+	if s.out == "" {
+		_, err = os.Stdout.Write(text.Bytes())
+	} else {
+		err = os.WriteFile(s.out, text.Bytes(), 0o644)
+	}
+	return violations, err
+}
+
+// preface says what was run where, and how to run it again.
+func (s settings) preface(ctx context.Context, b *bytes.Buffer) {
+	fmt.Fprintf(b, "# Reliability\n\nTwo `api`, two `worker` and two `aggregator` processes, on a PostgreSQL and a Redis that write to the disk as in\n"+
+		"production, answer requests while processes and stores are killed, stopped, restarted and emptied at random moments. At the\n"+
+		"end, what clients were told and what the provider was called for is held against the ledger and the live metrics.\n\n")
+	fmt.Fprintf(b, "Commit %s, %s, %s/%s, %d cores, %s, %s.\n\n", commit(ctx), time.Now().UTC().Format(time.DateOnly),
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
+	fmt.Fprintf(b, "To repeat it: `go run ./internal/chaos/run -kills %d -aof %s -seed %d -rate %d -pause %s -flushall=%t -disk=%t`. The seed\n"+
+		"decides the faults and their times, not how the processes run in between.\n\n",
+		s.Kills, s.modes, s.Seed, s.Rate, s.Pause, s.Flush, s.Disk)
+	fmt.Fprintf(b, "Not covered: a step of the machine's clock, and the loss of its power.\n\n")
+}
+
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// processor names the machine where that can be told.
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return "unknown processor"
+}

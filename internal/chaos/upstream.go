@@ -1,0 +1,114 @@
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// upstream is the provider: it speaks OpenAI's chat completions, takes its
+// time, fails now and then, and keeps an account of every call. It is the one
+// who is paid.
+type upstream struct {
+	server   *httptest.Server
+	inFlight atomic.Int64
+	failed   atomic.Int64
+
+	mu    sync.Mutex
+	calls map[string]int // by marker
+}
+
+func newUpstream() *upstream {
+	u := &upstream{calls: map[string]int{}}
+	u.server = httptest.NewServer(http.HandlerFunc(u.complete))
+	return u
+}
+
+func (u *upstream) url() string { return u.server.URL }
+func (u *upstream) close()      { u.server.CloseClientConnections(); u.server.Close() }
+
+// marked is how a prompt names its request.
+var marked = regexp.MustCompile(`\[([0-9a-z-]+)\]`)
+
+func (u *upstream) complete(w http.ResponseWriter, r *http.Request) {
+	u.inFlight.Add(1)
+	defer u.inFlight.Add(-1)
+	var asked struct {
+		Messages []struct{ Content string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) == 0 {
+		return // a process died while it was asking: nobody is there
+	}
+	found := marked.FindStringSubmatch(asked.Messages[len(asked.Messages)-1].Content)
+	if found == nil {
+		http.Error(w, "the prompt has no marker", http.StatusBadRequest)
+		return
+	}
+	call := u.count(found[1])
+	wait, fails := temper(found[1], call)
+	select {
+	case <-time.After(wait):
+	case <-r.Context().Done():
+		return
+	}
+	if fails {
+		u.failed.Add(1)
+		http.Error(w, `{"error": {"message": "overloaded"}}`, http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"choices": [{"message": {"content": "Answer to %s."}, "finish_reason": "stop"}], "usage": {"prompt_tokens": %d, "completion_tokens": %d}}`,
+		found[1], 20+len(found[1])%7, 5+wait.Milliseconds()%200)
+}
+
+// count notes a call, and says which of its request it is.
+func (u *upstream) count(marker string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls[marker]++
+	return u.calls[marker]
+}
+
+// called is how often each request was asked for.
+func (u *upstream) called() map[string]int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	calls := make(map[string]int, len(u.calls))
+	for marker, n := range u.calls {
+		calls[marker] = n
+	}
+	return calls
+}
+
+// The provider's temper: enough slow calls that some are in flight at every
+// moment, enough failures for fallbacks and for requests that nobody answers.
+const (
+	slowShare   = 0.06
+	failShare   = 0.02  // of first calls
+	hopeless    = 0.003 // of requests: every call fails
+	quickest    = time.Millisecond
+	quick       = 50 * time.Millisecond
+	slowest     = 3 * time.Second
+	slow        = time.Second
+	slowOnFirst = 1 // a call after it is a fallback, and quick
+)
+
+// temper decides by the marker, so that the same request meets the same fate.
+func temper(marker string, call int) (wait time.Duration, fails bool) {
+	h := fnv.New64a()
+	fmt.Fprint(h, marker)
+	random := rand.New(rand.NewPCG(h.Sum64(), 0))
+	doomed, first, isSlow := random.Float64() < hopeless, random.Float64() < failShare, random.Float64() < slowShare
+	fails = doomed || first && call == 1
+	if isSlow && call <= slowOnFirst {
+		return slow + time.Duration(random.Int64N(int64(slowest-slow))), fails
+	}
+	return quickest + time.Duration(random.Int64N(int64(quick-quickest))), fails
+}

@@ -10,6 +10,8 @@ import (
 	"github.com/busuhq/busu/internal/app"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/journal"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/redisdb"
 )
 
 type adoptCommand struct {
@@ -31,20 +33,12 @@ func (c adoptCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ledger, err := openPostgres(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
-	stream, err := openRedis(cfg)
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	log := app.NewLogger(cfg, os.Stderr)
-	a := &journal.Adopter{Dir: filepath.Join(c.Dir, "journal"), Options: app.JournalOptions(cfg, log),
-		Stream: stream, Marks: ledger, Log: log}
-	adopted, err := a.Adopt(ctx)
-	fmt.Printf("%d journals shipped, stored and removed\n", adopted)
-	return errors.Join(err, ctx.Err())
+	return withStores(ctx, cfg, func(ledger *postgres.DB, stream *redisdb.DB) error {
+		log := app.NewLogger(cfg, os.Stderr)
+		a := &journal.Adopter{Dir: filepath.Join(c.Dir, "journal"), Options: app.JournalOptions(cfg, log),
+			Stream: stream, Marks: ledger, Log: log}
+		adopted, err := a.Adopt(ctx)
+		fmt.Printf("%d journals shipped, stored and removed\n", adopted)
+		return errors.Join(err, ctx.Err())
+	})
 }

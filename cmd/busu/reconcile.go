@@ -36,27 +36,19 @@ func (c reconcileCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ledger, err := openPostgres(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
-	live, err := openRedis(cfg)
-	if err != nil {
-		return err
-	}
-	defer live.Close()
-	report, err := c.settled(ctx, ledger, live)
-	if err != nil {
-		return err
-	}
-	if err := printReport(os.Stdout, report); err != nil {
-		return err
-	}
-	if !report.Settled() {
-		return errors.New("there are differences")
-	}
-	return nil
+	return withStores(ctx, cfg, func(ledger *postgres.DB, live *redisdb.DB) error {
+		report, err := c.settled(ctx, ledger, live)
+		if err != nil {
+			return err
+		}
+		if err := printReport(os.Stdout, report); err != nil {
+			return err
+		}
+		if !report.Settled() {
+			return errors.New("there are differences")
+		}
+		return nil
+	})
 }
 
 // settled compares until nothing differs or the wait is over.

@@ -10,6 +10,20 @@ import (
 	"github.com/busuhq/busu/internal/redisdb"
 )
 
+// withStores does something with both stores.
+func withStores(ctx context.Context, cfg config.Config, do func(*postgres.DB, *redisdb.DB) error) error {
+	ledger, err := openPostgres(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	stream, err := openRedis(cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(ledger, stream), stream.Close())
+}
+
 // openPostgres connects to DATABASE_URL, or to the private PostgreSQL of the
 // busu up that runs on the state directory.
 func openPostgres(ctx context.Context, cfg config.Config) (*postgres.DB, error) {

@@ -177,13 +177,16 @@ func (c *Consumer) join(ctx context.Context) error {
 	return nil
 }
 
-// lost notices that the group is gone, so that the next Read makes it again.
+// lost notices what an error may mean. An answer that did not arrive may have
+// handed out entries: they are pending under our name, and come first again.
+// When the group is gone, the next Read makes it.
 func (c *Consumer) lost(err error) error {
 	if err == nil {
 		return nil
 	}
+	c.own = "0"
 	if strings.HasPrefix(err.Error(), "NOGROUP") {
-		c.ready, c.own = false, "0"
+		c.ready = false
 	}
 	return fmt.Errorf("read %s: %w", StreamKey(c.lane), err)
 }

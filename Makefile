@@ -38,7 +38,7 @@ check: ## formatting, vet, staticcheck, tidy modules
 fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
 	@for pair in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | while read f; do \
 		grep -o '^func Fuzz[A-Za-z0-9]*' $$f | sed "s|^func |$$(dirname $$f):|"; done); do \
-		$(GO) test ./$${pair%%:*} -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime $${FUZZTIME:-30s} || exit 1; \
+		$(GO) test ./$${pair%%:*} -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 20x || exit 1; \
 	done
 
 chaos: ## kill processes and stores under load, a hundred times for each way Redis can write, and report (about 10 minutes)

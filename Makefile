@@ -29,7 +29,7 @@ test: ## run all tests against a real PostgreSQL and Redis, which it brings alon
 	$(GO) run ./internal/storetest/withstores -- $(GO) test $(RACE) -timeout 10m ./...
 
 check: ## formatting, vet, staticcheck, tidy modules
-	@unformatted=$$(gofmt -l cmd internal schema); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal schema examples bench); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
 	$(GO) mod tidy -diff

@@ -15,12 +15,13 @@ import (
 // trimScript removes entries that persist has acknowledged and that are older
 // than the horizon, and writes down the id of the last one removed: a reader
 // that stands there or behind has missed nothing. What persist has not
-// acknowledged stays, whatever its age. The aggregator's position holds
-// entries back too, while there is memory for it.
+// acknowledged stays, whatever its age. The aggregator's position and other
+// groups hold entries back too, while there is memory for it.
 //
 //	KEYS    stream, its trimmed id, the aggregator's position
 //	ARGV[1] group, ARGV[2] horizon in Unix milliseconds
-//	ARGV[3] 1 to wait for the aggregator, else 0
+//	ARGV[3] 1 to wait for the aggregator and the groups that follow, else 0
+//	ARGV[4] … names of other groups
 //	returns the number of removed entries; 0 without the stream or the group
 var trimScript = redis.NewScript(`
 local function before(a, b)

@@ -165,7 +165,9 @@ func Decode(body []byte) (Fact, error) {
 	default:
 		return nil, refusal("event", fmt.Errorf("type %q is not known", kind))
 	}
-	if err := json.Unmarshal(body, f); err != nil {
+	if c, ok := scanCompletion(body); ok && kind == TypeCompletionRecorded {
+		f = c
+	} else if err := json.Unmarshal(body, f); err != nil {
 		return nil, refusal(kind, err)
 	}
 	if err := f.Validate(); err != nil {

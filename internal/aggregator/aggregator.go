@@ -23,7 +23,8 @@ import (
 // Feed reads a lane's stream in order.
 type Feed interface {
 	// Tail returns up to count entries behind a position, or none after
-	// waiting a moment. The empty position is the beginning.
+	// waiting a moment; fewer than count are all that there are. The empty
+	// position is the beginning.
 	Tail(ctx context.Context, lane event.Lane, after string, count int) ([]event.Entry, error)
 	// Gap gives the position behind entries that were removed before they
 	// could be read from a position on, or "" when none were.
@@ -44,6 +45,8 @@ type State interface {
 // Ledger knows all facts that are stored for good.
 type Ledger interface {
 	Rebuild(ctx context.Context, partition int, now time.Time) (rollup.Checkpoint, error)
+	// Stored gives the seqs of a partition that are stored, by journal.
+	Stored(ctx context.Context, partition int) (map[string]event.Ranges, error)
 }
 
 // Aggregator folds one partition.
@@ -63,6 +66,9 @@ type Aggregator struct {
 	seqs     map[string]event.Ranges // what was folded, by journal
 	moved    map[string]event.Ranges // of seqs, what changed since the last save
 	dirty    bool                    // the position changed since the last save
+
+	owed   map[string]event.Ranges // is stored, and must be folded once the end is reached; nil: nothing to compare
+	missed bool                    // the stream has not brought what is stored: begin with the ledger
 }
 
 const (
@@ -98,6 +104,8 @@ func (a *Aggregator) pause(ctx context.Context) {
 // something fails. What was folded since the last save is dropped then, and
 // folded again later.
 func (a *Aggregator) own(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer a.drop()
 	got, err := a.State.Lease(ctx, a.Partition, a.Owner)
 	if err != nil {
@@ -110,9 +118,9 @@ func (a *Aggregator) own(ctx context.Context) error {
 	if err := a.load(ctx); err != nil {
 		return err
 	}
-	leased, saved := time.Now(), time.Now()
+	leased, saved, stored := time.Now(), time.Now(), a.askLedger(ctx)
 	for ctx.Err() == nil {
-		if err := a.fold(ctx); err != nil {
+		if err := a.follow(ctx, stored); err != nil {
 			return err
 		}
 		now := time.Now()
@@ -170,15 +178,19 @@ func (a *Aggregator) load(ctx context.Context) error {
 	if err != nil && !a.None(err) {
 		return err
 	}
+	if a.missed {
+		c.Position = "" // as if nothing had been saved
+	}
 	behind, gapErr := a.Feed.Gap(ctx, a.lane(), c.Position)
 	if gapErr != nil {
 		return gapErr
 	}
-	if err != nil || behind != "" {
+	if err != nil || behind != "" || a.missed {
 		if c, err = a.rebuild(ctx, behind); err != nil {
 			return err
 		}
 	}
+	a.missed = false
 	a.adopt(c)
 	return nil
 }
@@ -207,7 +219,7 @@ func (a *Aggregator) adopt(c rollup.Checkpoint) {
 	for _, cell := range c.Cells {
 		a.books.Of(cell.Project).Restore(cell.Key, *cell.Cell)
 	}
-	a.position, a.seqs, a.dirty = c.Position, c.Seqs, false
+	a.position, a.seqs, a.dirty, a.owed = c.Position, c.Seqs, false, nil
 	if a.seqs == nil {
 		a.seqs = map[string]event.Ranges{}
 	}
@@ -218,11 +230,12 @@ func (a *Aggregator) lane() event.Lane {
 	return event.Lane{Stream: event.Completions, Partition: a.Partition}
 }
 
-// fold takes the next entries, if there are any.
-func (a *Aggregator) fold(ctx context.Context) error {
+// fold takes the next entries, if there are any, and reports whether those
+// were all that there are.
+func (a *Aggregator) fold(ctx context.Context) (isEnd bool, err error) {
 	entries, err := a.Feed.Tail(ctx, a.lane(), a.position, tailCount)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var fresh []*event.CompletionRecorded
 	for _, e := range entries {
@@ -238,7 +251,7 @@ func (a *Aggregator) fold(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.books.Fold(fresh)
-	return nil
+	return len(entries) < tailCount, nil
 }
 
 // isNew marks a fact's seq as folded, and reports whether it was not before.

@@ -29,7 +29,12 @@ func TestMain(m *testing.M) {
 
 func open(t *testing.T) *redisdb.DB {
 	t.Helper()
-	db, err := redisdb.Open(storetest.Redis(t))
+	return openURL(t, storetest.Redis(t))
+}
+
+func openURL(t *testing.T, url string) *redisdb.DB {
+	t.Helper()
+	db, err := redisdb.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,11 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/rollup"
 )
 
 // completionColumns are the columns of completions that a fact fills, in the
-// order of completionRow.
+// order of copyBuffer.completion.
 var completionColumns = []string{
 	"id", "at", "project", "key_id", "user_id", "session_id", "caller_id", "metadata",
 	"strategy", "experiments", "holdout", "planned_model", "propensity", "snapshot",
@@ -24,42 +23,6 @@ var completionColumns = []string{
 	"price_version", "unpriced", "estimated",
 	"latency_us", "ttft_us", "overhead_us", "latency_bin", "ttft_bin", "overhead_bin",
 	"journal", "partition", "seq",
-}
-
-func completionRow(c *event.CompletionRecorded) []any {
-	return []any{
-		c.ID, c.At, c.Project, text(c.KeyID), text(c.UserID), text(c.SessionID), text(c.CallerID), object(c.Metadata),
-		c.Strategy, list(c.Experiments), c.Holdout, c.PlannedModel, c.Propensity, c.Snapshot,
-		c.Complexity, text(c.Confidence), text(c.Reason), list(c.Candidates),
-		text(c.Provider), text(c.Model), c.Status, text(c.ErrorKind), text(c.FinishReason), c.Fallbacks, c.Degraded, c.Cache,
-		c.TokensIn, c.TokensInCached, c.TokensOut, c.TokensReasoning,
-		c.CostNanos, c.OriginCostNanos, c.BaselineCostNanos, c.BaselineModel,
-		text(c.PriceVersion), c.Unpriced, c.Estimated,
-		c.LatencyUS, c.TTFTUS, c.OverheadUS, rollup.Bin(c.LatencyUS), rollup.Bin(c.TTFTUS), rollup.Bin(c.OverheadUS),
-		c.Journal, c.Partition, c.Seq,
-	}
-}
-
-// text is NULL when it is empty, so that "no user" needs no special value.
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func object(m map[string]string) any {
-	if len(m) == 0 {
-		return nil
-	}
-	return m
-}
-
-func list[T any](items []T) any {
-	if len(items) == 0 {
-		return nil
-	}
-	return items
 }
 
 // Persist stores facts, adds the new ones to the rollups and marks the seqs of
@@ -99,15 +62,30 @@ func onlyAdded(facts []*event.CompletionRecorded, added []uuid.UUID) []*event.Co
 	return fresh
 }
 
-// insertCompletions copies into a staging table of the session first: COPY is
-// the fastest way in, and cannot skip what is there already.
+// insertCompletions copies straight into the table, which cannot skip what is
+// there already. That is rare: only where it happens, the facts take the way
+// over a staging table.
 func insertCompletions(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
+	err := pgx.BeginFunc(ctx, tx, func(inner pgx.Tx) error { return copyCompletions(ctx, inner, "completions", facts) })
+	if err == nil {
+		added := make([]uuid.UUID, len(facts))
+		for i, f := range facts {
+			added[i] = f.ID
+		}
+		return added, nil
+	}
+	if !isDuplicate(err) {
+		return nil, err
+	}
+	return insertMissing(ctx, tx, facts)
+}
+
+func insertMissing(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
 	if _, err := tx.Exec(ctx, `CREATE TEMP TABLE IF NOT EXISTS completions_stage
 		(LIKE completions INCLUDING DEFAULTS) ON COMMIT DELETE ROWS`); err != nil {
 		return nil, err
 	}
-	rows := pgx.CopyFromSlice(len(facts), func(i int) ([]any, error) { return completionRow(facts[i]), nil })
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "completions_stage"}, completionColumns, rows); err != nil {
+	if err := copyCompletions(ctx, tx, "pg_temp.completions_stage", facts); err != nil {
 		return nil, err
 	}
 	columns := strings.Join(completionColumns, ", ")
@@ -117,4 +95,10 @@ func insertCompletions(ctx context.Context, tx pgx.Tx, facts []*event.Completion
 		return nil, err
 	}
 	return pgx.CollectRows(added, pgx.RowTo[uuid.UUID])
+}
+
+// InsertCompletions stores facts in a transaction of the caller's, without
+// what Persist adds to them: for bench, which measures what that costs.
+func InsertCompletions(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
+	return insertCompletions(ctx, tx, facts)
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -22,14 +21,7 @@ func addRollups(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorde
 		byPartition[f.Partition] = append(byPartition[f.Partition], f)
 	}
 	for _, partition := range slices.Sorted(keysOf(byPartition)) {
-		rows := rollupColumns{partition: partition}
-		sums := rollup.Sum(byPartition[partition], time.Minute)
-		for _, slot := range slices.SortedFunc(keysOf(sums), compareSlots) {
-			if err := rows.add(slot, sums[slot]); err != nil {
-				return err
-			}
-		}
-		if err := rows.upsert(ctx, tx); err != nil {
+		if err := addPartition(ctx, tx, partition, rollup.Sum(byPartition[partition], time.Minute)); err != nil {
 			return err
 		}
 	}
@@ -57,55 +49,114 @@ type rollupColumns struct {
 	projects, kinds, names                                []string
 	minutes                                               []time.Time
 	requests, errors, cost, baseline, tokensIn, tokensOut []int64
-	latency, ttft, overhead                               []string
+	latency, ttft, overhead                               [][]byte
 }
 
-func (r *rollupColumns) add(s rollup.Slot, c *rollup.Cell) error {
+// key adds the key of a row only.
+func (r *rollupColumns) key(s rollup.Slot) {
 	r.projects, r.kinds, r.names = append(r.projects, s.Project), append(r.kinds, s.Dim.Kind), append(r.names, s.Dim.Name)
 	r.minutes = append(r.minutes, time.Unix(s.Start, 0))
+}
+
+// values adds the counters of a row.
+func (r *rollupColumns) values(c *rollup.Cell) {
 	r.requests, r.errors = append(r.requests, c.Requests), append(r.errors, c.Errors)
 	r.cost, r.baseline = append(r.cost, c.CostNanos), append(r.baseline, c.BaselineNanos)
 	r.tokensIn, r.tokensOut = append(r.tokensIn, c.TokensIn), append(r.tokensOut, c.TokensOut)
 	for _, s := range []struct {
 		sketch rollup.Sketch
-		column *[]string
+		column *[][]byte
 	}{{c.Latency, &r.latency}, {c.TTFT, &r.ttft}, {c.Overhead, &r.overhead}} {
-		text, err := sketchText(s.sketch)
-		if err != nil {
+		*s.column = append(*s.column, s.sketch.AppendPacked([]byte{}))
+	}
+}
+
+// packed lets a sketch be a bytea.
+type packed struct{ to *rollup.Sketch }
+
+// ScanBytes is for pgx.
+func (p packed) ScanBytes(v []byte) (err error) {
+	*p.to, err = rollup.ParsePacked(v)
+	return err
+}
+
+// addPartition reads the rows of sums, adds them up here, and writes them back: adding
+// sketches in SQL costs ten times as much, and all of it under the lock.
+func addPartition(ctx context.Context, tx pgx.Tx, partition int, sums map[rollup.Slot]*rollup.Cell) error {
+	slots := slices.SortedFunc(keysOf(sums), compareSlots)
+	keys := rollupColumns{partition: partition}
+	for _, slot := range slots {
+		keys.key(slot)
+	}
+	found, err := keys.lock(ctx, tx, sums)
+	if err != nil {
+		return err
+	}
+	if found < len(slots) { // a new minute: make its rows, then they can be locked
+		if err := keys.make(ctx, tx); err != nil {
 			return err
 		}
-		*s.column = append(*s.column, text)
+		return addPartition(ctx, tx, partition, sums)
 	}
-	return nil
+	for _, slot := range slots {
+		keys.values(sums[slot])
+	}
+	return keys.update(ctx, tx)
 }
 
-func sketchText(s rollup.Sketch) (string, error) {
-	if len(s) == 0 {
-		return "{}", nil
-	}
-	b, err := json.Marshal(s)
-	return string(b), err
-}
+const rollupKeys = `unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS new (project, minute, kind, name)`
 
-func (r *rollupColumns) upsert(ctx context.Context, tx pgx.Tx) error {
+func (r *rollupColumns) make(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO rollups AS old (project, partition, minute, kind, name, requests, errors,
+		INSERT INTO rollups (project, partition, minute, kind, name, requests, errors,
 			cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead)
-		SELECT project, $1, minute, kind, name, requests, errors,
-			cost, baseline, tokens_in, tokens_out, latency::jsonb, ttft::jsonb, overhead::jsonb
+		SELECT project, $1, minute, kind, name, 0, 0, 0, 0, 0, 0, '', '', ''
+		FROM `+rollupKeys+` ON CONFLICT DO NOTHING`, r.partition, r.projects, r.minutes, r.kinds, r.names)
+	return err
+}
+
+// lock locks rows in their order and, when all are there, adds them to sums.
+func (r *rollupColumns) lock(ctx context.Context, tx pgx.Tx, sums map[rollup.Slot]*rollup.Cell) (int, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT project, extract(epoch FROM minute)::bigint, kind, name, requests, errors, cost_nanos,
+		       baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead
+		FROM rollups JOIN `+rollupKeys+` USING (project, minute, kind, name)
+		WHERE partition = $1 ORDER BY project, minute, kind, name FOR UPDATE OF rollups`,
+		r.partition, r.projects, r.minutes, r.kinds, r.names)
+	if err != nil {
+		return 0, err
+	}
+	type stored struct {
+		slot rollup.Slot
+		cell rollup.Cell
+	}
+	var all []stored
+	for rows.Next() {
+		var s stored
+		c := &s.cell
+		if err := rows.Scan(&s.slot.Project, &s.slot.Start, &s.slot.Dim.Kind, &s.slot.Dim.Name, &c.Requests, &c.Errors, &c.CostNanos,
+			&c.BaselineNanos, &c.TokensIn, &c.TokensOut, packed{&c.Latency}, packed{&c.TTFT}, packed{&c.Overhead}); err != nil {
+			return 0, err
+		}
+		all = append(all, s)
+	}
+	if len(all) == len(sums) {
+		for _, s := range all {
+			sums[s.slot].Add(s.cell)
+		}
+	}
+	return len(all), rows.Err()
+}
+
+func (r *rollupColumns) update(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE rollups AS old SET requests = new.requests, errors = new.errors, cost_nanos = cost,
+			baseline_cost_nanos = baseline, tokens_in = new.tokens_in, tokens_out = new.tokens_out,
+			latency = new.latency, ttft = new.ttft, overhead = new.overhead
 		FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::text[])
+			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[])
 			AS new (project, minute, kind, name, requests, errors, cost, baseline, tokens_in, tokens_out, latency, ttft, overhead)
-		ON CONFLICT (project, partition, minute, kind, name) DO UPDATE SET
-			requests = old.requests + excluded.requests,
-			errors = old.errors + excluded.errors,
-			cost_nanos = old.cost_nanos + excluded.cost_nanos,
-			baseline_cost_nanos = old.baseline_cost_nanos + excluded.baseline_cost_nanos,
-			tokens_in = old.tokens_in + excluded.tokens_in,
-			tokens_out = old.tokens_out + excluded.tokens_out,
-			latency = sketch_add(old.latency, excluded.latency),
-			ttft = sketch_add(old.ttft, excluded.ttft),
-			overhead = sketch_add(old.overhead, excluded.overhead)`,
+		WHERE (old.project, old.partition, old.minute, old.kind, old.name) = (new.project, $1, new.minute, new.kind, new.name)`,
 		r.partition, r.projects, r.minutes, r.kinds, r.names, r.requests, r.errors,
 		r.cost, r.baseline, r.tokensIn, r.tokensOut, r.latency, r.ttft, r.overhead)
 	return err
@@ -160,17 +211,36 @@ func (r *rebuilding) checkpoint() rollup.Checkpoint {
 }
 
 func (r *rebuilding) readSeqs(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, `SELECT journal, persisted::text FROM journal_marks WHERE stream = $1 AND partition = $2`,
-		event.Completions.String(), r.partition)
+	rows, err := tx.Query(ctx, storedSeqs, event.Completions.String(), r.partition)
 	if err != nil {
 		return err
 	}
+	return collectSeqs(rows, r.seqs)
+}
+
+const storedSeqs = `SELECT journal, persisted::text FROM journal_marks WHERE stream = $1 AND partition = $2`
+
+func collectSeqs(rows pgx.Rows, into map[string]event.Ranges) error {
 	var journal, text string
-	_, err = pgx.ForEachRow(rows, []any{&journal, &text}, func() (err error) {
-		r.seqs[journal], err = event.ParseRanges(text)
+	_, err := pgx.ForEachRow(rows, []any{&journal, &text}, func() (err error) {
+		into[journal], err = event.ParseRanges(text)
 		return err
 	})
 	return err
+}
+
+// Stored gives the seqs of a partition's completions that are stored, by
+// journal.
+func (db *DB) Stored(ctx context.Context, partition int) (map[string]event.Ranges, error) {
+	seqs := map[string]event.Ranges{}
+	rows, err := db.pool.Query(ctx, storedSeqs, event.Completions.String(), partition)
+	if err == nil {
+		err = collectSeqs(rows, seqs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what is stored of partition %d: %w", partition, err)
+	}
+	return seqs, nil
 }
 
 func (r *rebuilding) readTotals(ctx context.Context, tx pgx.Tx) error {
@@ -229,7 +299,7 @@ func (r *rebuilding) readMinutes(ctx context.Context, tx pgx.Tx) error {
 		var s rollup.Slot
 		var c rollup.Cell
 		if err := rows.Scan(&s.Project, &s.Start, &s.Dim.Kind, &s.Dim.Name, &c.Requests, &c.Errors, &c.CostNanos,
-			&c.BaselineNanos, &c.TokensIn, &c.TokensOut, &c.Latency, &c.TTFT, &c.Overhead); err != nil {
+			&c.BaselineNanos, &c.TokensIn, &c.TokensOut, packed{&c.Latency}, packed{&c.TTFT}, packed{&c.Overhead}); err != nil {
 			return err
 		}
 		r.spread(ws, s, c)

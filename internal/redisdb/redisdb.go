@@ -34,7 +34,7 @@ func Open(url string) (*DB, error) {
 	o.ReadTimeout = 2 * time.Second
 	o.WriteTimeout = 2 * time.Second
 	waiting := *o
-	waiting.ReadTimeout = blockFor + 2*time.Second
+	waiting.ReadTimeout = blockWithin
 	waiting.PoolSize = mostWaiting
 	return &DB{rdb: redis.NewClient(o), blocking: redis.NewClient(&waiting)}, nil
 }

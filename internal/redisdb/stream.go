@@ -20,6 +20,10 @@ const eventField = "event"
 // context has ended.
 const blockFor = 200 * time.Millisecond
 
+// blockWithin bounds the wait for their answer. It has to come by the context:
+// for reads that wait, the client library has a timeout of its own, 10 seconds.
+const blockWithin = blockFor + 2*time.Second
+
 // Append adds entries to their streams, in order, in one round trip.
 func (db *DB) Append(ctx context.Context, entries []event.Entry) error {
 	pipe := db.rdb.Pipeline()
@@ -38,6 +42,8 @@ func (db *DB) Tail(ctx context.Context, lane event.Lane, after string, count int
 	if after == "" {
 		after = "0"
 	}
+	ctx, cancel := context.WithTimeout(ctx, blockWithin)
+	defer cancel()
 	streams, err := db.blocking.XRead(ctx, &redis.XReadArgs{
 		Streams: []string{StreamKey(lane), after}, Count: int64(count), Block: blockFor}).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -123,6 +129,8 @@ func (c *Consumer) passOwn(entries []event.Entry) []event.Entry {
 }
 
 func (c *Consumer) read(ctx context.Context, from string, block time.Duration) ([]event.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, blockWithin)
+	defer cancel()
 	streams, err := c.db.blocking.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: persistGroup, Consumer: c.name, Streams: []string{StreamKey(c.lane), from},
 		Count: readCount, Block: block}).Result()

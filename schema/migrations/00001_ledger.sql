@@ -105,8 +105,9 @@ CREATE TABLE journals (
 -- Minute by minute, what live metrics and history are made of: written in the
 -- transaction that stores the rows, so that both always agree. One row per
 -- name of a dimension (all, strategy, model, provider, confidence, cache,
--- error). A sketch maps a bin of duration to how many fell into it; bin i ends
--- at (1.01/0.99)^i microseconds.
+-- error). A sketch counts durations by bins; bin i ends at (1.01/0.99)^i
+-- microseconds. It is packed: for each bin in order, its distance from the one
+-- before and its count, as unsigned varints.
 CREATE TABLE rollups (
     project             text        NOT NULL,
     partition           int         NOT NULL,
@@ -119,26 +120,15 @@ CREATE TABLE rollups (
     baseline_cost_nanos bigint      NOT NULL,
     tokens_in           bigint      NOT NULL,
     tokens_out          bigint      NOT NULL,
-    latency             jsonb       NOT NULL,
-    ttft                jsonb       NOT NULL,
-    overhead            jsonb       NOT NULL,
+    latency             bytea       NOT NULL,
+    ttft                bytea       NOT NULL,
+    overhead            bytea       NOT NULL,
     PRIMARY KEY (project, partition, minute, kind, name)
 );
 CREATE INDEX rollups_by_time ON rollups (minute);
 
--- +goose StatementBegin
-CREATE FUNCTION sketch_add(a jsonb, b jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT coalesce(jsonb_object_agg(bin, n), '{}')
-    FROM (SELECT bin, sum(n::bigint) AS n
-          FROM (SELECT * FROM jsonb_each_text(a) UNION ALL SELECT * FROM jsonb_each_text(b)) AS both_sketches (bin, n)
-          GROUP BY bin) AS summed
-$$;
--- +goose StatementEnd
-
 -- +goose Down
 DROP TABLE rollups;
-DROP FUNCTION sketch_add(jsonb, jsonb);
 DROP TABLE journals;
 DROP TABLE journal_marks;
 DROP VIEW requests;

@@ -1,0 +1,68 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// machine is where the figures come from.
+type machine struct {
+	Cores    int    `json:"cores"`
+	CPU      string `json:"cpu"`
+	Memory   string `json:"memory"`
+	Kernel   string `json:"kernel"`
+	Go       string `json:"go"`
+	Redis    string `json:"redis"`
+	Postgres string `json:"postgres"`
+	Load     string `json:"load"` // averages over 1, 5 and 15 minutes before the run
+	Commit   string `json:"commit"`
+}
+
+func describeMachine(ctx context.Context) *machine {
+	m := &machine{Cores: runtime.NumCPU(), Go: runtime.Version()}
+	m.CPU = procField("/proc/cpuinfo", "model name")
+	kilobytes, _ := strconv.Atoi(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"))
+	m.Memory = fmt.Sprintf("%.0f GiB", float64(kilobytes)/(1<<20))
+	m.Kernel = strings.TrimSpace(read("/proc/sys/kernel/osrelease"))
+	if averages := strings.Fields(read("/proc/loadavg")); len(averages) >= 3 {
+		m.Load = strings.Join(averages[:3], " ")
+	}
+	m.Commit = git(ctx, "rev-parse", "--short=12", "HEAD")
+	if m.Commit != "" && git(ctx, "status", "--porcelain") != "" {
+		m.Commit += " with changes"
+	}
+	return m
+}
+
+func (m *machine) askStores(ctx context.Context, s *stores) (err error) {
+	if m.Redis, err = s.askRedis(ctx, "Server", "redis_version"); err != nil {
+		return err
+	}
+	return s.pool.QueryRow(ctx, "SHOW server_version").Scan(&m.Postgres)
+}
+
+// read is empty where there is no such file.
+func read(path string) string {
+	text, _ := os.ReadFile(path)
+	return string(text)
+}
+
+func procField(path, name string) string {
+	for line := range strings.Lines(read(path)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// git is empty outside of a repository.
+func git(ctx context.Context, args ...string) string {
+	out, _ := exec.CommandContext(ctx, "git", args...).Output()
+	return strings.TrimSpace(string(out))
+}

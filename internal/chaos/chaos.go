@@ -18,7 +18,7 @@ import (
 // processes run between them, nobody decides.
 type Options struct {
 	Kills    int           // with SIGKILL, of processes and stores together
-	Seed     uint64        //
+	Seed     uint64        // decides the faults and when they come
 	Rate     int           // requests per second
 	Fsync    string        // Redis's appendfsync: everysec or always
 	Pause    time.Duration // mean time between faults

@@ -14,7 +14,7 @@ import (
 // is not somebody's bad luck; CHAOS_SEED tries another.
 func TestNothingIsLostAndNothingCountedTwice(t *testing.T) {
 	t.Parallel()
-	o := short(seed(t))
+	o := shortRun(seed(t))
 	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	t.Logf("seed %d", o.Seed)
 	r, err := Run(t.Context(), o)
@@ -34,8 +34,8 @@ func TestNothingIsLostAndNothingCountedTwice(t *testing.T) {
 
 const testSeed = 14
 
-func short(seed uint64) Options {
-	return Options{Kills: 10, Seed: seed, Rate: 150, Fsync: "everysec", Pause: 800 * time.Millisecond, Flush: true,
+func shortRun(seed uint64) Options {
+	return Options{Kills: 12, Seed: seed, Rate: 150, Fsync: "everysec", Pause: 800 * time.Millisecond, Flush: true,
 		Settle: 45 * time.Second}
 }
 
@@ -68,7 +68,7 @@ func TestPlan(t *testing.T) {
 			if f.Kind == FaultFlush && !o.Flush {
 				t.Errorf("seed %d: %s without leave", s, f)
 			}
-			if f.After > 3*o.Pause || f.For > 3*time.Second {
+			if f.After > max(3*o.Pause, calm) || f.For > 3*time.Second {
 				t.Errorf("seed %d: %s after %s takes too long", s, f, f.After)
 			}
 		}
@@ -82,7 +82,7 @@ func TestPlan(t *testing.T) {
 func TestShortPlanHitsEverything(t *testing.T) {
 	t.Parallel()
 	hit := map[string]bool{}
-	for _, f := range Plan(short(testSeed)) {
+	for _, f := range Plan(shortRun(testSeed)) {
 		for _, target := range f.Targets {
 			job, _, _ := strings.Cut(target, "-")
 			hit[job] = hit[job] || f.Kind == FaultKill

@@ -42,15 +42,31 @@ var (
 func Plan(o Options) []Fault {
 	random := rand.New(rand.NewPCG(o.Seed, 0x63616f73))
 	var faults []Fault
-	for kills := 0; kills < o.Kills; {
+	end := finale(o)
+	drawn := o.Kills - len(end[1].Targets)
+	for kills := 0; kills < drawn; {
 		f := draw(random, o)
 		if f.Kind == FaultKill {
-			f.Targets = f.Targets[:min(len(f.Targets), o.Kills-kills)]
+			f.Targets = f.Targets[:min(len(f.Targets), drawn-kills)]
 			kills += len(f.Targets)
 		}
 		faults = append(faults, f)
 	}
-	return faults
+	return append(faults, end...)
+}
+
+// calm is how long it takes until everybody is back from all other faults.
+const calm = 4 * time.Second
+
+// finale comes last: workers die with facts in hand that cannot be stored yet.
+// An API that restarts would ship those again, and hide a worker that
+// acknowledges too early.
+func finale(o Options) []Fault {
+	workers := []string{"worker-1", "worker-2"}
+	return []Fault{
+		{After: calm, Kind: FaultStop, Targets: []string{"postgres"}, For: 2 * time.Second},
+		{After: time.Second, Kind: FaultKill, Targets: workers[:min(len(workers), o.Kills)], For: 500 * time.Millisecond},
+	}
 }
 
 // Out of a hundred faults.

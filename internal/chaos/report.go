@@ -80,7 +80,7 @@ func (r *Report) Write(w io.Writer) error {
 		if !c.Holds {
 			holds = "**does not hold**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.What, strings.ReplaceAll(c.Result, "\n", " "), holds)
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.What, short(c.Result), holds)
 	}
 	if r.Disk != "" {
 		fmt.Fprintf(&b, "\nFull disk: %s.\n", r.Disk)
@@ -89,7 +89,7 @@ func (r *Report) Write(w io.Writer) error {
 		if i == 0 {
 			b.WriteString("\nViolations:\n\n")
 		}
-		fmt.Fprintf(&b, "- %s\n", strings.ReplaceAll(v, "\n", " "))
+		fmt.Fprintf(&b, "- %s\n", short(v))
 	}
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
@@ -146,4 +146,14 @@ func (r *Report) writeCounts(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %v |\n", line.what, line.value)
 	}
 	b.WriteString("\n")
+}
+
+// short is a text that fits into a table; the log has all of it.
+func short(text string) string {
+	const enough = 600
+	text = strings.ReplaceAll(text, "\n", " ")
+	if len(text) > enough {
+		text = strings.ToValidUTF8(text[:enough], "") + "…"
+	}
+	return text
 }

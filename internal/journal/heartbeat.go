@@ -26,3 +26,14 @@ func (j *Journal) Heartbeat(now time.Time) event.Heartbeat {
 	}
 	return b
 }
+
+// closing are the last heartbeats of ids that were given up: their requests
+// under way became facts of this journal. They say nothing of seqs: what was
+// announced stays announced.
+func (j *Journal) closing(now time.Time) []event.Heartbeat {
+	var beats []event.Heartbeat
+	for _, id := range j.former {
+		beats = append(beats, event.Heartbeat{Journal: id, At: now.UTC(), RecordedUntil: now.UTC()})
+	}
+	return beats
+}

@@ -76,6 +76,8 @@ type Journal struct {
 	done  chan struct{} // ends the background sync
 	idle  chan struct{} // closed when it has ended
 
+	former []string // ids of before that were found at Open
+
 	mu       sync.Mutex
 	id       string
 	next     map[event.Lane]int64 // seq of the next fact

@@ -91,6 +91,11 @@ func (j *Journal) load() error {
 	if err := j.continueAfter(last); err != nil {
 		return err
 	}
+	for _, id := range j.journals() {
+		if id != j.id {
+			j.former = append(j.former, id)
+		}
+	}
 	return j.settle(unsettled)
 }
 

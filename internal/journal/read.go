@@ -105,6 +105,10 @@ func (s *segment) parse(b []byte, whole bool, limit int) (facts []Shipment, pass
 func (j *Journal) Journals() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.journals()
+}
+
+func (j *Journal) journals() []string {
 	var ids []string
 	for _, s := range j.segments {
 		if s.journal != "" && (len(ids) == 0 || ids[len(ids)-1] != s.journal) {

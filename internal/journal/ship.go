@@ -42,6 +42,7 @@ type Shipper struct {
 	shipped atomic.Int64
 	failing atomic.Bool
 	forgot  atomic.Bool // the stream has lost what it was given
+	closed  atomic.Bool // the ids that were given up have had their last heartbeat
 
 	mu   sync.Mutex
 	came map[origin]int64 // the last seq that the stream was given by this process
@@ -213,6 +214,7 @@ func (s *Shipper) append(ctx context.Context, runs []event.Run) error {
 func (s *Shipper) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shipTimeout)
 	defer cancel()
+	s.closeOthers(ctx)
 	b := s.Journal.Heartbeat(time.Now())
 	given := map[event.Lane]int64{} // before the notes are read: what comes meanwhile is no loss
 	s.mu.Lock()
@@ -232,6 +234,19 @@ func (s *Shipper) beat(ctx context.Context) {
 			s.forgot.Store(true)
 		}
 	}
+}
+
+// closeOthers sends, once, the last heartbeats of ids that were given up.
+func (s *Shipper) closeOthers(ctx context.Context) {
+	if s.closed.Load() {
+		return
+	}
+	for _, b := range s.Journal.closing(time.Now()) {
+		if _, err := s.Stream.Beat(ctx, b, nil); err != nil {
+			return // the next heartbeat tries again
+		}
+	}
+	s.closed.Store(true)
 }
 
 // marks are persisted seqs by journal.

@@ -20,7 +20,7 @@ func (db *DB) KeepHeartbeats(ctx context.Context, beats []event.Heartbeat) error
 		batch.Queue(`
 			INSERT INTO journals (id, heartbeat_at, recorded_until, open_intents, seqs) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at,
-				recorded_until = excluded.recorded_until, open_intents = excluded.open_intents, seqs = excluded.seqs
+				recorded_until = excluded.recorded_until, open_intents = excluded.open_intents, seqs = journals.seqs || coalesce(nullif(excluded.seqs, 'null'), '{}')
 			WHERE journals.heartbeat_at < excluded.heartbeat_at`,
 			b.Journal, b.At, b.RecordedUntil, b.OpenIntents, b.Seqs)
 	}

@@ -6,6 +6,7 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/busuhq/busu/internal/event"
@@ -24,12 +25,22 @@ func NewLedger() Ledger {
 	return Ledger{Heartbeats: map[string]event.Heartbeat{}, Lanes: map[LaneKey]*Lane{}, Projects: map[string]*Project{}}
 }
 
-// Hear takes heartbeats, of each journal the latest.
+// Hear takes heartbeats, of each journal the latest. What was announced once
+// stays announced.
 func (l *Ledger) Hear(beats []event.Heartbeat) {
 	for _, b := range beats {
-		if last, ok := l.Heartbeats[b.Journal]; !ok || last.At.Before(b.At) {
-			l.Heartbeats[b.Journal] = b
+		last, heard := l.Heartbeats[b.Journal]
+		if heard && b.At.Before(last.At) {
+			b, last = last, b
 		}
+		b.Seqs = maps.Clone(b.Seqs)
+		for lane, seq := range last.Seqs {
+			if b.Seqs == nil {
+				b.Seqs = map[string]int64{}
+			}
+			b.Seqs[lane] = max(b.Seqs[lane], seq)
+		}
+		l.Heartbeats[b.Journal] = b
 	}
 }
 

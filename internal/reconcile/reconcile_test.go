@@ -103,3 +103,14 @@ func TestOpenIntentsAreNotSettled(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A journal whose id was given up says so, and what it announced still counts.
+func TestClosingHeartbeat(t *testing.T) {
+	t.Parallel()
+	l, live := whole()
+	l.Hear([]event.Heartbeat{{Journal: "j", At: at.Add(1), OpenIntents: 52, Seqs: map[string]int64{"completions/0": 101}}})
+	l.Hear([]event.Heartbeat{{Journal: "j", At: at.Add(2)}})
+	if r := reconcile.Compare(l, live); r.Open != 0 || r.Lanes[0].Missing != 1 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,7 +105,7 @@ func TestProviderIsAskedAsTheCallerAsked(t *testing.T) {
 	r.Temperature = &warm
 	b.complete(t, r)
 	got := b.provider.asked
-	if got.Model != "cheap-2026" || got.MaxTokens != 50 || got.Temperature != &warm || !slices.Equal(got.Messages, r.Messages) {
+	if got.Model != "cheap-2026" || got.MaxTokens != 50 || got.Temperature != &warm || !reflect.DeepEqual(got.Messages, r.Messages) {
 		t.Errorf("asked %+v", got)
 	}
 }

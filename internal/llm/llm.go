@@ -5,21 +5,134 @@ package llm
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 )
 
+// Format is the language that a request and its answer are in.
+type Format uint8
+
+// The formats. A request that came by busu's own endpoint counts as chat.
+const (
+	FormatChat       Format = iota // OpenAI's chat completions: every provider speaks it
+	FormatMessages                 // Anthropic's messages
+	FormatEmbeddings               // OpenAI's embeddings
+)
+
+// Request is one call of one model.
+//
+// Body is what the caller wrote, and a provider at home in Format sends it on
+// with another model name and nothing else changed but what it must. The other
+// fields say the same in words of our own, for providers that translate, for
+// routing, and for requests that came without a Body.
+type Request struct {
+	Format Format
+	Model  string // the name the provider knows
+	Body   []byte // JSON object in Format; nil: made from the fields below. Never changed
+	Emit   Emit   // takes the answer piece by piece; nil: it comes whole
+
+	Messages       []Message
+	MaxTokens      int // upper limit of generated tokens; 0: the provider's own
+	Temperature    *float64
+	TopP           *float64
+	Stop           []string
+	N              int // answers asked for; 0 is 1
+	Tools          []Tool
+	ToolChoice     ToolChoice
+	SerialTools    bool // one tool call at a time
+	ResponseFormat ResponseFormat
+	Effort         string // of reasoning, in OpenAI's words; "" is the provider's default
+}
+
+// Emit takes a piece of an answer before the next one is asked for. Its error
+// means that nobody listens any more: the call ends with it. What a Chunk
+// points to is the provider's again after the return.
+type Emit func(Chunk) error
+
 // Roles of a message.
 const (
 	RoleSystem    = "system"
+	RoleDeveloper = "developer" // a system message in newer words
 	RoleUser      = "user"
 	RoleAssistant = "assistant"
+	RoleTool      = "tool"
 )
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+	Role       string
+	Content    string     // its text; that of all its parts where it has some
+	Parts      []Part     // nil where the content is plain text
+	ToolCalls  []ToolCall // of an assistant
+	ToolCallID string     // what a tool's message answers
+	Name       string
+	Refusal    string // of an assistant
+}
+
+// Kinds of parts.
+const (
+	PartText  = "text"
+	PartImage = "image"
+	PartAudio = "audio"
+	PartFile  = "file"
+)
+
+// Part is a piece of a message's content. An image, audio or a file is at URL,
+// or is Data with its MediaType.
+type Part struct {
+	Kind      string
+	Text      string
+	URL       string
+	MediaType string // such as image/png
+	Data      string // base64
+	Name      string // of a file
+	Detail    string // of an image: low, high, auto or ""
+}
+
+// Tool is a function that a model may ask to be called.
+type Tool struct {
+	Name        string
+	Description string
+	Parameters  json.RawMessage // JSON Schema; nil: it takes none
+	Strict      bool
+}
+
+// ToolCall is a model's wish to have a function called.
+type ToolCall struct {
+	ID        string
+	Name      string
+	Arguments string // JSON, as the model wrote it
+}
+
+// Modes of a ToolChoice.
+const (
+	ToolsAuto     = "auto"
+	ToolsNone     = "none"
+	ToolsRequired = "required"
+	ToolsNamed    = "named"
+)
+
+// ToolChoice says which tools a model may or must call. The zero value is the
+// provider's default.
+type ToolChoice struct {
+	Mode string
+	Name string // where Mode is ToolsNamed
+}
+
+// Types of a ResponseFormat.
+const (
+	ResponseText       = "text"
+	ResponseJSON       = "json_object"
+	ResponseJSONSchema = "json_schema"
+)
+
+// ResponseFormat is the form that an answer must have; the zero value is text.
+type ResponseFormat struct {
+	Type   string
+	Name   string
+	Schema json.RawMessage
+	Strict bool
 }
 
 // LastUser returns the text of the last user turn, or "" when there is none.
@@ -34,14 +147,6 @@ func LastUser(messages []Message) string {
 	return ""
 }
 
-// Request is one call of one model.
-type Request struct {
-	Model       string // the name the provider knows
-	Messages    []Message
-	MaxTokens   int      // upper limit of generated tokens
-	Temperature *float64 // nil: the provider's default
-}
-
 // Finish reasons, in OpenAI's words.
 const (
 	FinishStop          = "stop"
@@ -50,25 +155,64 @@ const (
 	FinishToolCalls     = "tool_calls"
 )
 
-// Usage counts tokens. In includes CachedIn; Out includes Reasoning.
+// Usage counts tokens. In includes CachedIn and CacheWriteIn; Out includes
+// Reasoning.
 type Usage struct {
-	In        int64 // prompt tokens in all
-	CachedIn  int64 // of these, read from the provider's prompt cache
-	Out       int64 // generated tokens in all
-	Reasoning int64 // of these, spent on reasoning the caller does not see
+	In           int64 // prompt tokens in all
+	CachedIn     int64 // of these, read from the provider's prompt cache
+	CacheWriteIn int64 // of these, written to the provider's prompt cache
+	Out          int64 // generated tokens in all
+	Reasoning    int64 // of these, spent on reasoning the caller does not see
 }
 
-// Response is one complete answer.
+// Response is one answer. Of several (Request.N), the fields describe the
+// first; Body holds all.
 type Response struct {
+	Model        string // what the vendor says answered; "" where it does not say
 	Text         string
+	Refusal      string
+	ToolCalls    []ToolCall
 	FinishReason string
 	Usage        Usage
+	Body         []byte // JSON in the request's format, as the vendor wrote it; nil where it was translated or came in pieces
+}
+
+// Chunk is one piece of an answer. Data is the vendor's own, in the request's
+// format; nil where the provider translates: then the fields are all there is.
+type Chunk struct {
+	Event        string // the event's name, in formats that name them
+	Data         []byte // JSON
+	Text         string // what it adds to the first answer's text
+	Refusal      string
+	ToolCalls    []ToolCallDelta
+	FinishReason string // in the piece that ends the first answer
+	Usage        *Usage // where the vendor tells it: the whole call's up to here
+}
+
+// ToolCallDelta adds to the call at Index; ID and Name come with its first
+// piece.
+type ToolCallDelta struct {
+	Index     int
+	ID        string
+	Name      string
+	Arguments string
+}
+
+// Empty reports whether the chunk adds nothing that a caller would miss if
+// the call failed now and another model were asked.
+func (c *Chunk) Empty() bool {
+	return c.Text == "" && c.Refusal == "" && len(c.ToolCalls) == 0 && c.FinishReason == ""
 }
 
 // Provider calls models of one vendor.
 //
 // Complete returns a whole answer or an error; when the vendor could be
 // reached, or was tried, the error wraps a *ProviderError. It honours ctx.
+//
+// With Request.Emit the answer goes there in pieces, and the Response is what
+// they add up to, without a Body. A call that fails half-way returns, beside
+// its error, what had been received: its text and its usage are paid for.
+// Complete does not call Emit after it has returned.
 type Provider interface {
 	Complete(ctx context.Context, r Request) (Response, error)
 }

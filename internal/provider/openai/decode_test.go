@@ -2,6 +2,7 @@ package openai
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"unicode/utf8"
@@ -56,7 +57,7 @@ func TestDecode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := decode([]byte(test.body))
-			if err != nil || got != test.want {
+			if err != nil || !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, test.want)
 			}
 		})

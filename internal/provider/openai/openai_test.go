@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,7 +79,7 @@ func TestCompleteSendsAndReads(t *testing.T) {
 	got, err := p.Complete(t.Context(), r)
 	want := llm.Response{Text: "Lima.", FinishReason: llm.FinishStop,
 		Usage: llm.Usage{In: 1200, CachedIn: 1024, Out: 300, Reasoning: 256}}
-	if err != nil || got != want {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -14,10 +14,15 @@ import (
 // wireRequest is what is posted. Zero limits are left out.
 type wireRequest struct {
 	Model               string        `json:"model"`
-	Messages            []llm.Message `json:"messages"`
+	Messages            []wireMessage `json:"messages"`
 	MaxTokens           int           `json:"max_tokens,omitempty"`
 	MaxCompletionTokens int           `json:"max_completion_tokens,omitempty"`
 	Temperature         *float64      `json:"temperature,omitempty"`
+}
+
+type wireMessage struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
 }
 
 // limitField is the name under which an endpoint takes the limit of tokens.
@@ -55,9 +60,10 @@ func (p *Provider) newRequest(ctx context.Context, r llm.Request) (*http.Request
 }
 
 func (p *Provider) wire(r llm.Request) wireRequest {
-	w := wireRequest{Model: r.Model, Messages: r.Messages, Temperature: r.Temperature}
-	if w.Messages == nil {
-		w.Messages = []llm.Message{} // null is refused with a less helpful message than an empty list
+	w := wireRequest{Model: r.Model, Temperature: r.Temperature,
+		Messages: make([]wireMessage, len(r.Messages))} // null is refused with a less helpful message than an empty list
+	for i, m := range r.Messages {
+		w.Messages[i] = wireMessage{m.Role, m.Content}
 	}
 	if p.limit == maxCompletionTokens {
 		w.MaxCompletionTokens = r.MaxTokens

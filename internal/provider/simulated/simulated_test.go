@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ func TestAnswersAreDeterministicAndSayWhatTheyAre(t *testing.T) {
 				t.Fatal(err)
 			}
 			second, _ := b.Complete(t.Context(), ask(name, prompt))
-			if first != second {
+			if !reflect.DeepEqual(first, second) {
 				t.Fatalf("%+v and %+v", first, second)
 			}
 			if !strings.Contains(first.Text, "[simulated model "+name+"] No model was called") {

@@ -14,8 +14,6 @@ import (
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
-	"github.com/busuhq/busu/internal/pricing"
-	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/routing"
 )
 
@@ -79,74 +77,6 @@ var ErrLedger = errors.New("the request cannot be recorded")
 // not.
 var ErrUnknown = errors.New("unknown name")
 
-// Strategy checks the name of a strategy; "" is the default one.
-func (g *Gateway) Strategy(name string) (routing.Strategy, error) {
-	if name == "" {
-		name = g.Default
-	}
-	s, ok := g.Strategies[name]
-	if !ok {
-		return nil, fmt.Errorf("%w: strategy %q", ErrUnknown, name)
-	}
-	return s, nil
-}
-
-// Candidate finds a model by its id.
-func (g *Gateway) Candidate(id string) (routing.Candidate, error) {
-	for _, c := range g.Candidates {
-		if c.Model.ID == id {
-			return c, nil
-		}
-	}
-	return routing.Candidate{}, fmt.Errorf("%w: model %q", ErrUnknown, id)
-}
-
-// Plan decides which models would answer r, in order. It records nothing.
-func (g *Gateway) Plan(r Request) (routing.Plan, error) {
-	ask := routing.Request{
-		Prompt:    prompt.Read(llm.LastUser(r.Messages)),
-		TokensIn:  estimateTokens(r.Messages),
-		MaxTokens: int64(r.MaxTokens),
-	}
-	if r.Model != "" {
-		return g.planModel(r.Model, ask)
-	}
-	s, err := g.Strategy(r.Strategy)
-	if err != nil {
-		return routing.Plan{}, err
-	}
-	return s.Plan(ask, g.Candidates)
-}
-
-// planModel is the plan of a request that names its model: that one, without
-// a fallback. Nothing was chosen, so it has no propensity.
-func (g *Gateway) planModel(id string, ask routing.Request) (routing.Plan, error) {
-	c, err := g.Candidate(id)
-	if err != nil {
-		return routing.Plan{}, err
-	}
-	plan, err := routing.Complexity{}.Plan(ask, []routing.Candidate{c})
-	if err != nil {
-		return routing.Plan{}, err
-	}
-	plan.Strategy = strategyExplicit
-	plan.Confidence = routing.ConfidenceHigh
-	plan.Reason = fmt.Sprintf("The request names %s.", id)
-	plan.Choices[0].Probability = 0
-	return plan, nil
-}
-
-// messageTokens are the tokens that a chat format spends around a message.
-const messageTokens = 4
-
-func estimateTokens(messages []llm.Message) int64 {
-	var n int64
-	for _, m := range messages {
-		n += prompt.EstimateTokens(m.Content) + messageTokens
-	}
-	return n
-}
-
 // Complete answers r. With ErrProviders and ErrCanceled the answer still holds
 // the fact; with any other error nothing was recorded, or the intent will be
 // settled when the process starts again.
@@ -196,102 +126,5 @@ func failure(f *event.CompletionRecorded, o outcome) error {
 		return fmt.Errorf("%w: %w", ErrCanceled, o.err)
 	default:
 		return fmt.Errorf("%w: %w", ErrProviders, o.err)
-	}
-}
-
-// begin is the fact as it would read if the process died right after the
-// provider was called: interrupted, at the expected cost.
-func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
-	planned := p.Choices[0]
-	f := event.NewCompletion(r.ID)
-	f.Project, f.KeyID = r.Project, r.KeyID
-	f.UserID, f.SessionID, f.CallerID, f.Metadata = r.UserID, r.SessionID, r.CallerID, r.Metadata
-	f.Strategy, f.Complexity, f.Confidence, f.Reason = p.Strategy, p.Complexity, string(p.Confidence), p.Reason
-	f.PlannedModel, f.Propensity = planned.Model.ID, planned.Probability
-	for _, c := range p.Choices {
-		f.Candidates = append(f.Candidates, event.Candidate{
-			Model: c.Model.ID, Quality: c.Quality, CostNanos: int64(c.Cost), Probability: c.Probability})
-	}
-	f.Provider, f.Model = planned.Model.Provider, planned.Model.ID
-	f.Cache = event.CacheMiss
-	f.BaselineModel, f.PriceVersion = g.Baseline.Model.ID, g.PriceVersion
-	f.Status = event.StatusInterrupted
-	f.Estimated = true
-	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(r.Messages), Out: planned.TokensOut})
-	return f
-}
-
-// charge writes down what was used, what it cost, and what the baseline model
-// would have cost for the same tokens.
-func (g *Gateway) charge(f *event.CompletionRecorded, c routing.Candidate, u llm.Usage) {
-	f.TokensIn, f.TokensInCached, f.TokensOut, f.TokensReasoning = u.In, u.CachedIn, u.Out, u.Reasoning
-	f.CostNanos = nanos(c.Price, u)
-	f.OriginCostNanos = f.CostNanos
-	f.BaselineCostNanos = nanos(g.Baseline.Price, u)
-}
-
-func nanos(p pricing.Price, u llm.Usage) int64 { return int64(p.Cost(u)) }
-
-// finish turns the intent into the fact.
-func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Time) {
-	latency := time.Since(started)
-	f.LatencyUS = latency.Microseconds()
-	f.TTFTUS = f.LatencyUS // a whole answer comes at once
-	f.OverheadUS = max(latency-o.waited, 0).Microseconds()
-	f.Provider, f.Model, f.Fallbacks = o.served.Model.Provider, o.served.Model.ID, o.failed
-	if o.err != nil {
-		g.finishFailed(f, o)
-		return
-	}
-	f.FinishReason = o.response.FinishReason
-	f.Status = statusOf(o.response)
-	usage, estimated := usageOf(o.response, f.TokensIn)
-	f.Estimated = estimated
-	g.charge(f, o.served, usage)
-}
-
-// finishFailed charges nothing for what failed, except when the caller left in
-// the middle: the provider went on, and the estimate of the intent stands, at
-// the price of the model that was being asked.
-func (g *Gateway) finishFailed(f *event.CompletionRecorded, o outcome) {
-	f.Status = event.StatusError
-	f.ErrorKind = string(o.kind)
-	usage := llm.Usage{}
-	if o.kind == llm.ErrorCanceled {
-		f.Status = event.StatusCanceled
-		usage = llm.Usage{In: f.TokensIn, Out: f.TokensOut}
-	}
-	f.Estimated = o.kind == llm.ErrorCanceled
-	g.charge(f, o.served, usage)
-}
-
-// maxTokens is above what any model can use in one call, and far below what a
-// fact can hold.
-const maxTokens = 1 << 32
-
-// usageOf is what the provider says was used. Counts that it did not give, or
-// that cannot be, are estimated: a wrong fact would be refused by the ledger,
-// and the answer lost with it.
-func usageOf(r llm.Response, tokensIn int64) (u llm.Usage, estimated bool) {
-	u = r.Usage
-	if u.In <= 0 || u.In > maxTokens {
-		u.In, u.CachedIn, estimated = tokensIn, 0, true
-	}
-	if u.Out < 0 || u.Out > maxTokens || u.Out == 0 && r.Text != "" {
-		u.Out, u.Reasoning, estimated = prompt.EstimateTokens(r.Text), 0, true
-	}
-	u.CachedIn = min(max(u.CachedIn, 0), u.In)
-	u.Reasoning = min(max(u.Reasoning, 0), u.Out)
-	return u, estimated
-}
-
-func statusOf(r llm.Response) string {
-	switch {
-	case r.FinishReason == llm.FinishLength || r.FinishReason == llm.FinishContentFilter:
-		return event.StatusCutOff
-	case r.Text == "":
-		return event.StatusEmpty
-	default:
-		return event.StatusOK
 	}
 }

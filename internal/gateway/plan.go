@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"fmt"
+
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/prompt"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// Strategy checks the name of a strategy; "" is the default one.
+func (g *Gateway) Strategy(name string) (routing.Strategy, error) {
+	if name == "" {
+		name = g.Default
+	}
+	s, ok := g.Strategies[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: strategy %q", ErrUnknown, name)
+	}
+	return s, nil
+}
+
+// Candidate finds a model by its id.
+func (g *Gateway) Candidate(id string) (routing.Candidate, error) {
+	for _, c := range g.Candidates {
+		if c.Model.ID == id {
+			return c, nil
+		}
+	}
+	return routing.Candidate{}, fmt.Errorf("%w: model %q", ErrUnknown, id)
+}
+
+// Plan decides which models would answer r, in order. It records nothing.
+func (g *Gateway) Plan(r Request) (routing.Plan, error) {
+	ask := routing.Request{
+		Prompt:    prompt.Read(llm.LastUser(r.Messages)),
+		TokensIn:  estimateTokens(r.Messages),
+		MaxTokens: int64(r.MaxTokens),
+	}
+	if r.Model != "" {
+		return g.planModel(r.Model, ask)
+	}
+	s, err := g.Strategy(r.Strategy)
+	if err != nil {
+		return routing.Plan{}, err
+	}
+	return s.Plan(ask, g.Candidates)
+}
+
+// planModel is the plan of a request that names its model: that one, without
+// a fallback. Nothing was chosen, so it has no propensity.
+func (g *Gateway) planModel(id string, ask routing.Request) (routing.Plan, error) {
+	c, err := g.Candidate(id)
+	if err != nil {
+		return routing.Plan{}, err
+	}
+	plan, err := routing.Complexity{}.Plan(ask, []routing.Candidate{c})
+	if err != nil {
+		return routing.Plan{}, err
+	}
+	plan.Strategy = strategyExplicit
+	plan.Confidence = routing.ConfidenceHigh
+	plan.Reason = fmt.Sprintf("The request names %s.", id)
+	plan.Choices[0].Probability = 0
+	return plan, nil
+}
+
+// messageTokens are the tokens that a chat format spends around a message.
+const messageTokens = 4
+
+func estimateTokens(messages []llm.Message) int64 {
+	var n int64
+	for _, m := range messages {
+		n += prompt.EstimateTokens(m.Content) + messageTokens
+	}
+	return n
+}

@@ -15,7 +15,9 @@ import (
 
 // outcome is what came of calling a plan's models.
 type outcome struct {
-	response llm.Response
+	response llm.Response      // with an error, what had come until then
+	tail     []llm.Chunk       // of a streamed answer, what the caller does not have yet
+	first    time.Time         // when the first piece came; zero where the answer came whole
 	served   routing.Candidate // that answered, or was tried last
 	failed   []string          // the ids of models that failed before it
 	waited   time.Duration     // for providers, in all
@@ -23,36 +25,44 @@ type outcome struct {
 	kind     llm.ErrorKind     // of err
 }
 
-// call tries the plan's models in order until one answers.
-func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan) outcome {
+// call tries the plan's models in order until one answers, or begins to.
+func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan, f *event.CompletionRecorded) outcome {
 	var o outcome
+	relay := &relay{sink: r.Sink, fact: f}
 	for i, choice := range p.Choices {
 		if i > 0 {
 			o.failed = append(o.failed, o.served.Model.ID)
 		}
 		o.served = choice.Candidate
+		relay.restart(choice.Candidate, o.failed)
 		began := time.Now()
-		o.response, o.err = g.callModel(ctx, r, choice.Model)
+		o.response, o.err = g.callModel(ctx, r, choice.Model, relay)
 		o.waited += time.Since(began)
 		if o.err == nil {
-			return o
+			o.tail = relay.finish()
+			break
 		}
-		o.kind = kindOf(ctx, o.err)
-		if !elsewhere(ctx, o.err) {
-			return o
+		o.kind = kindOf(ctx, relay, o.err)
+		if relay.begun || !elsewhere(ctx, o.err) {
+			break
 		}
 	}
+	o.first = relay.first
 	return o
 }
 
-func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model) (llm.Response, error) {
+func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model, relay *relay) (llm.Response, error) {
 	provider, ok := g.Providers[m.Provider]
 	if !ok {
 		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorUnavailable,
 			Err: errors.New("is not configured")}
 	}
-	return provider.Complete(ctx, llm.Request{
-		Model: m.Upstream, Messages: r.Messages, MaxTokens: r.MaxTokens, Temperature: r.Temperature})
+	ask := r.Ask
+	ask.Model = m.Upstream
+	if r.Sink != nil {
+		ask.Emit = relay.emit
+	}
+	return provider.Complete(ctx, ask)
 }
 
 // elsewhere reports whether the next model may be tried: as long as somebody
@@ -64,8 +74,8 @@ func elsewhere(ctx context.Context, err error) bool {
 
 // kindOf says why a call failed. Whatever it failed with, when the caller has
 // left, that is why; and nothing else is.
-func kindOf(ctx context.Context, err error) llm.ErrorKind {
-	if ctx.Err() != nil {
+func kindOf(ctx context.Context, relay *relay, err error) llm.ErrorKind {
+	if ctx.Err() != nil || relay.left {
 		return llm.ErrorCanceled
 	}
 	var failed *llm.ProviderError

@@ -28,7 +28,7 @@ func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
 	f.BaselineModel, f.PriceVersion = g.Baseline.Model.ID, g.PriceVersion
 	f.Status = event.StatusInterrupted
 	f.Estimated = true
-	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(r.Messages), Out: planned.TokensOut})
+	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(r.Ask.Messages), Out: planned.TokensOut})
 	return f
 }
 
@@ -48,6 +48,9 @@ func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Ti
 	latency := time.Since(started)
 	f.LatencyUS = latency.Microseconds()
 	f.TTFTUS = f.LatencyUS // a whole answer comes at once
+	if !o.first.IsZero() {
+		f.TTFTUS = o.first.Sub(started).Microseconds()
+	}
 	f.OverheadUS = max(latency-o.waited, 0).Microseconds()
 	f.Provider, f.Model, f.Fallbacks = o.served.Model.Provider, o.served.Model.ID, o.failed
 	if o.err != nil {
@@ -61,18 +64,25 @@ func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Ti
 	g.charge(f, o.served, usage)
 }
 
-// finishFailed charges nothing for what failed, except when the caller left in
-// the middle: the provider went on, and the estimate of the intent stands, at
-// the price of the model that was being asked.
+// finishFailed charges what was consumed: nothing of a call that brought
+// nothing; of an answer that broke off, what had come of it; and when the
+// caller left before anything came, the estimate of the intent, at the price
+// of the model that was being asked, since the provider went on.
 func (g *Gateway) finishFailed(f *event.CompletionRecorded, o outcome) {
 	f.Status = event.StatusError
 	f.ErrorKind = string(o.kind)
-	usage := llm.Usage{}
 	if o.kind == llm.ErrorCanceled {
 		f.Status = event.StatusCanceled
-		usage = llm.Usage{In: f.TokensIn, Out: f.TokensOut}
 	}
-	f.Estimated = o.kind == llm.ErrorCanceled
+	usage, estimated := llm.Usage{}, false
+	switch {
+	case generated(o.response) != "" || o.response.Usage != (llm.Usage{}):
+		usage, estimated = usageOf(o.response, f.TokensIn)
+		estimated = estimated || o.response.FinishReason == "" // the last count may be missing
+	case o.kind == llm.ErrorCanceled:
+		usage, estimated = llm.Usage{In: f.TokensIn, Out: f.TokensOut}, true
+	}
+	f.Estimated = estimated
 	g.charge(f, o.served, usage)
 }
 
@@ -88,19 +98,28 @@ func usageOf(r llm.Response, tokensIn int64) (u llm.Usage, estimated bool) {
 	if u.In <= 0 || u.In > maxTokens {
 		u.In, u.CachedIn, estimated = tokensIn, 0, true
 	}
-	if u.Out < 0 || u.Out > maxTokens || u.Out == 0 && r.Text != "" {
-		u.Out, u.Reasoning, estimated = prompt.EstimateTokens(r.Text), 0, true
+	if least := prompt.EstimateTokens(generated(r)); u.Out < 0 || u.Out > maxTokens || u.Out == 0 && least > 0 {
+		u.Out, u.Reasoning, estimated = least, 0, true
 	}
 	u.CachedIn = min(max(u.CachedIn, 0), u.In)
 	u.Reasoning = min(max(u.Reasoning, 0), u.Out)
 	return u, estimated
 }
 
+// generated is all that the caller sees of what a model wrote.
+func generated(r llm.Response) string {
+	text := r.Text + r.Refusal
+	for _, call := range r.ToolCalls {
+		text += call.Name + call.Arguments
+	}
+	return text
+}
+
 func statusOf(r llm.Response) string {
 	switch {
 	case r.FinishReason == llm.FinishLength || r.FinishReason == llm.FinishContentFilter:
 		return event.StatusCutOff
-	case r.Text == "":
+	case generated(r) == "":
 		return event.StatusEmpty
 	default:
 		return event.StatusOK

@@ -39,23 +39,35 @@ type Gateway struct {
 
 // Request is one prompt with what the caller wishes.
 type Request struct {
-	ID          uuid.UUID // UUIDv7, given on arrival: becomes that of the fact; made here when it is nil
-	Project     string
-	KeyID       string
-	UserID      string
-	SessionID   string
-	CallerID    string // the caller's own id for it
-	Messages    []llm.Message
-	MaxTokens   int
-	Temperature *float64
-	Strategy    string // "" is the default one
-	Model       string // answers without routing, when it is set
-	Metadata    map[string]string
+	ID        uuid.UUID // UUIDv7, given on arrival: becomes that of the fact; made here when it is nil
+	Project   string
+	KeyID     string
+	UserID    string
+	SessionID string
+	CallerID  string      // the caller's own id for it
+	Ask       llm.Request // all that is asked of a model; which one is the plan's to say
+	Sink      Sink        // takes the answer piece by piece; nil: it comes whole
+	Strategy  string      // "" is the default one
+	Model     string      // answers without routing, when it is set
+	Metadata  map[string]string
+}
+
+// Sink takes a streamed answer. Its methods are called one after the other.
+type Sink interface {
+	// Begin comes before the first piece, when it is certain who answers: the
+	// fact's provider, model, strategy, cache and reason will not change. It
+	// does not come when nobody answers.
+	Begin(f *event.CompletionRecorded)
+	// Emit takes a piece. Its error means that the caller has left.
+	Emit(c llm.Chunk) error
 }
 
 // Answer is what the caller gets, with the fact that was recorded of it.
 type Answer struct {
-	Text string
+	llm.Response
+	// Tail are the last pieces of a streamed answer: a caller must not have its
+	// end before the fact is recorded, and hears with it what it cost.
+	Tail []llm.Chunk
 	Fact *event.CompletionRecorded
 }
 
@@ -76,6 +88,9 @@ var ErrLedger = errors.New("the request cannot be recorded")
 // ErrUnknown says that a request names a strategy or a model that there is
 // not.
 var ErrUnknown = errors.New("unknown name")
+
+// ErrFormat says that a model's provider does not speak the caller's format.
+var ErrFormat = errors.New("not served in this format")
 
 // Complete answers r. With ErrProviders and ErrCanceled the answer still holds
 // the fact; with any other error nothing was recorded, or the intent will be
@@ -99,7 +114,7 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
 	}
-	return Answer{Text: outcome.response.Text, Fact: fact}, failure(fact, outcome)
+	return Answer{Response: outcome.response, Tail: outcome.tail, Fact: fact}, failure(fact, outcome)
 }
 
 // settle calls the plan's models and records what came of it. When one of them
@@ -112,7 +127,7 @@ func (g *Gateway) settle(ctx context.Context, r Request, p routing.Plan, f *even
 			_ = g.Ledger.Record(f) // the panic goes on, and is what gets told
 		}
 	}()
-	o := g.call(ctx, r, p)
+	o := g.call(ctx, r, p, f)
 	called = true
 	g.finish(f, o, started)
 	return o, g.Ledger.Record(f)

@@ -102,10 +102,10 @@ func TestProviderIsAskedAsTheCallerAsked(t *testing.T) {
 	b := newBench()
 	r := question()
 	warm := 0.25
-	r.Temperature = &warm
+	r.Ask.Temperature = &warm
 	b.complete(t, r)
 	got := b.provider.asked
-	if got.Model != "cheap-2026" || got.MaxTokens != 50 || got.Temperature != &warm || !reflect.DeepEqual(got.Messages, r.Messages) {
+	if got.Model != "cheap-2026" || got.MaxTokens != 50 || got.Temperature != &warm || !reflect.DeepEqual(got.Messages, r.Ask.Messages) {
 		t.Errorf("asked %+v", got)
 	}
 }
@@ -242,7 +242,7 @@ func TestOnlyTheLastQuestionIsRouted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Messages = append([]llm.Message{{Role: llm.RoleSystem, Content: strings.Repeat("Prove it step by step. ", 200)}}, r.Messages...)
+	r.Ask.Messages = append([]llm.Message{{Role: llm.RoleSystem, Content: strings.Repeat("Prove it step by step. ", 200)}}, r.Ask.Messages...)
 	wrapped, err := b.Plan(r)
 	if err != nil {
 		t.Fatal(err)

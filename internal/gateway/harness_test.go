@@ -69,12 +69,16 @@ func (l *ledger) Record(f event.Fact) error {
 type provider struct {
 	*trace
 	answers map[string]func(ctx context.Context) (llm.Response, error)
-	asked   llm.Request // last
+	streams map[string]func(ctx context.Context, r llm.Request) (llm.Response, error) // instead, where set
+	asked   llm.Request                                                               // last
 }
 
 func (p *provider) Complete(ctx context.Context, r llm.Request) (llm.Response, error) {
 	p.add("call " + r.Model)
 	p.asked = r
+	if stream, ok := p.streams[r.Model]; ok {
+		return stream(ctx, r)
+	}
 	return p.answers[r.Model](ctx)
 }
 
@@ -106,7 +110,8 @@ type bench struct {
 func newBench() *bench {
 	tr := new(trace)
 	b := &bench{trace: tr, ledger: &ledger{trace: tr}, provider: &provider{trace: tr,
-		answers: map[string]func(context.Context) (llm.Response, error){}}}
+		answers: map[string]func(context.Context) (llm.Response, error){},
+		streams: map[string]func(context.Context, llm.Request) (llm.Response, error){}}}
 	b.Gateway = &gateway.Gateway{
 		Strategies: map[string]routing.Strategy{"complexity": routing.Complexity{}}, Default: "complexity",
 		Candidates: []routing.Candidate{
@@ -125,8 +130,8 @@ var paris = llm.Response{Text: "Paris.", FinishReason: llm.FinishStop, Usage: ll
 
 // question is 30 ASCII characters and one message: 8 + 4 tokens estimated.
 func question() gateway.Request {
-	return gateway.Request{Project: "default", UserID: "ada", MaxTokens: 50,
-		Messages: []llm.Message{{Role: llm.RoleUser, Content: "What is the capital of France?"}}}
+	return gateway.Request{Project: "default", UserID: "ada", Ask: llm.Request{MaxTokens: 50,
+		Messages: []llm.Message{{Role: llm.RoleUser, Content: "What is the capital of France?"}}}}
 }
 
 const estimatedIn = 12

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -33,26 +34,47 @@ func (g *Gateway) Candidate(id string) (routing.Candidate, error) {
 // Plan decides which models would answer r, in order. It records nothing.
 func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 	ask := routing.Request{
-		Prompt:    prompt.Read(llm.LastUser(r.Messages)),
-		TokensIn:  estimateTokens(r.Messages),
-		MaxTokens: int64(r.MaxTokens),
+		Prompt:    prompt.Read(llm.LastUser(r.Ask.Messages)),
+		TokensIn:  estimateTokens(r.Ask.Messages),
+		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
 	}
 	if r.Model != "" {
-		return g.planModel(r.Model, ask)
+		return g.planModel(r, ask)
 	}
 	s, err := g.Strategy(r.Strategy)
 	if err != nil {
 		return routing.Plan{}, err
 	}
-	return s.Plan(ask, g.Candidates)
+	return s.Plan(ask, g.speaking(r.Ask.Format))
+}
+
+// assumedMaxTokens is taken for the longest answer where the caller sets no
+// limit: most models end long before their own.
+const assumedMaxTokens = 1000
+
+// speaking lists the candidates whose providers speak a format.
+func (g *Gateway) speaking(f llm.Format) []routing.Candidate {
+	if f == llm.FormatChat { // all do
+		return g.Candidates
+	}
+	var able []routing.Candidate
+	for _, c := range g.Candidates {
+		if c.Speaks(f) {
+			able = append(able, c)
+		}
+	}
+	return able
 }
 
 // planModel is the plan of a request that names its model: that one, without
 // a fallback. Nothing was chosen, so it has no propensity.
-func (g *Gateway) planModel(id string, ask routing.Request) (routing.Plan, error) {
-	c, err := g.Candidate(id)
+func (g *Gateway) planModel(r Request, ask routing.Request) (routing.Plan, error) {
+	c, err := g.Candidate(r.Model)
 	if err != nil {
 		return routing.Plan{}, err
+	}
+	if !c.Speaks(r.Ask.Format) {
+		return routing.Plan{}, fmt.Errorf("%w: model %q", ErrFormat, r.Model)
 	}
 	plan, err := routing.Complexity{}.Plan(ask, []routing.Candidate{c})
 	if err != nil {
@@ -60,7 +82,7 @@ func (g *Gateway) planModel(id string, ask routing.Request) (routing.Plan, error
 	}
 	plan.Strategy = strategyExplicit
 	plan.Confidence = routing.ConfidenceHigh
-	plan.Reason = fmt.Sprintf("The request names %s.", id)
+	plan.Reason = fmt.Sprintf("The request names %s.", r.Model)
 	plan.Choices[0].Probability = 0
 	return plan, nil
 }
@@ -72,6 +94,9 @@ func estimateTokens(messages []llm.Message) int64 {
 	var n int64
 	for _, m := range messages {
 		n += prompt.EstimateTokens(m.Content) + messageTokens
+		for _, call := range m.ToolCalls {
+			n += prompt.EstimateTokens(call.Arguments)
+		}
 	}
 	return n
 }

@@ -136,9 +136,9 @@ func (a *API) readRequest(c echo.Context) (gateway.Request, error) {
 func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, error) {
 	caller := callerOf(c)
 	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c)}
-	r.Messages = readMessages(o)
-	r.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
-	r.Temperature = o.number("temperature", 0, maxTemperature)
+	r.Ask.Messages = readMessages(o)
+	r.Ask.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
+	r.Ask.Temperature = o.number("temperature", 0, maxTemperature)
 	r.Strategy = o.oneOf("strategy", a.Names.Strategies)
 	r.Model = o.oneOf("model", a.Names.Models)
 	r.Metadata = o.pairs("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)

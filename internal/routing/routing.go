@@ -13,6 +13,8 @@
 package routing
 
 import (
+	"slices"
+
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/prompt"
@@ -31,8 +33,14 @@ type Strategy interface {
 
 // Candidate is a model that may be chosen, at its price.
 type Candidate struct {
-	Model llm.Model
-	Price pricing.Price
+	Model   llm.Model
+	Price   pricing.Price
+	Formats []llm.Format // that its provider speaks; nil: only chat
+}
+
+// Speaks reports whether the candidate's provider speaks a format.
+func (c Candidate) Speaks(f llm.Format) bool {
+	return slices.Contains(c.Formats, f) || c.Formats == nil && f == llm.FormatChat
 }
 
 // Request is what a strategy may look at.

@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// relay passes an answer's pieces on to the caller. It holds back what a
+// caller must not have yet: what comes before the first word, because another
+// model may still be asked; and the end, because the fact is recorded first.
+type relay struct {
+	sink Sink
+	fact *event.CompletionRecorded
+
+	begun bool // the caller has a piece: nobody else may answer
+	left  bool // the caller did not take a piece
+	first time.Time
+	head  []llm.Chunk
+	tail  []llm.Chunk
+	held  int // bytes in tail
+}
+
+// restart begins another model's answer.
+func (r *relay) restart(c routing.Candidate, failed []string) {
+	r.fact.Provider, r.fact.Model, r.fact.Fallbacks = c.Model.Provider, c.Model.ID, failed
+	r.head, r.tail, r.held = nil, nil, 0
+}
+
+// maxTail bounds what is held back, in bytes.
+const maxTail = 4 << 20
+
+var errTail = errors.New("the answer goes on and on behind its end")
+
+// emit is llm.Emit.
+func (r *relay) emit(c llm.Chunk) error {
+	switch {
+	case len(r.tail) > 0 || c.FinishReason != "":
+		if r.held += len(c.Data) + len(c.Text); r.held > maxTail {
+			return errTail
+		}
+		r.tail = append(r.tail, kept(c))
+		return nil
+	case !r.begun && c.Empty():
+		r.head = append(r.head, kept(c))
+		return nil
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	return r.pass(c)
+}
+
+func (r *relay) begin() error {
+	if r.begun {
+		return nil
+	}
+	r.begun, r.first = true, time.Now()
+	r.sink.Begin(r.fact)
+	for _, c := range r.head {
+		if err := r.pass(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *relay) pass(c llm.Chunk) error {
+	err := r.sink.Emit(c)
+	if err != nil {
+		r.left = true
+	}
+	return err
+}
+
+// finish gives what is left of an answer that is whole. One without a word
+// begins here.
+func (r *relay) finish() []llm.Chunk {
+	if r.sink == nil || r.begun {
+		return r.tail
+	}
+	r.begun = true
+	r.sink.Begin(r.fact)
+	return slices.Concat(r.head, r.tail)
+}
+
+// kept is a copy of a piece, whose bytes are the provider's.
+func kept(c llm.Chunk) llm.Chunk {
+	c.Data = slices.Clone(c.Data)
+	c.ToolCalls = slices.Clone(c.ToolCalls)
+	return c
+}

@@ -125,7 +125,7 @@ func badFields() []badInput {
 		"strategy":      {`"nope"`, `""`, `"Complexity"`, `"auto:complexity"`, `5`, `[]`, `"` + strings.Repeat("x", 100_000) + `"`},
 		"model":         {`"nope"`, `""`, `"small\u0000"`, `5`, `{}`},
 		"cache":         {`"always"`, `""`, `true`},
-		"stream":        {`true`, `"yes"`, `1`, `[]`},
+		"stream":        {`"yes"`, `1`, `[]`},
 		"experiment_id": {`5`, `"` + strings.Repeat("a", 257) + `"`},
 		"metadata":      {`"a"`, `5`, `[]`, `[["a", "b"]]`, `true`, metadataOf(17), metadataOf(20_000)},
 	} {

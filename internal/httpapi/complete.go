@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"math"
 	"net/http"
 
@@ -62,32 +61,35 @@ type arm struct {
 }
 
 func (a *API) complete(c echo.Context) error {
-	r, err := a.readRequest(c)
+	r, d, err := a.readRequest(c)
 	if err != nil {
 		return err
+	}
+	if d.stream {
+		return a.answerInPieces(c, r, plainStream{})
 	}
 	answer, err := a.Gateway.Complete(c.Request().Context(), r)
 	if answer.Fact != nil {
-		a.describe(c, answer.Fact)
-	}
-	if errors.Is(err, gateway.ErrProviders) {
-		return &failedError{gateway.Explain(answer.Fact), err}
+		describe(c, answer.Fact)
 	}
 	if err != nil {
-		return err
+		return answerError(answer, err)
 	}
 	return c.JSON(http.StatusOK, completionOf(answer))
 }
 
 // describe tells what was done in headers, for clients that do not look into
 // the body.
-func (a *API) describe(c echo.Context, f *event.CompletionRecorded) {
+func describe(c echo.Context, f *event.CompletionRecorded) {
 	h := c.Response().Header()
 	h.Set(headerRequestID, f.ID.String())
 	h.Set("X-Busu-Model", f.Model)
 	h.Set("X-Busu-Strategy", f.Strategy)
 	h.Set("X-Busu-Cache", f.Cache)
 	h.Set("X-Busu-Cost-Usd", pricing.Nanos(f.CostNanos).String())
+	if x := armOf(f); x != nil {
+		h.Set("X-Busu-Experiment", x.ID+"/"+x.Arm)
+	}
 }
 
 func completionOf(answer gateway.Answer) completion {
@@ -125,15 +127,15 @@ func notNil(s []string) []string {
 }
 
 // readRequest reads and checks a body, and names everything wrong with it.
-func (a *API) readRequest(c echo.Context) (gateway.Request, error) {
+func (a *API) readRequest(c echo.Context) (gateway.Request, delivery, error) {
 	o, err := readObject(c.Request())
 	if err != nil {
-		return gateway.Request{}, err
+		return gateway.Request{}, delivery{}, err
 	}
 	return a.checkRequest(c, o)
 }
 
-func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, error) {
+func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery, error) {
 	caller := callerOf(c)
 	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c)}
 	r.Ask.Messages = readMessages(o)
@@ -143,9 +145,9 @@ func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, error) {
 	r.Model = o.oneOf("model", a.Names.Models)
 	r.Metadata = o.pairs("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	readIdentity(o, &r)
-	readDelivery(o)
+	d := readDelivery(o)
 	o.finish()
-	return r, o.faults.err()
+	return r, d, o.faults.err()
 }
 
 func readIdentity(o *object, r *gateway.Request) {
@@ -160,11 +162,12 @@ func readIdentity(o *object, r *gateway.Request) {
 	}
 }
 
-// readDelivery takes how the answer should come: whole, and made anew, which
-// is all there is as yet.
-func readDelivery(o *object) {
-	if o.boolean("stream") {
-		o.fail("stream", "is not served yet: leave it out, the answer comes whole")
-	}
+// delivery is how an answer should come.
+type delivery struct {
+	stream bool
+}
+
+func readDelivery(o *object) delivery {
 	o.oneOf("cache", []string{"default", "bypass"})
+	return delivery{stream: o.boolean("stream")}
 }

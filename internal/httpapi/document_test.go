@@ -240,3 +240,20 @@ func TestDocumentIsServed(t *testing.T) {
 		t.Errorf("served as %s with the paths %v", doc.OpenAPI, doc.Paths.Keys())
 	}
 }
+
+// validateSchema fails the test when a value is not as a schema of the
+// document says, or says more.
+func validateSchema(t testing.TB, name string, value any) {
+	t.Helper()
+	doc, err := readDocument()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := doc.Components.Schemas[name].Value
+	if err := schema.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	if extra := undocumented(schema, value, ""); len(extra) > 0 {
+		t.Errorf("%s: %v is not documented", name, extra)
+	}
+}

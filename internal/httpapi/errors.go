@@ -137,8 +137,9 @@ func routeProblem(status int) problem {
 	}
 }
 
-// writeProblem answers with a problem and logs what the caller cannot mend.
-func writeProblem(log *slog.Logger, err error, c echo.Context) {
+// tell makes of an error what the caller may know, and logs what the caller
+// cannot mend.
+func tell(log *slog.Logger, err error, c echo.Context) problem {
 	p := problemOf(err)
 	p.Type = "urn:busu:problem:" + p.Type
 	p.Title = http.StatusText(p.Status)
@@ -147,6 +148,12 @@ func writeProblem(log *slog.Logger, err error, c echo.Context) {
 		log.Log(c.Request().Context(), severity(p, err), "request failed",
 			"request_id", p.RequestID, "path", c.Path(), "status", p.Status, "err", err)
 	}
+	return p
+}
+
+// writeProblem answers with a problem, where nothing was answered yet.
+func writeProblem(log *slog.Logger, err error, c echo.Context) {
+	p := tell(log, err, c)
 	if c.Response().Committed {
 		return
 	}

@@ -28,24 +28,31 @@ type eventWriter struct {
 	hurried bool
 }
 
-// newEventWriter begins the answer. The connection is not used again: a client
-// that was given up leaves it in the middle of a line.
+// newEventWriter begins the answer.
 func newEventWriter(w http.ResponseWriter) *eventWriter {
 	h := w.Header()
 	h.Set("Content-Type", eventStreamType)
-	h.Set("Connection", "close")
 	h.Set("X-Accel-Buffering", "no") // or nginx would collect events before it passes them on
 	w.WriteHeader(http.StatusOK)
-	e := &eventWriter{w: w, control: http.NewResponseController(w)}
+	return &eventWriter{w: w, control: http.NewResponseController(w)}
+}
+
+// newFeed begins events that clients come back for. The connection is not used
+// again: a client that was given up leaves it in the middle of a line.
+func newFeed(w http.ResponseWriter) *eventWriter {
+	w.Header().Set("Connection", "close")
+	e := newEventWriter(w)
 	e.text.WriteString("retry: " + reconnectAfter + "\n")
 	return e
 }
 
-// event writes an event. Without an id the client's stays what it is. Data
-// arrives as it is here, but that all its line ends are \n; busu's own events
-// have none.
+// event writes an event; one without a name is a plain message. Without an id
+// the client's stays what it is. Data arrives as it is here, but that all its
+// line ends are \n; busu's own events have none.
 func (e *eventWriter) event(name, id string, data []byte) error {
-	e.text.WriteString("event: " + name + "\n")
+	if name != "" {
+		e.text.WriteString("event: " + name + "\n")
+	}
 	if id != "" {
 		e.text.WriteString("id: " + id + "\n")
 	}

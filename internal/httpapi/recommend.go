@@ -35,7 +35,7 @@ type candidate struct {
 // recommend takes the body of /complete, so that the same one can be sent to
 // both.
 func (a *API) recommend(c echo.Context) error {
-	r, err := a.readRequest(c)
+	r, _, err := a.readRequest(c)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (a *API) recommendQuery(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.checkRequest(c, query.object())
+	r, _, err := a.checkRequest(c, query.object())
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func readStart(c echo.Context, partitions int) (from tail.Position, f tail.Filte
 // follow sends what comes until the client leaves or the process stops.
 func (a *API) follow(c echo.Context, l *tail.Listener) {
 	ctx, cancel := context.WithCancel(c.Request().Context())
-	f := follower{listener: l, out: newEventWriter(c.Response())}
+	f := follower{listener: l, out: newFeed(c.Response())}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()

@@ -63,12 +63,13 @@ func priceVersion(models []config.Model) string {
 }
 
 func namesOf(g *gateway.Gateway) httpapi.Names {
-	var n httpapi.Names
+	n := httpapi.Names{Owners: map[string]string{}}
 	for name := range g.Strategies {
 		n.Strategies = append(n.Strategies, name)
 	}
 	for _, c := range g.Candidates {
 		n.Models = append(n.Models, c.Model.ID)
+		n.Owners[c.Model.ID] = c.Model.Provider
 	}
 	return n
 }

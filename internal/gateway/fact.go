@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
@@ -24,7 +25,7 @@ func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
 			Model: c.Model.ID, Quality: c.Quality, CostNanos: int64(c.Cost), Probability: c.Probability})
 	}
 	f.Provider, f.Model = planned.Model.Provider, planned.Model.ID
-	f.Cache = event.CacheMiss
+	f.Cache, f.Degraded = event.CacheMiss, slices.Clone(r.Degraded)
 	f.BaselineModel, f.PriceVersion = g.Baseline.Model.ID, g.PriceVersion
 	f.Status = event.StatusInterrupted
 	f.Estimated = true

@@ -50,6 +50,7 @@ type Request struct {
 	Strategy  string      // "" is the default one
 	Model     string      // answers without routing, when it is set
 	Metadata  map[string]string
+	Degraded  []string // what could not be done for it so far
 }
 
 // Sink takes a streamed answer. Its methods are called one after the other.

@@ -59,13 +59,17 @@ func emit(r llm.Request, c llm.Chunk) error {
 func playing(s *script) func(*setup) { return func(c *setup) { c.provider = s } }
 
 // open posts a body and gives the answer as soon as it has begun.
-func (s *stack) open(t *testing.T, path, body string) (*http.Response, *sse.Reader) {
+func (s *stack) open(t *testing.T, path, body string, headers ...string) (*http.Response, *sse.Reader) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

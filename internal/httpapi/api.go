@@ -11,6 +11,7 @@ import (
 
 	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/routing"
 	"github.com/busuhq/busu/internal/tail"
@@ -35,6 +36,7 @@ type API struct {
 	Metrics     Metrics
 	Completions *tail.Hub
 	Decisions   *tail.Hub
+	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Keys        *access.Keys
 	Health      *Health
 	Dashboard   http.Handler // the files under /
@@ -51,9 +53,11 @@ func (a *API) Handler() http.Handler {
 	get(e, "/", a.static)
 	get(e, "/static/*", a.static)
 
-	e.POST("/complete", a.complete)
+	e.POST("/complete", a.complete, a.repeatable)
 	e.POST("/recommendation", a.recommend)
 	get(e, "/recommendation", a.recommendQuery)
+	get(e, "/v1/models", a.models)
+	get(e, "/v1/models/:model", a.model)
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
 	get(e, "/stream/completions", a.stream(a.Completions))

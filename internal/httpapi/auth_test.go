@@ -27,7 +27,6 @@ func TestWithoutAKey(t *testing.T) {
 		{"GET", "/nope", ""},
 		{"POST", "/nope", `{}`},
 		{"GET", "/healthz/", ""},
-		{"GET", "/v1/models", ""},
 		{"DELETE", "/keys/x", ""},
 	} {
 		got := s.send(t, r.method, r.path, r.body, "Host: evil.example", "Origin: https://evil.example").want(t, 401)
@@ -45,6 +44,8 @@ func TestWithoutAKey(t *testing.T) {
 			t.Errorf("answers differ: %s and %s", shapes[0], shape)
 		}
 	}
+	s.send(t, "GET", "/v1/models", "").want(t, 401)
+	s.send(t, "GET", "/v1/nope", "", "x-api-key: wrong").want(t, 401)
 	if intents, _ := s.Ledger.counts(); intents > 0 {
 		t.Error("something was recorded")
 	}

@@ -15,6 +15,7 @@ import (
 type Names struct {
 	Strategies []string
 	Models     []string
+	Owners     map[string]string // the provider of each model
 }
 
 // Limits on a request, from the contract.
@@ -137,7 +138,7 @@ func (a *API) readRequest(c echo.Context) (gateway.Request, delivery, error) {
 
 func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery, error) {
 	caller := callerOf(c)
-	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c)}
+	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: degradedOf(c)}
 	r.Ask.Messages = readMessages(o)
 	r.Ask.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
 	r.Ask.Temperature = o.number("temperature", 0, maxTemperature)
@@ -160,6 +161,14 @@ func readIdentity(o *object, r *gateway.Request) {
 	if r.UserID == "" {
 		o.fail("user_id", "is missing: experiment_id needs it")
 	}
+}
+
+// degradedOf lists what could not be done for a request before it was read.
+func degradedOf(c echo.Context) []string {
+	if what, ok := c.Get(degradedKey).(string); ok {
+		return []string{what}
+	}
+	return nil
 }
 
 // delivery is how an answer should come.

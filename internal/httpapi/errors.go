@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/routing"
 	"github.com/busuhq/busu/internal/tail"
 )
@@ -24,6 +25,15 @@ func (e *malformedError) Error() string { return e.detail }
 func malformed(format string, args ...any) error {
 	return &malformedError{fmt.Sprintf(format, args...)}
 }
+
+// unknownModelError names a model that there is not.
+type unknownModelError struct{ id string }
+
+func (e *unknownModelError) Error() string {
+	return fmt.Sprintf("there is no model %q: GET /v1/models lists what there is", cut(e.id))
+}
+
+func unknownModel(id string) error { return &unknownModelError{id} }
 
 // failedError is a request that no provider answered, with what the caller may
 // know of it.
@@ -92,6 +102,7 @@ func requestProblem(err error) (p problem, ok bool) {
 	var fields *invalidError
 	var window *routing.ContextError
 	var body *malformedError
+	var unknown *unknownModelError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -105,6 +116,16 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "no-candidate", Status: http.StatusUnprocessableEntity, Detail: routing.ErrNoCandidate.Error()}
 	case errors.Is(err, gateway.ErrUnknown):
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: "the strategy or the model is not known"}
+	case errors.As(err, &unknown):
+		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []FieldError{{"model", "is not known"}}}
+	case errors.Is(err, gateway.ErrFormat):
+		p = problem{Type: "wrong-endpoint", Status: http.StatusUnprocessableEntity,
+			Detail: "this model is not served by this endpoint: its provider does not speak the endpoint's format"}
+	case errors.Is(err, idempotency.ErrInFlight):
+		p = problem{Type: "in-flight", Status: http.StatusConflict, Detail: err.Error() + ": wait for its answer, or ask again in a moment", retryAfter: 1}
+	case errors.Is(err, idempotency.ErrOtherRequest):
+		p = problem{Type: "idempotency-key-reused", Status: http.StatusUnprocessableEntity, Detail: err.Error() + ": use a new key for a new request",
+			Errors: []FieldError{{headerIdempotencyKey, "was used for another request"}}}
 	case errors.As(err, &body):
 		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: body.Error()}
 	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
@@ -137,11 +158,14 @@ func routeProblem(status int) problem {
 	}
 }
 
+// problemURN is what the types of problems begin with.
+const problemURN = "urn:busu:problem:"
+
 // tell makes of an error what the caller may know, and logs what the caller
 // cannot mend.
 func tell(log *slog.Logger, err error, c echo.Context) problem {
 	p := problemOf(err)
-	p.Type = "urn:busu:problem:" + p.Type
+	p.Type = problemURN + p.Type
 	p.Title = http.StatusText(p.Status)
 	p.RequestID = idOf(c).String()
 	if p.Status >= 500 {
@@ -157,15 +181,16 @@ func writeProblem(log *slog.Logger, err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
+	contentType, status, body := envelope(c, p)
 	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, "application/problem+json")
+	h.Set(echo.HeaderContentType, contentType)
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
-	if err := c.JSON(p.Status, p); err != nil {
+	if err := c.JSON(status, body); err != nil {
 		log.Debug("error could not be sent", "err", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,7 @@ import (
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/provider/simulated"
@@ -152,6 +154,7 @@ type setup struct {
 	window   int // context window of all models
 	metrics  httpapi.Metrics
 	gateway  httpapi.Gateway // instead of the real one
+	repeats  idempotency.Store
 	checks   []httpapi.Check
 
 	source     tail.Source // of the streams
@@ -194,7 +197,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models()},
-		Metrics: s.metrics, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Repeats: s.repeats, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"static/app.js": {Data: []byte("'use strict'")},
@@ -349,4 +352,14 @@ func (s *stack) record(r *http.Request) reply {
 	w := httptest.NewRecorder()
 	s.Handler.ServeHTTP(w, r)
 	return reply{w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// within polls until a condition holds, or fails the test after a while.
+func within(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in 30 s it did not come to pass that %s", what)
+		}
+	}
 }

@@ -42,7 +42,7 @@ func TestWrongMethods(t *testing.T) {
 func TestUnknownPaths(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	for _, path := range []string{"/nope", "/complete/", "/complete/x", "/COMPLETE", "/v1/chat/completions", "/recommendation/",
+	for _, path := range []string{"/nope", "/complete/", "/complete/x", "/COMPLETE", "/recommendation/",
 		"//complete", "/static", "/static/nope.js", "/static/", "/index.html", "/metrics/live/", "/%2e%2e/etc", "/healthz/%00"} {
 		for _, method := range []string{"GET", "POST"} {
 			if strings.HasPrefix(path, "/static/") && method == "POST" {

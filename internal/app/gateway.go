@@ -24,6 +24,9 @@ func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, err
 		Ledger:       ledger,
 	}
 	for _, m := range cfg.Models {
+		if !m.Chats() {
+			continue
+		}
 		g.Candidates = append(g.Candidates, candidate(m))
 	}
 	for _, p := range cfg.Providers {
@@ -48,7 +51,7 @@ func newProvider(p config.Provider) (llm.Provider, error) {
 		return simulated.New(simulated.Options{Name: p.Name, Seed: p.Simulation.Seed,
 			Speed: p.Simulation.Speed, FailureRate: p.Simulation.FailureRate}), nil
 	default:
-		return nil, fmt.Errorf("kind %q is not known", p.Kind)
+		return nil, fmt.Errorf("this build cannot ask providers of kind %s: remove it from the configuration, or unset its key", p.Kind)
 	}
 }
 

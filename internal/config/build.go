@@ -9,24 +9,17 @@ var notYetStrategies = map[string]string{
 	StrategyHybrid:   "write strategy: complexity until hybrid arrives",
 }
 
-// notYetKinds are providers in the contract but not in this build.
-var notYetKinds = map[string]string{
-	KindAnthropic: "its adapter comes with a later release; until then use kind: openai with an OpenAI-compatible endpoint",
-	KindGemini:    "its adapter comes with a later release; until then use kind: openai with an OpenAI-compatible endpoint",
-}
-
-// notYetKeys are provider keys that this build notices but cannot use.
-var notYetKeys = []string{"ANTHROPIC_API_KEY", "GEMINI_API_KEY"}
-
 // defaultStrategy becomes hybrid once it exists.
 const defaultStrategy = StrategyComplexity
 
 // idle are settings that are read and checked, and have no effect in this
 // build.
 var idle = []string{
-	"providers.max_concurrency",
+	"providers.max_concurrency", "providers.queue", "providers.retries", "providers.headers",
+	"providers.attempt_timeout", "providers.first_token_timeout", "providers.idle_timeout",
 	"routing.quality_target", "routing.holdout", "routing.default_experiment",
-	"cache.ttl", "cache.scope",
+	"cache.enabled", "cache.ttl", "cache.postgres_ttl", "cache.scope", "cache.single_flight", "cache.similar",
+	"cache.memory_bytes", "cache.redis_bytes",
 	"retention.prompts", "retention.features",
 	"limits.when_unavailable",
 }

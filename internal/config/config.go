@@ -79,10 +79,21 @@ type Provider struct {
 	BaseURL        string // without a trailing slash; "" for simulated
 	APIKeyEnv      string // where the key came from, for messages; "" for none
 	APIKey         Secret
-	MaxConcurrency int
-	Timeout        time.Duration
-	Simulation     Simulation // of kind simulated only
+	Headers        []Header // sent with every call, sorted by name; never a key
+	MaxConcurrency int      // calls under way at the same time
+	Queue          int      // calls that may wait for one of these to end
+	Retries        int      // further attempts at the same model
+
+	Timeout           time.Duration // all attempts at one model, with the waits between them
+	AttemptTimeout    time.Duration // one of them; at most Timeout, as the next two
+	FirstTokenTimeout time.Duration // until the first piece of a streamed answer
+	IdleTimeout       time.Duration // from one piece to the next
+
+	Simulation Simulation // of kind simulated only
 }
+
+// Header is one HTTP header.
+type Header struct{ Name, Value string }
 
 // Simulation is how the simulated provider behaves.
 type Simulation struct {
@@ -115,9 +126,28 @@ type Routing struct {
 
 // Cache is how answers are reused.
 type Cache struct {
-	TTL   time.Duration // 0 turns the caches off
-	Scope string        // key, project or all
+	Enabled      bool
+	TTL          time.Duration // in memory and in Redis
+	PostgresTTL  time.Duration // in PostgreSQL; at least TTL
+	Scope        string        // who shares answers: key, project or all
+	SingleFlight string        // who waits for the same answer under way: process or cluster
+	Similar      bool          // also answers to prompts that mean the same
+	MemoryBytes  int64         // of each process
+	RedisBytes   int64         // in all
 }
+
+// Scopes of a cache.
+const (
+	ScopeKey     = "key"
+	ScopeProject = "project"
+	ScopeAll     = "all"
+)
+
+// Reaches of a single flight.
+const (
+	FlightProcess = "process"
+	FlightCluster = "cluster"
+)
 
 // Retention is how long what is kept.
 type Retention struct {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
 )
 
@@ -66,7 +67,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	}
 	got := fmt.Sprintln(c.Addr, c.StateDir, c.Database.IsSet(), c.Redis.IsSet(), c.LogFormat, c.LogLevel,
 		c.Routing, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
-	want := "127.0.0.1:8000 .local false false auto INFO {complexity large 0.95 0.02 } {5m0s project} " +
+	want := "127.0.0.1:8000 .local false false auto INFO {complexity large 0.95 0.02 } {true 5m0s 24h0m0s project process false 67108864 268435456} " +
 		"{none 2160h0m0s 9600h0m0s} {1 15m0s []} {2147483648 20ms} {closed}\n"
 	if got != want {
 		t.Errorf("defaults\n got %s\nwant %s", got, want)
@@ -104,7 +105,7 @@ func TestKeysBringTheirModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(All, env("OPENROUTER_API_KEY", "or-key", "CEREBRAS_API_KEY_FILE", "/run/key", "GEMINI_API_KEY", "g"),
+	c, err := Load(All, env("OPENROUTER_API_KEY", "or-key", "CEREBRAS_API_KEY_FILE", "/run/key"),
 		files("/run/key", "c-key\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestKeysBringTheirModels(t *testing.T) {
 	if want := len(prices.Of("openrouter")) + len(prices.Of("cerebras")); len(c.Models) != want {
 		t.Errorf("%d models, want %d", len(c.Models), want)
 	}
-	if notes := strings.Join(c.Notes, "\n"); !strings.Contains(notes, "GEMINI_API_KEY is set, but") || !strings.Contains(notes, prices.Version) {
+	if notes := strings.Join(c.Notes, "\n"); !strings.Contains(notes, prices.Version) {
 		t.Errorf("notes %s", notes)
 	}
 }
@@ -211,17 +212,66 @@ func TestFullFileIsReadAsWritten(t *testing.T) {
 	t.Parallel()
 	c := mustLoad(t, readFile(t, "testdata/good/full.yaml"))
 	p, _ := c.Provider("openai")
-	if p.BaseURL != "https://api.openai.com/v1" || p.APIKey.Reveal() != openAIKey || p.MaxConcurrency != 32 || p.Timeout != 90*time.Second {
+	if p.BaseURL != "https://api.openai.com/v1" || p.APIKey.Reveal() != openAIKey || p.MaxConcurrency != 32 || p.Queue != 16 || p.Retries != 3 {
 		t.Errorf("provider %+v", p)
+	}
+	if got := fmt.Sprint(p.Timeout, p.AttemptTimeout, p.FirstTokenTimeout, p.IdleTimeout, p.Headers); got !=
+		"1m30s 40s 5s 10s [{OpenAI-Organization org-example} {X-Team search & ads}]" {
+		t.Errorf("provider %s", got)
 	}
 	m, _ := c.Model("small")
 	if m.Upstream != "gpt-6-luna" || m.Tier != "simple" || m.Price != (pricing.Price{Input: 150_000_000, CachedInput: 15_000_000, Output: 600_000_000}) || m.ContextTokens != 128000 {
 		t.Errorf("model %+v", m)
 	}
 	got := fmt.Sprint(c.Routing, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
-	want := "{complexity large 0.9 0.05 01J-default} {10m0s key} {full 1440h0m0s 8760h0m0s} {4 1h0m0s [billing audit]} {1073741824 0s} {open}"
+	want := "{complexity large 0.9 0.05 01J-default} {false 1m0s 168h0m0s key cluster true 33554432 1073741824} {full 1440h0m0s 8760h0m0s} {4 1h0m0s [billing audit]} {1073741824 0s} {open}"
 	if got != want {
 		t.Errorf("sections\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestModelNatureIsReadAsWritten(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, readFile(t, "testdata/good/full.yaml"))
+	if m, _ := c.Model("qwen/qwen3:8b"); !m.Chats() || m.Lacks != llm.AbilityTools|llm.AbilityImages || !m.Can(llm.AbilityJSON) {
+		t.Errorf("model %+v", m)
+	}
+	if m, _ := c.Model("embed"); m.Purpose != llm.PurposeEmbedding || m.Chats() || m.Tier != "" {
+		t.Errorf("model %+v", m)
+	}
+	if m, _ := c.Model("large"); m.Purpose != llm.PurposeChat || !m.Can(llm.AbilityTools|llm.AbilityImages|llm.AbilityJSON) {
+		t.Errorf("model %+v", m)
+	}
+}
+
+// A known provider needs no address and no kind, whatever it is called.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, readFile(t, "testdata/good/presets.yaml"))
+	for name, want := range map[string]string{
+		"ollama": "openai http://127.0.0.1:11434/v1 ", "vllm": "openai http://gpu-1:8000/v1 ",
+		"groq-eu": "openai https://api.groq.com/openai/v1 OPENAI_API_KEY",
+		"claude":  "anthropic https://api.anthropic.com/v1 OPENAI_API_KEY",
+		"google":  "gemini https://generativelanguage.googleapis.com/v1beta OPENAI_API_KEY",
+	} {
+		p, _ := c.Provider(name)
+		if got := strings.Join([]string{p.Kind, p.BaseURL, p.APIKeyEnv}, " "); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// No part of a call may take longer than the whole, unless told to in vain.
+func TestBoundsFollow(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, "providers:\n  - {name: simulated, timeout: 10s, max_concurrency: 5}\n  - {name: patient, preset: simulated, timeout: 5m}\n")
+	p, _ := c.Provider("simulated")
+	if got := fmt.Sprint(p.Timeout, p.AttemptTimeout, p.FirstTokenTimeout, p.IdleTimeout, p.Queue, p.Retries); got != "10s 10s 10s 10s 20 1" {
+		t.Errorf("bounds %s", got)
+	}
+	p, _ = c.Provider("patient")
+	if got := fmt.Sprint(p.Timeout, p.AttemptTimeout, p.FirstTokenTimeout, p.IdleTimeout, p.Queue); got != "5m0s 5m0s 20s 20s 256" {
+		t.Errorf("bounds %s", got)
 	}
 }
 

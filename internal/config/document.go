@@ -235,6 +235,17 @@ func itemLine(node *ast.SequenceNode, i, fallback int) int {
 	return lineOf(node.Values[i], fallback)
 }
 
+// pairs reads a mapping whose keys are the operator's own. They all have the
+// path of the mapping: a key may be a secret in the wrong place.
+func (v value) pairs(read func(key string, v value)) {
+	entries, _ := v.entries()
+	for _, entry := range entries {
+		key, child := v.child(entry)
+		child.path = v.path
+		read(key, child)
+	}
+}
+
 // under names the mapping that v is, for messages about its keys.
 func (v value) under() string {
 	if v.path == "" {

@@ -56,15 +56,15 @@ func checkProblems(t *testing.T, err error) {
 
 func checkComplete(t *testing.T, c Config) {
 	t.Helper()
-	if len(c.Providers) == 0 || len(c.Models) == 0 || c.Baseline().ID == "" {
+	if len(c.Providers) == 0 || len(c.Models) == 0 || !c.Baseline().Chats() || c.Baseline().ID == "" {
 		t.Fatalf("incomplete: %+v", c)
 	}
 	for _, m := range c.Models {
 		p, ok := c.Provider(m.Provider)
-		if !ok || m.ID == "" || m.Upstream == "" || m.Tier.Rank() < 0 || m.Price.Validate() != nil {
+		if !ok || m.ID == "" || m.Upstream == "" || (m.Tier.Rank() < 0) == m.Chats() || m.Price.Validate() != nil {
 			t.Errorf("model %+v", m)
 		}
-		if p.Kind == KindOpenAI && p.BaseURL == "" {
+		if p.Kind != KindSimulated && p.BaseURL == "" {
 			t.Errorf("provider %+v", p)
 		}
 	}

@@ -68,11 +68,6 @@ func (l *loader) environment() {
 	c.LogLevel = e.logLevel()
 	c.LogFormat = e.logFormat()
 	c.OTLPEndpoint = e.otlpEndpoint()
-	for _, key := range notYetKeys {
-		if e.text(key, e.text(key+"_FILE", "")) != "" {
-			c.Notes = append(c.Notes, key+" is set, but its provider comes with a later release; its models are not used")
-		}
-	}
 }
 
 // file reads busu.yaml and gives every section that it leaves out its default:
@@ -177,10 +172,12 @@ func presetKeys() []string {
 }
 
 func (l *loader) completeRouting() {
-	if l.cfg.Routing.BaselineModel != "" || len(l.cfg.Models) == 0 {
+	if l.cfg.Routing.BaselineModel != "" {
 		return
 	}
-	l.cfg.Routing.BaselineModel = defaultBaseline(l.cfg.Models)
+	if l.cfg.Routing.BaselineModel = defaultBaseline(l.cfg.Models); l.cfg.Routing.BaselineModel == "" {
+		return // no model, which is a mistake of its own
+	}
 	l.note("savings are measured against %s, the cheapest model of the most demanding tier; routing.baseline_model names another", l.cfg.Routing.BaselineModel)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
 )
 
 var modelID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
@@ -14,16 +15,20 @@ var modelID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
 // model reads one item of models. One with mistakes is kept if it has an id,
 // so that a baseline_model which names it is not called wrong too.
 func (l *loader) model(v value) {
-	var m Model
+	m := Model{Model: llm.Model{Purpose: llm.PurposeChat}}
 	given := v.object(
 		field{"id", func(v value) { l.modelID(v, &m) }},
 		field{"provider", func(v value) { l.modelProvider(v, &m) }},
 		field{"upstream", func(v value) { v.filled(&m.Upstream) }},
+		field{"purpose", func(v value) { purpose(v, &m) }},
 		field{"tier", func(v value) { tier(v, &m) }},
 		field{"input_usd_per_mtok", func(v value) { v.price(&m.Price.Input) }},
 		field{"cached_input_usd_per_mtok", func(v value) { v.price(&m.Price.CachedInput) }},
 		field{"output_usd_per_mtok", func(v value) { v.price(&m.Price.Output) }},
 		field{"context_tokens", func(v value) { v.count(&m.ContextTokens, 1, 1_000_000_000) }},
+		field{"tools", ability(&m, llm.AbilityTools)},
+		field{"images", ability(&m, llm.AbilityImages)},
+		field{"json", ability(&m, llm.AbilityJSON)},
 	)
 	if given == nil {
 		return
@@ -89,6 +94,50 @@ func tier(v value, m *Model) {
 	}
 }
 
+func purpose(v value, m *Model) {
+	var name string
+	if v.choice(&name, string(llm.PurposeChat), string(llm.PurposeEmbedding)) {
+		m.Purpose = llm.Purpose(name)
+	}
+}
+
+// abilities are the flags of a model, by the key that sets them.
+var abilities = []struct {
+	key     string
+	ability llm.Ability
+}{
+	{"tools", llm.AbilityTools}, {"images", llm.AbilityImages}, {"json", llm.AbilityJSON},
+}
+
+func ability(m *Model, a llm.Ability) func(value) {
+	return func(v value) {
+		can := true
+		if v.flag(&can) && !can {
+			m.Lacks |= a
+		}
+	}
+}
+
+// completeNature takes from the price table what the file does not say of a
+// model's purpose and abilities, and refuses what only chat models have.
+func completeNature(given map[string]value, row pricing.Row, m *Model) {
+	if _, ok := given["purpose"]; !ok && row.Purpose != "" {
+		m.Purpose = row.Purpose
+	}
+	for _, a := range abilities {
+		at, ok := given[a.key]
+		switch {
+		case !m.Chats() && ok:
+			at.wrong(at.path+" does not apply to a model that does not chat", "remove it")
+		case !ok:
+			m.Lacks |= row.Lacks & a.ability
+		}
+	}
+	if at, ok := given["tier"]; ok && !m.Chats() {
+		at.wrong(at.path+" does not apply to a model that does not chat", "remove it")
+	}
+}
+
 // completeModel takes from the price table what the file leaves out, and asks
 // for what neither has: a model without a price is a mistake, never free.
 func (l *loader) completeModel(v value, given map[string]value, m *Model) {
@@ -97,7 +146,8 @@ func (l *loader) completeModel(v value, given map[string]value, m *Model) {
 		return
 	}
 	row, listed := catalogRow(p, l.prices, m.Upstream)
-	if _, ok := given["tier"]; !ok {
+	completeNature(given, row, m)
+	if _, ok := given["tier"]; !ok && m.Chats() {
 		m.Tier = row.Tier
 		if !listed {
 			v.wrong(fmt.Sprintf("%s has no tier", v.path), "add tier: simple, moderate or complex")
@@ -129,6 +179,10 @@ func (l *loader) completeModel(v value, given map[string]value, m *Model) {
 func (l *loader) completeModels() {
 	if l.modelsGiven {
 		l.note("the models come from %s", l.cfg.File)
+		if !slices.ContainsFunc(l.cfg.Models, Model.Chats) && len(l.cfg.Models) > 0 {
+			at := l.modelAt[l.cfg.Models[0].ID]
+			at.wrong("no model under models chats", "add one that does: its purpose is chat, and it has a tier")
+		}
 		l.warnUnused()
 		return
 	}

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"time"
+	"cmp"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
@@ -15,11 +15,22 @@ type preset struct {
 	keyEnv  string
 }
 
-// presets, in the order in which their models come.
+// presets, in the order in which their models come. Those without a key run on
+// one's own machines, where nobody asks for one unless told to.
 var presets = []preset{
 	{name: "openai", kind: KindOpenAI, baseURL: "https://api.openai.com/v1", keyEnv: "OPENAI_API_KEY"},
+	{name: "anthropic", kind: KindAnthropic, baseURL: "https://api.anthropic.com/v1", keyEnv: "ANTHROPIC_API_KEY"},
+	{name: "gemini", kind: KindGemini, baseURL: "https://generativelanguage.googleapis.com/v1beta", keyEnv: "GEMINI_API_KEY"},
 	{name: "openrouter", kind: KindOpenAI, baseURL: "https://openrouter.ai/api/v1", keyEnv: "OPENROUTER_API_KEY"},
 	{name: "cerebras", kind: KindOpenAI, baseURL: "https://api.cerebras.ai/v1", keyEnv: "CEREBRAS_API_KEY"},
+	{name: "groq", kind: KindOpenAI, baseURL: "https://api.groq.com/openai/v1", keyEnv: "GROQ_API_KEY"},
+	{name: "together", kind: KindOpenAI, baseURL: "https://api.together.xyz/v1", keyEnv: "TOGETHER_API_KEY"},
+	{name: "mistral", kind: KindOpenAI, baseURL: "https://api.mistral.ai/v1", keyEnv: "MISTRAL_API_KEY"},
+	{name: "deepseek", kind: KindOpenAI, baseURL: "https://api.deepseek.com/v1", keyEnv: "DEEPSEEK_API_KEY"},
+	{name: "fireworks", kind: KindOpenAI, baseURL: "https://api.fireworks.ai/inference/v1", keyEnv: "FIREWORKS_API_KEY"},
+	{name: "xai", kind: KindOpenAI, baseURL: "https://api.x.ai/v1", keyEnv: "XAI_API_KEY"},
+	{name: "ollama", kind: KindOpenAI, baseURL: "http://127.0.0.1:11434/v1"},
+	{name: "vllm", kind: KindOpenAI, baseURL: "http://127.0.0.1:8000/v1"},
 	{name: "simulated", kind: KindSimulated},
 }
 
@@ -32,13 +43,23 @@ func presetNamed(name string) (preset, bool) {
 	return preset{}, false
 }
 
-// newProvider is a provider with every default.
-func newProvider() Provider {
-	return Provider{
-		MaxConcurrency: 64,
-		Timeout:        60 * time.Second,
-		Simulation:     Simulation{Seed: 1, Speed: 1},
+// presetOfKind is the one vendor that speaks a kind's language. OpenAI's is
+// spoken by many.
+func presetOfKind(kind string) preset {
+	switch kind {
+	case KindAnthropic, KindGemini, KindSimulated:
+		p, _ := presetNamed(kind)
+		return p
 	}
+	return preset{}
+}
+
+func presetNames() []string {
+	names := make([]string, len(presets))
+	for i, p := range presets {
+		names[i] = p.name
+	}
+	return names
 }
 
 func (p preset) provider(key Secret) Provider {
@@ -96,7 +117,8 @@ func catalogRow(p Provider, prices pricing.Table, upstream string) (pricing.Row,
 
 func modelOf(p Provider, row pricing.Row) Model {
 	return Model{
-		Model: llm.Model{ID: row.Model, Provider: p.Name, Upstream: row.Model, Tier: row.Tier, ContextTokens: row.ContextTokens},
+		Model: llm.Model{ID: row.Model, Provider: p.Name, Upstream: row.Model, Tier: row.Tier, ContextTokens: row.ContextTokens,
+			Purpose: cmp.Or(row.Purpose, llm.PurposeChat), Lacks: row.Lacks},
 		Price: row.Price,
 	}
 }
@@ -107,6 +129,9 @@ func modelOf(p Provider, row pricing.Row) Model {
 func defaultBaseline(models []Model) string {
 	best := -1
 	for i, m := range models {
+		if !m.Chats() {
+			continue
+		}
 		if best < 0 || m.Tier.Rank() > models[best].Tier.Rank() ||
 			(m.Tier == models[best].Tier && listPrice(m) < listPrice(models[best])) {
 			best = i

@@ -86,13 +86,28 @@ func (p *printer) providers(providers []Provider) {
 		if provider.APIKeyEnv != "" {
 			p.line("    api_key_env: %s", provider.APIKeyEnv)
 		}
+		p.headers(provider.Headers)
 		p.line("    max_concurrency: %d", provider.MaxConcurrency)
+		p.line("    queue: %d", provider.Queue)
+		p.line("    retries: %d", provider.Retries)
 		p.line("    timeout: %s", formatDuration(provider.Timeout))
+		p.line("    attempt_timeout: %s", formatDuration(provider.AttemptTimeout))
+		p.line("    first_token_timeout: %s", formatDuration(provider.FirstTokenTimeout))
+		p.line("    idle_timeout: %s", formatDuration(provider.IdleTimeout))
 		if provider.Kind == KindSimulated {
 			p.line("    seed: %d", provider.Simulation.Seed)
 			p.line("    speed: %s", decimal(provider.Simulation.Speed))
 			p.line("    failure_rate: %s", decimal(provider.Simulation.FailureRate))
 		}
+	}
+}
+
+func (p *printer) headers(headers []Header) {
+	if len(headers) > 0 {
+		p.line("    headers:")
+	}
+	for _, h := range headers {
+		p.line("      %s: %s", strconv.Quote(h.Name), strconv.Quote(h.Value))
 	}
 }
 
@@ -102,7 +117,10 @@ func (p *printer) models(models []Model) {
 		p.line("  - id: %s", quote(m.ID))
 		p.line("    provider: %s", quote(m.Provider))
 		p.line("    upstream: %s", quote(m.Upstream))
-		p.line("    tier: %s", m.Tier)
+		p.line("    purpose: %s", m.Purpose)
+		if m.Tier != "" {
+			p.line("    tier: %s", m.Tier)
+		}
 		for _, price := range []struct {
 			key   string
 			nanos pricing.Nanos
@@ -116,6 +134,11 @@ func (p *printer) models(models []Model) {
 		if m.ContextTokens > 0 {
 			p.line("    context_tokens: %d", m.ContextTokens)
 		}
+		for _, a := range abilities {
+			if m.Chats() {
+				p.line("    %s: %t", a.key, m.Can(a.ability))
+			}
+		}
 	}
 }
 
@@ -126,7 +149,7 @@ func (p *printer) policies(c Config) {
 	p.line("  quality_target: %s", decimal(c.Routing.QualityTarget))
 	p.line("  holdout: %s", decimal(c.Routing.Holdout))
 	p.line("  default_experiment: %s", quote(c.Routing.DefaultExperiment))
-	p.line("\ncache:\n  ttl: %s\n  scope: %s", formatDuration(c.Cache.TTL), c.Cache.Scope)
+	p.cache(c.Cache)
 	p.line("\nretention:\n  prompts: %s", c.Retention.Prompts)
 	p.line("  features: %s\n  completions: %s", formatDuration(c.Retention.Features), formatDuration(c.Retention.Completions))
 	groups := make([]string, len(c.Streams.Groups))
@@ -137,6 +160,13 @@ func (p *printer) policies(c Config) {
 	p.line("  retention: %s\n  groups: [%s]", formatDuration(c.Streams.Retention), strings.Join(groups, ", "))
 	p.line("\njournal:\n  max_bytes: %s\n  sync: %s", formatBytes(c.Journal.MaxBytes), formatDuration(c.Journal.Sync))
 	p.line("\nlimits:\n  when_unavailable: %s", c.Limits.WhenUnavailable)
+}
+
+func (p *printer) cache(c Cache) {
+	p.line("\ncache:\n  enabled: %t", c.Enabled)
+	p.line("  ttl: %s\n  postgres_ttl: %s", formatDuration(c.TTL), formatDuration(c.PostgresTTL))
+	p.line("  scope: %s\n  single_flight: %s\n  similar: %t", c.Scope, c.SingleFlight, c.Similar)
+	p.line("  memory_bytes: %s\n  redis_bytes: %s", formatBytes(c.MemoryBytes), formatBytes(c.RedisBytes))
 }
 
 // decimal writes the shortest decimal that reads back as x.

@@ -2,11 +2,8 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
-	"time"
 )
 
 var (
@@ -18,13 +15,21 @@ var (
 // name, so that models which name it are not called wrong too.
 func (l *loader) provider(v value) {
 	p := newProvider()
+	presetName := ""
 	given := v.object(
 		field{"name", func(v value) { l.providerName(v, &p) }},
-		field{"kind", func(v value) { kind(v, &p) }},
+		field{"kind", func(v value) { v.choice(&p.Kind, KindOpenAI, KindAnthropic, KindGemini, KindSimulated) }},
+		field{"preset", func(v value) { v.choice(&presetName, presetNames()...) }},
 		field{"base_url", func(v value) { baseURL(v, &p) }},
 		field{"api_key_env", func(v value) { l.apiKeyEnv(v, &p) }},
+		field{"headers", func(v value) { headers(v, &p) }},
 		field{"max_concurrency", func(v value) { v.count(&p.MaxConcurrency, 1, 100_000) }},
-		field{"timeout", func(v value) { v.duration(&p.Timeout, time.Millisecond, time.Hour) }},
+		field{"queue", func(v value) { v.count(&p.Queue, 0, 1_000_000) }},
+		field{"retries", func(v value) { v.count(&p.Retries, 0, 10) }},
+		field{"timeout", timeout(&p.Timeout)},
+		field{"attempt_timeout", timeout(&p.AttemptTimeout)},
+		field{"first_token_timeout", timeout(&p.FirstTokenTimeout)},
+		field{"idle_timeout", timeout(&p.IdleTimeout)},
 		field{"seed", func(v value) { v.seed(&p.Simulation.Seed) }},
 		field{"speed", func(v value) { v.number(&p.Simulation.Speed, 0, 1e6) }},
 		field{"failure_rate", func(v value) { v.number(&p.Simulation.FailureRate, 0, 1) }},
@@ -35,7 +40,10 @@ func (l *loader) provider(v value) {
 	if _, named := given["name"]; !named {
 		v.wrong(v.path+" has no name", "add name: openai, for example; models refer to it")
 	}
-	l.completeProvider(v, given, &p)
+	if presetName == "" {
+		presetName = p.Name
+	}
+	l.completeProvider(v, given, presetName, &p)
 	if p.Name != "" {
 		l.cfg.Providers = append(l.cfg.Providers, p)
 		l.providerAt[p.Name] = v
@@ -58,53 +66,6 @@ func (l *loader) providerName(v value, p *Provider) {
 	p.Name = name
 }
 
-func kind(v value, p *Provider) {
-	var word string
-	if v.choice(&word, KindOpenAI, KindAnthropic, KindGemini, KindSimulated) {
-		p.Kind = word
-		if hint, not := notYetKinds[word]; not {
-			v.wrong(fmt.Sprintf("%s: this build has no provider of kind %s", v.path, word), hint)
-		}
-	}
-}
-
-func baseURL(v value, p *Provider) {
-	const hint = "write it like https://api.example.com/v1; keys belong into the environment, see api_key_env"
-	var raw string
-	if !v.text(&raw) {
-		return
-	}
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
-		v.wrong(v.path+" is not an http or https address of a host", hint)
-	case u.User != nil:
-		v.wrong(v.path+" holds a user or password", hint)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		v.wrong(v.path+" holds a ? or #", hint)
-	default:
-		p.BaseURL = strings.TrimRight(raw, "/")
-	}
-}
-
-// apiKeyEnv reads the name of the variable that holds a key. What does not
-// look like such a name may be the key itself, so it is not quoted.
-func (l *loader) apiKeyEnv(v value, p *Provider) {
-	var name string
-	if !v.text(&name) {
-		return
-	}
-	if !variableName.MatchString(name) || len(name) > 64 {
-		v.wrong(v.path+" is not the name of an environment variable", "write a name such as OPENAI_API_KEY and put the key into that variable")
-		return
-	}
-	key, set := l.env.secret(name)
-	if !set {
-		v.wrong(fmt.Sprintf("%s names %s, which is not set", v.path, name), fmt.Sprintf("set %s or %s_FILE, or remove the provider", name, name))
-	}
-	p.APIKeyEnv, p.APIKey = name, key
-}
-
 // seed reads any unsigned number of 64 bits.
 func (v value) seed(into *uint64) {
 	text, ok := v.literal()
@@ -115,23 +76,31 @@ func (v value) seed(into *uint64) {
 	v.wrong(v.path+" must be a whole number from 0, but is "+v.kindOfNumber(), "write any, such as 1")
 }
 
-// completeProvider fills in what the preset of that name knows and refuses
-// keys that belong to another kind.
-func (l *loader) completeProvider(v value, given map[string]value, p *Provider) {
-	known, _ := presetNamed(p.Name)
+// completeProvider fills in what is known of a provider and refuses keys that
+// belong to another kind.
+func (l *loader) completeProvider(v value, given map[string]value, presetName string, p *Provider) {
+	known, _ := presetNamed(presetName)
+	at, presetGiven := given["preset"]
 	if _, ok := given["kind"]; !ok {
 		p.Kind = known.kind
-		if p.Kind == "" {
-			v.wrong(v.path+" has no kind", "add kind: openai for any OpenAI-compatible endpoint, or kind: simulated")
+		if p.Kind == "" && !presetGiven {
+			v.wrong(v.path+" has no kind", "add kind: openai for any OpenAI-compatible endpoint, or preset: with the name of a known provider")
 		}
+	} else if known.kind != p.Kind {
+		if presetGiven && known.kind != "" && p.Kind != "" {
+			at.wrong(fmt.Sprintf("%s %s is of kind %s, not %s", at.path, known.name, known.kind, p.Kind), "remove kind or preset")
+		}
+		known = presetOfKind(p.Kind)
 	}
 	switch p.Kind {
-	case KindOpenAI:
+	case "": // said so
+	case KindSimulated:
+		refuse(given, p.Kind, "base_url", "api_key_env", "headers")
+	default:
 		refuse(given, p.Kind, "seed", "speed", "failure_rate")
 		l.completeEndpoint(v, given, known, p)
-	case KindSimulated:
-		refuse(given, p.Kind, "base_url", "api_key_env")
 	}
+	completeBounds(given, p)
 }
 
 func refuse(given map[string]value, kind string, keys ...string) {
@@ -139,29 +108,5 @@ func refuse(given map[string]value, kind string, keys ...string) {
 		if v, ok := given[key]; ok {
 			v.wrong(v.path+" does not apply to kind "+kind, "remove it")
 		}
-	}
-}
-
-// completeEndpoint takes address and key from the preset. The preset's key is
-// sent to the preset's own address only.
-func (l *loader) completeEndpoint(v value, given map[string]value, known preset, p *Provider) {
-	if _, ok := given["base_url"]; !ok {
-		p.BaseURL = known.baseURL
-		if p.BaseURL == "" {
-			v.wrong(v.path+" has no base_url", "add the endpoint's address, such as https://api.example.com/v1")
-		}
-	}
-	_, keyNamed := given["api_key_env"]
-	if !keyNamed && known.keyEnv != "" && p.BaseURL == known.baseURL {
-		key, set := l.env.secret(known.keyEnv)
-		if !set {
-			v.wrong(fmt.Sprintf("provider %s needs %s, which is not set", p.Name, known.keyEnv),
-				fmt.Sprintf("set %s or %s_FILE, or remove the provider", known.keyEnv, known.keyEnv))
-		}
-		p.APIKeyEnv, p.APIKey = known.keyEnv, key
-	}
-	u, err := url.Parse(p.BaseURL)
-	if err == nil && u.Scheme == "http" && !isPrivate(u.Hostname()) {
-		l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("provider %s is asked over plain http: keys and prompts can be read on the way; use https", p.Name))
 	}
 }

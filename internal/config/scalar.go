@@ -62,6 +62,17 @@ func (v value) choice(into *string, choices ...string) bool {
 	return false
 }
 
+// flag reads true or false.
+func (v value) flag(into *bool) bool {
+	node, ok := v.node.(*ast.BoolNode)
+	if !ok {
+		v.wrong(v.path+" must be true or false, but is "+v.kind(), "write true or false, without quotes")
+		return false
+	}
+	*into = node.Value
+	return true
+}
+
 // literal gives a number as it is written; no float may round a price.
 func (v value) literal() (string, bool) {
 	switch v.node.(type) {

@@ -11,7 +11,7 @@ import (
 func defaults() Config {
 	return Config{
 		Routing:   Routing{Strategy: defaultStrategy, QualityTarget: 0.95, Holdout: 0.02},
-		Cache:     Cache{TTL: 5 * time.Minute, Scope: "project"},
+		Cache:     defaultCache(),
 		Retention: Retention{Prompts: "none", Features: 90 * day, Completions: 400 * day},
 		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
 		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond},
@@ -52,7 +52,11 @@ func (l *loader) baselineModel(v value, r *Routing) {
 		return
 	}
 	r.BaselineModel = id
-	if _, ok := l.cfg.Model(id); ok || len(l.cfg.Models) == 0 {
+	m, ok := l.cfg.Model(id)
+	if ok && !m.Chats() {
+		v.wrong(fmt.Sprintf("%s: %s does not chat", v.path, shorten(id)), "name a model whose purpose is chat")
+	}
+	if ok || len(l.cfg.Models) == 0 {
 		return
 	}
 	ids := make([]string, len(l.cfg.Models))
@@ -60,14 +64,6 @@ func (l *loader) baselineModel(v value, r *Routing) {
 		ids[i] = m.ID
 	}
 	v.wrong(fmt.Sprintf("%s: no model has the id %q", v.path, shorten(id)), did(id, ids))
-}
-
-func (l *loader) cache(v value) {
-	c := &l.cfg.Cache
-	v.object(
-		field{"ttl", func(v value) { v.duration(&c.TTL, 0, 30*day) }},
-		field{"scope", func(v value) { v.choice(&c.Scope, "key", "project", "all") }},
-	)
 }
 
 func (l *loader) retention(v value) {

@@ -240,14 +240,42 @@ func (t Tier) Rank() int {
 	return -1
 }
 
+// Purpose is what a model is made for.
+type Purpose string
+
+// The purposes. "" counts as chat.
+const (
+	PurposeChat      Purpose = "chat"
+	PurposeEmbedding Purpose = "embedding"
+)
+
+// Ability is a set of things that some models can do and others cannot.
+type Ability uint8
+
+// The abilities.
+const (
+	AbilityTools  Ability = 1 << iota // may be given tools to call
+	AbilityImages                     // reads images
+	AbilityJSON                       // keeps to a response format
+)
+
 // Model is one model a caller can name.
 type Model struct {
 	ID            string // the name callers see
 	Provider      string // the configured provider's name
 	Upstream      string // the name sent to the provider
-	Tier          Tier
-	ContextTokens int // prompt and answer together; 0: unknown
+	Tier          Tier   // of a model that chats; "" for the others
+	ContextTokens int    // prompt and answer together; 0: unknown
+	Purpose       Purpose
+	Lacks         Ability // what it is known not to do
 }
+
+// Chats reports whether m answers conversations.
+func (m Model) Chats() bool { return m.Purpose == PurposeChat || m.Purpose == "" }
+
+// Can reports whether m is not known to lack any of wanted: what nobody knows
+// is left to the vendor to refuse.
+func (m Model) Can(wanted Ability) bool { return m.Lacks&wanted == 0 }
 
 // ErrorKind says why a provider failed, in words that metrics can count.
 type ErrorKind string

@@ -21,6 +21,8 @@ type Row struct {
 	Provider      string // openai, openrouter, cerebras, …
 	Model         string // the provider's name for it
 	Tier          llm.Tier
+	Purpose       llm.Purpose
+	Lacks         llm.Ability // what the model is known not to do
 	Price         Price
 	ContextTokens int       // prompt and answer together
 	Effective     time.Time // the day on which this price was read or came into force

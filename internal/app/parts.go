@@ -102,7 +102,7 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
-		Repeats: redisdb.Idempotency{DB: s.redis},
+		Repeats:     redisdb.Idempotency{DB: s.redis},
 		Completions: completions, Decisions: decisions,
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(), OpenAPI: openAPI, Log: log,

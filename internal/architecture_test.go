@@ -35,6 +35,7 @@ const (
 // plan is the house. A new room needs a line here: think where it belongs.
 var plan = map[string]room{
 	"internal/llm":        {why: pure},
+	"internal/chat":       {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/sse":        {why: "a codec reads and writes; it knows no network"},
 	"internal/pricing":    {may: []string{"llm"}, libs: []string{"github.com/goccy/go-yaml"}, why: pure},
 	"internal/prompt":     {why: pure},

@@ -48,6 +48,7 @@ var plan = map[string]room{
 	"internal/worker":      {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
+	"internal/chat":        {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 
 	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},

@@ -1,0 +1,90 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxNesting is how deep lists and objects may lie in each other. JSON Schemas
+// of tools are the deepest there is; vendors allow them ten levels.
+const maxNesting = 128
+
+// document reads a body that is a JSON object in UTF-8.
+func document(body []byte) (gjson.Result, error) {
+	if !utf8.Valid(body) {
+		return gjson.Result{}, broken("the body is not valid UTF-8")
+	}
+	if err := checkJSON(body); err != nil {
+		return gjson.Result{}, broken("the body %s", err)
+	}
+	doc := gjson.ParseBytes(body)
+	if !doc.IsObject() {
+		return gjson.Result{}, broken("the body is %s, not a JSON object", show(doc))
+	}
+	return doc, nil
+}
+
+// checkJSON reports what keeps text from being JSON that is not nested too
+// deeply. The scanner descends by recursion: without the limit a few megabytes
+// of brackets would end the process.
+func checkJSON(text []byte) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return errors.New("is empty")
+	}
+	if nestedTooDeeply(text) {
+		return fmt.Errorf("is nested more than %d levels deep", maxNesting)
+	}
+	if gjson.ValidBytes(text) {
+		return nil
+	}
+	var whole json.RawMessage
+	if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(text, &whole)); ok {
+		return fmt.Errorf("is not JSON: %s (at byte %d)", syntax, syntax.Offset)
+	}
+	return errors.New("is not JSON")
+}
+
+// nestedTooDeeply looks at brackets outside of strings. Most texts have so few
+// of them that counting is enough, which is many times faster.
+func nestedTooDeeply(text []byte) bool {
+	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxNesting {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > maxNesting {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// show gives a JSON value, where it is long only its kind.
+func show(v gjson.Result) string {
+	switch {
+	case !v.Exists():
+		return "missing"
+	case v.IsObject():
+		return "an object"
+	case v.IsArray():
+		return "a list"
+	case v.Type == gjson.String && len(v.Raw) > 40:
+		return "a string"
+	}
+	return cut(v.Raw)
+}

@@ -1,0 +1,222 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// roleFunction is what a tool's message was called when tools were functions.
+const roleFunction = "function"
+
+// turn is one message's members before its role says what they mean.
+type turn struct {
+	role, content, name, refusal, calls, callID, call gjson.Result
+	audio                                             bool // it is an answer in sound, known to the vendor by its id
+}
+
+func (p *parser) readMessages(v gjson.Result) {
+	p.list("messages", v, 1, maxMessages, func(v gjson.Result) {
+		p.Messages = append(p.Messages, p.readMessage(len(p.Messages), v))
+	})
+}
+
+func (p *parser) readMessage(index int, v gjson.Result) llm.Message {
+	before := len(p.found)
+	t := p.takeApart(v)
+	if len(p.found) > before {
+		return llm.Message{}
+	}
+	if !t.role.Exists() {
+		p.missing("role")
+		return llm.Message{}
+	}
+	m := llm.Message{Role: p.text("role", t.role)}
+	if t.name.Exists() {
+		m.Name = p.word("name", t.name, maxName)
+	}
+	switch m.Role {
+	case llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser:
+		p.readContent(&m, t.content)
+	case llm.RoleAssistant:
+		p.readAssistant(&m, index, t)
+	case llm.RoleTool:
+		p.readContent(&m, t.content)
+		p.readCallID(&m, t.callID)
+	case roleFunction:
+		p.readFunctionResult(&m, t)
+	default:
+		p.add(CodeValue, "role", "is %s, %s", show(t.role),
+			one(llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser, llm.RoleAssistant, llm.RoleTool))
+	}
+	return m
+}
+
+func (p *parser) takeApart(v gjson.Result) (t turn) {
+	p.members("", v, func(name string, v gjson.Result) bool {
+		switch name {
+		case "role":
+			t.role = v
+		case "content":
+			t.content = v
+		case "name":
+			t.name = v
+		case "refusal":
+			t.refusal = v
+		case "tool_calls":
+			t.calls = v
+		case "tool_call_id":
+			t.callID = v
+		case "function_call":
+			t.call = v
+		case "audio":
+			t.audio = true
+		default:
+			return false
+		}
+		return true
+	})
+	return t
+}
+
+// readAssistant reads what a model said before. It may have said nothing where
+// it called tools or refused.
+func (p *parser) readAssistant(m *llm.Message, index int, t turn) {
+	if t.refusal.Exists() {
+		m.Refusal = p.text("refusal", t.refusal)
+	}
+	if t.calls.Exists() {
+		m.ToolCalls = p.readCalls(t.calls)
+	}
+	if t.call.Exists() {
+		p.legacy = fmt.Sprintf("call_%d", index) // functions had no ids; those who translate need one
+		call := p.readFunctionCall("function_call", t.call)
+		call.ID = p.legacy
+		m.ToolCalls = append(m.ToolCalls, call)
+	}
+	silent := t.calls.Exists() || t.call.Exists() || t.refusal.Exists() || t.audio
+	if t.content.Exists() || !silent {
+		p.readContent(m, t.content)
+	}
+}
+
+func (p *parser) readCallID(m *llm.Message, v gjson.Result) {
+	if !v.Exists() {
+		p.missing("tool_call_id")
+		return
+	}
+	m.ToolCallID = p.word("tool_call_id", v, maxName)
+}
+
+// readFunctionResult reads a tool's message in its old form.
+func (p *parser) readFunctionResult(m *llm.Message, t turn) {
+	m.Role, m.ToolCallID = llm.RoleTool, p.legacy
+	if m.Name == "" {
+		p.missing("name")
+	}
+	if m.ToolCallID == "" {
+		p.add(CodeValue, "role", "is function, which must follow an assistant's message with a function_call")
+	}
+	if t.content.Exists() {
+		p.readContent(m, t.content)
+	}
+}
+
+// readContent reads text, or a list of parts. An assistant's refusal may come
+// as a part and is none here.
+func (p *parser) readContent(m *llm.Message, v gjson.Result) {
+	switch {
+	case !v.Exists():
+		p.missing("content")
+	case v.Type == gjson.String:
+		m.Content = p.text("content", v)
+	case v.IsArray():
+		m.Parts = []llm.Part{}
+		p.list("content", v, 1, maxParts, func(v gjson.Result) { p.readPart(m, v) })
+		m.Content = textOf(m.Parts)
+	default:
+		p.add(CodeType, "content", "is %s, must be a string or a list of parts", show(v))
+	}
+}
+
+// textOf is the text of all parts, a line each.
+func textOf(parts []llm.Part) string {
+	var texts []string
+	for _, part := range parts {
+		if part.Kind == llm.PartText {
+			texts = append(texts, part.Text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+func (p *parser) readCalls(v gjson.Result) (calls []llm.ToolCall) {
+	p.list("tool_calls", v, 1, maxCalls, func(v gjson.Result) {
+		calls = append(calls, p.readCall(v))
+	})
+	return calls
+}
+
+// readCall reads a call of a function, or of a custom tool, whose input stands
+// for the arguments.
+func (p *parser) readCall(v gjson.Result) (call llm.ToolCall) {
+	var id string
+	var called bool
+	p.members("", v, func(name string, v gjson.Result) bool {
+		switch name {
+		case "id":
+			id = p.word(name, v, maxName)
+		case "function", "custom":
+			called, call = true, p.readFunctionCall(name, v)
+		default:
+			return false
+		}
+		return true
+	})
+	if !called {
+		p.missing("function")
+	}
+	if id == "" {
+		p.missing("id")
+	}
+	call.ID = id
+	return call
+}
+
+func (p *parser) readFunctionCall(field string, v gjson.Result) (call llm.ToolCall) {
+	before := len(p.found)
+	var name, arguments gjson.Result
+	p.members("", v, func(member string, v gjson.Result) bool {
+		switch member {
+		case "name":
+			name = v
+		case "arguments", "input":
+			arguments = v
+		default:
+			return false
+		}
+		return true
+	})
+	if v.IsObject() {
+		call.Name = p.required("name", name)
+		if arguments.Exists() {
+			call.Arguments = p.text("arguments", arguments)
+		} else {
+			p.missing("arguments")
+		}
+	}
+	p.within(before, field)
+	return call
+}
+
+// required gives a word that must be there.
+func (p *parser) required(field string, v gjson.Result) string {
+	if !v.Exists() {
+		p.missing(field)
+		return ""
+	}
+	return p.word(field, v, maxName)
+}

@@ -1,0 +1,148 @@
+package chat
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// Upstream is the body that a compatible endpoint is sent: r.Body with the
+// model's name at the endpoint, with the limit of tokens under the name that
+// the endpoint takes, and, where r.Emit asks for pieces, with stream and
+// stream_options.include_usage set; where it does not, with stream not set.
+// All else stays as it is. Without a Body it is made from r's fields, and
+// fails where Encode does.
+func Upstream(r llm.Request, limit Limit) ([]byte, error) {
+	if r.Body == nil {
+		return encode(r, limit)
+	}
+	doc := gjson.ParseBytes(r.Body)
+	if !doc.IsObject() {
+		return nil, errors.New("the request's body is not a JSON object")
+	}
+	e := edit{splicer: newSplicer(r.Body), streamed: r.Emit != nil}
+	e.add(doc, r)
+	doc.ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "model":
+			e.value(value, quoted(r.Model))
+		case "stream":
+			if e.streamed || value.Type == gjson.True {
+				e.value(value, boolean(e.streamed))
+			}
+		case "stream_options":
+			e.options(value, doc)
+		case string(limit.other()):
+			e.name(key, string(limit))
+		case string(limit):
+			if doc.Get(string(limit.other())).Exists() { // one of the two is null, or both are the caller's mistake
+				e.name(key, string(limit.other()))
+			}
+		}
+		return true
+	})
+	return e.finish(), nil
+}
+
+// WithModel is body, a JSON object, with another model and nothing else
+// changed.
+func WithModel(body []byte, model string) ([]byte, error) {
+	doc := gjson.ParseBytes(body)
+	if !doc.IsObject() {
+		return nil, errors.New("the request's body is not a JSON object")
+	}
+	s := newSplicer(body)
+	found := false
+	doc.ForEach(func(key, value gjson.Result) bool {
+		if key.Str == "model" {
+			found = true
+			s.replace(value.Index, value.Index+len(value.Raw), quoted(model))
+		}
+		return true
+	})
+	if !found {
+		return nil, errors.New("the request's body names no model")
+	}
+	return s.finish(), nil
+}
+
+// edit changes a body's members.
+type edit struct {
+	*splicer
+	streamed bool
+}
+
+// add puts members that must be there and are not before all others.
+func (e *edit) add(doc gjson.Result, r llm.Request) {
+	var missing []string
+	if !doc.Get("model").Exists() {
+		missing = append(missing, `"model":`+quoted(r.Model))
+	}
+	if e.streamed && !doc.Get("stream").Exists() {
+		missing = append(missing, `"stream":true`)
+	}
+	if e.streamed && !doc.Get("stream_options").Exists() {
+		missing = append(missing, `"stream_options":{"include_usage":true}`)
+	}
+	e.insert(doc, strings.Join(missing, ","))
+}
+
+// insert puts members before the others of an object.
+func (e *edit) insert(object gjson.Result, members string) {
+	if members == "" {
+		return
+	}
+	if !empty(object) {
+		members += ","
+	}
+	start := object.Index + 1
+	e.replace(start, start, members)
+}
+
+func (e *edit) value(v gjson.Result, with string) { e.replace(v.Index, v.Index+len(v.Raw), with) }
+
+func (e *edit) name(key gjson.Result, with string) {
+	e.replace(key.Index, key.Index+len(key.Raw), `"`+with+`"`)
+}
+
+// options sets include_usage where the answer is streamed. Where it is not and
+// the caller thought it would be, options are refused by vendors.
+func (e *edit) options(v, doc gjson.Result) {
+	switch {
+	case !e.streamed && doc.Get("stream").Type == gjson.True:
+		e.value(v, "null")
+	case !e.streamed:
+	case !v.IsObject():
+		e.value(v, `{"include_usage":true}`)
+	case !v.Get("include_usage").Exists():
+		e.insert(v, `"include_usage":true`)
+	default:
+		v.ForEach(func(key, value gjson.Result) bool {
+			if key.Str == "include_usage" {
+				e.value(value, "true")
+			}
+			return true
+		})
+	}
+}
+
+func empty(object gjson.Result) bool {
+	none := true
+	object.ForEach(func(_, _ gjson.Result) bool {
+		none = false
+		return false
+	})
+	return none
+}
+
+func quoted(s string) string { return string(gjson.AppendJSONString(nil, s)) }
+
+func boolean(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -20,35 +21,116 @@ const (
 	code
 )
 
-// write gives m's answer to asked, at most limit tokens long (0: no limit).
-func (p *Provider) write(m model, asked string, limit int) llm.Response {
-	asked = strings.TrimSpace(asked)
-	reading := p.lexicon.read(asked)
-	task := p.lexicon.profiles[reading.task]
-	jitter := math.Exp(0.3 * normal(p.options.Seed, "length", m.name, asked))
-	draft := draft{
-		note:   fmt.Sprintf("[simulated model %s] No model was called; this text stands in for an answer.", m.name),
-		topic:  gist(asked),
-		good:   p.verdict(m, asked, p.difficulty(asked, reading)).Good,
-		tokens: int64(task.tokens * m.talk * jitter),
-		turn:   int(draw(p.options.Seed, "words", m.name, asked) % 97),
+// reply is an answer before it is put into a format.
+type reply struct {
+	text   string
+	calls  []llm.ToolCall
+	finish string
+	stop   string // the stop sequence that ended it
+	usage  llm.Usage
+	id     uint64
+}
+
+// write gives m's answer to r, whose question is asked.
+func (p *Provider) write(m model, r llm.Request, asked string) reply {
+	d, s := p.draft(m, strings.TrimSpace(asked), r.Messages)
+	w := reply{finish: llm.FinishStop, id: d.id}
+	if chosen := chosenTools(r); len(chosen) > 0 {
+		w.calls, w.finish = d.calls(chosen, r.Format), llm.FinishToolCalls
+	} else {
+		w.text = d.formatted(s, r.ResponseFormat)
+		w.endAt(r.Stop)
 	}
-	text, finish := draft.text(task.shape), llm.FinishStop
-	if limit > 0 {
-		if cut, shorter := cutTokens(text, int64(limit)); shorter {
-			text, finish = cut, llm.FinishLength
+	w.limit(int64(r.MaxTokens))
+	w.usage = llm.Usage{In: promptTokens(r), Out: w.tokens()}
+	return w
+}
+
+// endAt cuts the text before the first of the stop sequences.
+func (w *reply) endAt(stop []string) {
+	for _, sequence := range stop {
+		if i := strings.Index(w.text, sequence); i >= 0 && sequence != "" {
+			w.text, w.stop = w.text[:i], sequence
 		}
 	}
-	return llm.Response{Text: text, FinishReason: finish, Usage: llm.Usage{Out: countTokens(text)}}
+}
+
+// limit cuts the answer to at most limit tokens (0: no limit), in the middle of
+// a call's arguments if need be, as models do.
+func (w *reply) limit(limit int64) {
+	if limit <= 0 || w.tokens() <= limit {
+		return
+	}
+	w.finish, w.stop = llm.FinishLength, ""
+	w.text, _ = cutTokens(w.text, limit)
+	left := limit - countTokens(w.text)
+	for i := range w.calls {
+		left -= countTokens(w.calls[i].Name)
+		if left < 0 {
+			w.calls = w.calls[:i]
+			return
+		}
+		w.calls[i].Arguments, _ = cutTokens(w.calls[i].Arguments, left)
+		left -= countTokens(w.calls[i].Arguments)
+	}
+}
+
+// tokens counts all that was generated.
+func (w *reply) tokens() int64 {
+	n := countTokens(w.text)
+	for _, call := range w.calls {
+		n += countTokens(call.Name) + countTokens(call.Arguments)
+	}
+	return n
 }
 
 // draft is what an answer is made of.
 type draft struct {
 	note   string
 	topic  string
+	asked  string
+	result string // what a tool answered, where that is the last message
 	good   bool
-	tokens int64 // about how long the answer should be, note left out
-	turn   int   // where in the phrases to begin
+	tokens int64  // about how long the answer should be, note left out
+	turn   int    // where in the phrases to begin
+	id     uint64 // tells this answer from others
+}
+
+// draft reads what m is asked, and gives the shape its answer has unless the
+// request wants another one.
+func (p *Provider) draft(m model, asked string, messages []llm.Message) (draft, shape) {
+	reading := p.lexicon.read(asked)
+	task := p.lexicon.profiles[reading.task]
+	jitter := math.Exp(0.3 * normal(p.options.Seed, "length", m.name, asked))
+	d := draft{
+		note:   fmt.Sprintf("[simulated model %s] No model was called; this text stands in for an answer.", m.name),
+		topic:  gist(asked),
+		asked:  asked,
+		good:   p.verdict(m, asked, p.difficulty(asked, reading)).Good,
+		tokens: int64(task.tokens * m.talk * jitter),
+		turn:   int(draw(p.options.Seed, "words", m.name, asked) % 97),
+		id:     draw(p.options.Seed, "id", m.name, asked, strconv.Itoa(len(messages))),
+	}
+	if last := len(messages) - 1; last >= 0 && messages[last].Role == llm.RoleTool {
+		d.result = gist(messages[last].Content)
+	}
+	return d, task.shape
+}
+
+// formatted is the text of the answer: in the shape s, or in the form that the
+// request wants.
+func (d draft) formatted(s shape, f llm.ResponseFormat) string {
+	switch f.Type {
+	case llm.ResponseJSONSchema:
+		return d.instance(f.Schema)
+	case llm.ResponseJSON:
+		return d.validObject()
+	}
+	text := d.text(s)
+	if d.result != "" && d.good && s != object {
+		text += fmt.Sprintf("\nThe tool's result was used: \"%s\".", d.result)
+	}
+	return text
 }
 
 func (d draft) text(s shape) string {
@@ -69,16 +151,28 @@ func (d draft) text(s shape) string {
 
 // object is JSON when good and almost JSON when not, as weak models do it.
 func (d draft) object() string {
-	quote := func(s string) string {
-		b, _ := json.Marshal(s) // strings always marshal
-		return string(b)
-	}
-	body := fmt.Sprintf(`{"note": %s, "asked": %s, "complete": true, "items": [{"field": "first", "value": "as in the text"}, {"field": "second", "value": "as in the text"}]}`,
-		quote(d.note), quote(d.topic))
 	if d.good {
-		return body
+		return d.sound()
 	}
-	return strings.Replace(body, `"complete": true, "items": [`, `"complete": maybe, items: [...`, 1)
+	return strings.Replace(d.sound(), `"complete": true, "items": [`, `"complete": maybe, items: [...`, 1)
+}
+
+// validObject is JSON in any case, as a provider's JSON mode makes sure.
+func (d draft) validObject() string {
+	if d.good {
+		return d.sound()
+	}
+	return fmt.Sprintf(`{"note": %s, "asked": "something else", "complete": false, "items": []}`, quoted(d.note))
+}
+
+func (d draft) sound() string {
+	return fmt.Sprintf(`{"note": %s, "asked": %s, "complete": true, "items": [{"field": "first", "value": "as in the text"}, {"field": "second", "value": "as in the text"}]}`,
+		quoted(d.note), quoted(d.topic))
+}
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s) // strings always marshal
+	return string(b)
 }
 
 func (d draft) pick(from []string) string { return from[d.turn%len(from)] }

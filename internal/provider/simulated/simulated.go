@@ -6,7 +6,8 @@
 // and each model's chance to answer well falls with it, the stronger model's
 // later: a router can learn where the small model is good enough, and because
 // [Provider.Truth] tells how well an answer is, anyone can check what it
-// learned. All of it is a function of the seed and the text; nothing is
+// learned. They stream, call tools, keep to a schema and embed, in OpenAI's
+// words and in Anthropic's. All of it is a function of the seed and the text; nothing is
 // remembered, so that another process with the same seed knows the same truth.
 package simulated
 
@@ -15,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/busuhq/busu/internal/llm"
 )
@@ -56,54 +56,61 @@ func New(o Options) *Provider {
 }
 
 // Complete answers r.Model's answer to the last user turn after the time it
-// would have taken. An unknown model is rejected; a context that ends first
-// gives a timeout or a cancellation; see also Options.FailureRate. All errors
-// are *llm.ProviderError.
+// would have taken, or piece by piece at that pace. Chat and messages are
+// answered from the request's fields, with one answer whatever Request.N says;
+// embeddings from its body. An unknown model is rejected; a context that ends
+// first gives a timeout or a cancellation; see also Options.FailureRate. All
+// errors are *llm.ProviderError.
 func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, error) {
+	if r.Format == llm.FormatEmbeddings {
+		return p.embed(ctx, r)
+	}
 	m, ok := modelNamed(r.Model)
 	if !ok {
 		return llm.Response{}, p.fail(llm.ErrorRejected, http.StatusNotFound,
 			fmt.Errorf("no simulated model is called %q: there are %v", r.Model, Models()))
 	}
-	asked := question(r.Messages)
-	answer := p.write(m, asked, r.MaxTokens)
-	pace := p.pace(m, asked)
-	if p.unlucky(m, asked) {
-		if err := p.wait(ctx, pace.first); err != nil {
-			return llm.Response{}, err
-		}
-		return llm.Response{}, p.fail(llm.ErrorUnavailable, http.StatusServiceUnavailable,
-			errors.New("simulated failure, as failure rate asks for"))
+	if err := checkTools(r); err != nil {
+		return llm.Response{}, p.fail(llm.ErrorRejected, http.StatusBadRequest, err)
 	}
-	answer.Usage.In = promptTokens(r.Messages)
-	if err := p.wait(ctx, pace.total(answer.Usage.Out)); err != nil {
+	asked := question(r.Messages)
+	clock := p.start(p.pace(m, asked))
+	if p.unlucky(m.name, asked) {
+		return llm.Response{}, p.unavailable(ctx, clock)
+	}
+	reply := p.write(m, r, asked)
+	if r.Emit != nil {
+		return p.stream(ctx, clock, r, reply)
+	}
+	if err := p.wait(ctx, clock, reply.usage.Out); err != nil {
 		return llm.Response{}, err
 	}
-	return answer, nil
+	return reply.response(r), nil
 }
 
-func (p *Provider) unlucky(m model, asked string) bool {
-	return uniform(p.options.Seed, "failure", m.name, asked) < p.options.FailureRate
+// response is the whole answer at once.
+func (w *reply) response(r llm.Request) llm.Response {
+	response := llm.Response{Model: r.Model, Text: w.text, ToolCalls: w.calls, FinishReason: w.finish, Usage: w.usage}
+	if r.Format == llm.FormatMessages {
+		response.Body = marshal(w.message(r.Model))
+	}
+	return response
 }
 
-// wait passes realistic time, divided by the speed.
-func (p *Provider) wait(ctx context.Context, realistic time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return p.interrupted(err)
+// unavailable is the failure that the failure rate asks for.
+func (p *Provider) unavailable(ctx context.Context, c clock) error {
+	if err := p.wait(ctx, c, 0); err != nil {
+		return err
 	}
-	if p.options.Speed <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(time.Duration(float64(realistic) / p.options.Speed))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return p.interrupted(ctx.Err())
-	}
+	return p.fail(llm.ErrorUnavailable, http.StatusServiceUnavailable,
+		errors.New("simulated failure, as failure rate asks for"))
 }
 
+func (p *Provider) unlucky(model, asked string) bool {
+	return uniform(p.options.Seed, "failure", model, asked) < p.options.FailureRate
+}
+
+// interrupted is a call that ended before its answer did.
 func (p *Provider) interrupted(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return p.fail(llm.ErrorTimeout, 0, err)

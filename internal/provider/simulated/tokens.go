@@ -1,21 +1,34 @@
 package simulated
 
 import (
+	"iter"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// promptTokens counts what a chat model would be billed for: the texts and a
-// few tokens of framing around each message.
-func promptTokens(messages []llm.Message) int64 {
-	const perMessage, perRequest = 4, 3
+// promptTokens counts what a chat model would be billed for: the texts, the
+// tools, and a few tokens of framing around each message. Whatever is not text
+// has a flat price.
+func promptTokens(r llm.Request) int64 {
+	const perMessage, perRequest, perPart, perTool = 4, 3, 250, 8
 	total := int64(perRequest)
-	for _, m := range messages {
+	for _, m := range r.Messages {
 		total += perMessage + countTokens(m.Content)
+		for _, call := range m.ToolCalls {
+			total += countTokens(call.Name) + countTokens(call.Arguments)
+		}
+		for _, part := range m.Parts {
+			if part.Kind != llm.PartText {
+				total += perPart
+			}
+		}
 	}
-	return total
+	for _, tool := range r.Tools {
+		total += perTool + countTokens(tool.Name) + countTokens(tool.Description) + countTokens(string(tool.Parameters))
+	}
+	return total + countTokens(string(r.ResponseFormat.Schema))
 }
 
 // countTokens approximates a byte-pair tokenizer, within a fifth or so for
@@ -28,6 +41,19 @@ func countTokens(text string) int64 {
 		count++
 	}
 	return count
+}
+
+// tokens are the pieces of text.
+func tokens(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for text != "" {
+			end := nextToken(text)
+			if !yield(text[:end]) {
+				return
+			}
+			text = text[end:]
+		}
+	}
 }
 
 // cutTokens returns the first n tokens of text and whether that was less than

@@ -18,16 +18,13 @@ func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, err
 	g := &gateway.Gateway{
 		Strategies:   map[string]routing.Strategy{config.StrategyComplexity: routing.Complexity{}},
 		Default:      cfg.Routing.Strategy,
-		Baseline:     candidate(cfg.Baseline()),
+		Baseline:     candidate(cfg, cfg.Baseline()),
 		Providers:    map[string]llm.Provider{},
 		PriceVersion: priceVersion(cfg.Models),
 		Ledger:       ledger,
 	}
 	for _, m := range cfg.Models {
-		if !m.Chats() {
-			continue
-		}
-		g.Candidates = append(g.Candidates, candidate(m))
+		g.Candidates = append(g.Candidates, candidate(cfg, m))
 	}
 	for _, p := range cfg.Providers {
 		provider, err := newProvider(p)
@@ -39,8 +36,29 @@ func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, err
 	return g, nil
 }
 
-func candidate(m config.Model) routing.Candidate {
-	return routing.Candidate{Model: m.Model, Price: m.Price}
+func candidate(cfg config.Config, m config.Model) routing.Candidate {
+	c := routing.Candidate{Model: m.Model, Price: m.Price}
+	for _, p := range cfg.Providers {
+		if p.Name == m.Provider {
+			c.Formats = formatsOf(p.Kind)
+		}
+	}
+	return c
+}
+
+// formatsOf lists what a kind of provider speaks without translation; chat
+// all of them speak.
+func formatsOf(kind string) []llm.Format {
+	switch kind {
+	case config.KindOpenAI:
+		return []llm.Format{llm.FormatChat, llm.FormatEmbeddings}
+	case config.KindAnthropic:
+		return []llm.Format{llm.FormatChat, llm.FormatMessages}
+	case config.KindSimulated:
+		return []llm.Format{llm.FormatChat, llm.FormatMessages, llm.FormatEmbeddings}
+	default:
+		return []llm.Format{llm.FormatChat}
+	}
 }
 
 func newProvider(p config.Provider) (llm.Provider, error) {
@@ -71,7 +89,11 @@ func namesOf(g *gateway.Gateway) httpapi.Names {
 		n.Strategies = append(n.Strategies, name)
 	}
 	for _, c := range g.Candidates {
-		n.Models = append(n.Models, c.Model.ID)
+		if c.Model.Chats() {
+			n.Models = append(n.Models, c.Model.ID)
+		} else {
+			n.Embedders = append(n.Embedders, c.Model.ID)
+		}
 		n.Owners[c.Model.ID] = c.Model.Provider
 	}
 	return n

@@ -15,6 +15,7 @@ import (
 
 // outcome is what came of calling a plan's models.
 type outcome struct {
+	format   llm.Format
 	response llm.Response      // with an error, what had come until then
 	tail     []llm.Chunk       // of a streamed answer, what the caller does not have yet
 	first    time.Time         // when the first piece came; zero where the answer came whole
@@ -27,7 +28,7 @@ type outcome struct {
 
 // call tries the plan's models in order until one answers, or begins to.
 func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan, f *event.CompletionRecorded) outcome {
-	var o outcome
+	o := outcome{format: r.Ask.Format}
 	relay := &relay{sink: r.Sink, fact: f}
 	for i, choice := range p.Choices {
 		if i > 0 {

@@ -26,7 +26,7 @@ func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
 	}
 	f.Provider, f.Model = planned.Model.Provider, planned.Model.ID
 	f.Cache, f.Degraded = event.CacheMiss, slices.Clone(r.Degraded)
-	f.BaselineModel, f.PriceVersion = g.Baseline.Model.ID, g.PriceVersion
+	f.BaselineModel, f.PriceVersion = g.baselineFor(planned.Candidate).Model.ID, g.PriceVersion
 	f.Status = event.StatusInterrupted
 	f.Estimated = true
 	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(r.Ask.Messages), Out: planned.TokensOut})
@@ -39,7 +39,16 @@ func (g *Gateway) charge(f *event.CompletionRecorded, c routing.Candidate, u llm
 	f.TokensIn, f.TokensInCached, f.TokensOut, f.TokensReasoning = u.In, u.CachedIn, u.Out, u.Reasoning
 	f.CostNanos = nanos(c.Price, u)
 	f.OriginCostNanos = f.CostNanos
-	f.BaselineCostNanos = nanos(g.Baseline.Price, u)
+	f.BaselineCostNanos = nanos(g.baselineFor(c).Price, u)
+}
+
+// baselineFor is what c is measured against: nothing was chosen among models
+// that do not chat, so they are measured against themselves.
+func (g *Gateway) baselineFor(c routing.Candidate) routing.Candidate {
+	if c.Model.Chats() {
+		return g.Baseline
+	}
+	return c
 }
 
 func nanos(p pricing.Price, u llm.Usage) int64 { return int64(p.Cost(u)) }
@@ -59,7 +68,7 @@ func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Ti
 		return
 	}
 	f.FinishReason = o.response.FinishReason
-	f.Status = statusOf(o.response)
+	f.Status = statusOf(o.format, o.response)
 	usage, estimated := usageOf(o.response, f.TokensIn)
 	f.Estimated = estimated
 	g.charge(f, o.served, usage)
@@ -116,8 +125,10 @@ func generated(r llm.Response) string {
 	return text
 }
 
-func statusOf(r llm.Response) string {
+func statusOf(format llm.Format, r llm.Response) string {
 	switch {
+	case format == llm.FormatEmbeddings: // vectors, which only its provider can judge
+		return event.StatusOK
 	case r.FinishReason == llm.FinishLength || r.FinishReason == llm.FinishContentFilter:
 		return event.StatusCutOff
 	case generated(r) == "":

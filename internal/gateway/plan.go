@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
@@ -45,25 +46,40 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 	if err != nil {
 		return routing.Plan{}, err
 	}
-	return s.Plan(ask, g.speaking(r.Ask.Format))
+	return s.Plan(ask, g.able(&r.Ask))
 }
 
 // assumedMaxTokens is taken for the longest answer where the caller sets no
 // limit: most models end long before their own.
 const assumedMaxTokens = 1000
 
-// speaking lists the candidates whose providers speak a format.
-func (g *Gateway) speaking(f llm.Format) []routing.Candidate {
-	if f == llm.FormatChat { // all do
-		return g.Candidates
-	}
-	var able []routing.Candidate
+// able lists the candidates that can answer what is asked: their providers
+// speak its format, and nothing is known that they lack.
+func (g *Gateway) able(ask *llm.Request) []routing.Candidate {
+	wanted := wants(ask)
+	able := make([]routing.Candidate, 0, len(g.Candidates))
 	for _, c := range g.Candidates {
-		if c.Speaks(f) {
+		if c.Model.Chats() && c.Speaks(ask.Format) && c.Model.Can(wanted) {
 			able = append(able, c)
 		}
 	}
 	return able
+}
+
+// wants is what a model must be able to do for an answer.
+func wants(ask *llm.Request) (wanted llm.Ability) {
+	if len(ask.Tools) > 0 {
+		wanted |= llm.AbilityTools
+	}
+	if t := ask.ResponseFormat.Type; t == llm.ResponseJSON || t == llm.ResponseJSONSchema {
+		wanted |= llm.AbilityJSON
+	}
+	for _, m := range ask.Messages {
+		if slices.ContainsFunc(m.Parts, func(p llm.Part) bool { return p.Kind == llm.PartImage }) {
+			wanted |= llm.AbilityImages
+		}
+	}
+	return wanted
 }
 
 // planModel is the plan of a request that names its model: that one, without
@@ -73,7 +89,7 @@ func (g *Gateway) planModel(r Request, ask routing.Request) (routing.Plan, error
 	if err != nil {
 		return routing.Plan{}, err
 	}
-	if !c.Speaks(r.Ask.Format) {
+	if !c.Speaks(r.Ask.Format) || c.Model.Chats() == (r.Ask.Format == llm.FormatEmbeddings) {
 		return routing.Plan{}, fmt.Errorf("%w: model %q", ErrFormat, r.Model)
 	}
 	plan, err := routing.Complexity{}.Plan(ask, []routing.Candidate{c})

@@ -74,7 +74,11 @@ func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error
 // answerError is a gateway's error with what may be said of it.
 func answerError(answer gateway.Answer, err error) error {
 	if errors.Is(err, gateway.ErrProviders) {
-		return &failedError{gateway.Explain(answer.Fact), err}
+		failed := &failedError{detail: gateway.Explain(answer.Fact), kind: llm.ErrorKind(answer.Fact.ErrorKind), err: err}
+		if vendor, ok := errors.AsType[*llm.ProviderError](err); ok {
+			failed.vendor = vendor
+		}
+		return failed
 	}
 	return err
 }

@@ -56,6 +56,8 @@ func (a *API) Handler() http.Handler {
 	e.POST("/complete", a.complete, a.repeatable)
 	e.POST("/recommendation", a.recommend)
 	get(e, "/recommendation", a.recommendQuery)
+	e.POST("/v1/chat/completions", a.chatCompletions, a.repeatable)
+	e.POST("/v1/embeddings", a.embeddings)
 	get(e, "/v1/models", a.models)
 	get(e, "/v1/models/:model", a.model)
 	get(e, "/routing/metrics", a.routingMetrics)

@@ -14,8 +14,9 @@ import (
 // Names are what callers may ask for.
 type Names struct {
 	Strategies []string
-	Models     []string
-	Owners     map[string]string // the provider of each model
+	Models     []string          // that chat
+	Embedders  []string          // that embed
+	Owners     map[string]string // the provider of each
 }
 
 // Limits on a request, from the contract.

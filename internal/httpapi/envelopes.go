@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/llm"
 )
 
 // On /v1 errors look as clients of the vendors expect them: their SDKs read
@@ -34,30 +36,39 @@ type anthropicError struct {
 // envelope gives a problem's body and status as the endpoint's clients expect
 // them.
 func envelope(c echo.Context, p problem) (contentType string, status int, body any) {
-	path := c.Request().URL.Path
-	switch {
-	case speaksAnthropic(c.Request()):
-		return echo.MIMEApplicationJSON, vendorStatus(p), anthropicErrorOf(p)
-	case strings.HasPrefix(path, "/v1/"):
-		return echo.MIMEApplicationJSON, vendorStatus(p), openAIErrorOf(p)
-	default:
+	if !strings.HasPrefix(c.Request().URL.Path, "/v1/") {
 		return "application/problem+json", p.Status, p
 	}
+	p = asVendor(p)
+	if speaksAnthropic(c.Request()) {
+		return echo.MIMEApplicationJSON, p.Status, anthropicErrorOf(p)
+	}
+	return echo.MIMEApplicationJSON, p.Status, openAIErrorOf(p)
 }
 
-// speaksAnthropic recognises Anthropic's clients: by the path that is theirs,
+// asVendor gives a problem the status that the vendor would have answered
+// with, so that a client does what it would do there: it mends what was
+// refused, and waits where it was too much. Vendors know no 422.
+func asVendor(p problem) problem {
+	if p.Status == http.StatusUnprocessableEntity {
+		p.Status = http.StatusBadRequest
+	}
+	if p.failed == nil || p.failed.vendor == nil {
+		return p
+	}
+	switch p.failed.kind {
+	case llm.ErrorRejected:
+		p.Type, p.Status, p.Detail = problemURN+"rejected", http.StatusBadRequest, p.failed.vendor.Err.Error()
+	case llm.ErrorRateLimited:
+		p.Type, p.Status = problemURN+"rate-limited", http.StatusTooManyRequests
+	}
+	return p
+}
+
+// speaksAnthropic recognises Anthropic's clients on /v1: by the path that is theirs,
 // or by the header that they always send.
 func speaksAnthropic(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/v1/messages") ||
-		strings.HasPrefix(r.URL.Path, "/v1/") && r.Header.Get("anthropic-version") != ""
-}
-
-// vendorStatus is the status that vendors use: they know no 422.
-func vendorStatus(p problem) int {
-	if p.Status == http.StatusUnprocessableEntity {
-		return http.StatusBadRequest
-	}
-	return p.Status
+	return strings.HasPrefix(r.URL.Path, "/v1/messages") || r.Header.Get("anthropic-version") != ""
 }
 
 func openAIErrorOf(p problem) openAIError {

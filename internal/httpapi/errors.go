@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/idempotency"
+	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/routing"
 	"github.com/busuhq/busu/internal/tail"
 )
@@ -39,7 +42,17 @@ func unknownModel(id string) error { return &unknownModelError{id} }
 // know of it.
 type failedError struct {
 	detail string
+	kind   llm.ErrorKind
+	vendor *llm.ProviderError // of the model that was tried last; nil where it was none's
 	err    error
+}
+
+// retryAfter is what the vendor asked for, in whole seconds.
+func (e *failedError) retryAfter() int {
+	if e.vendor == nil {
+		return 0
+	}
+	return int(math.Ceil(e.vendor.RetryAfter.Seconds()))
 }
 
 func (e *failedError) Error() string { return e.err.Error() }
@@ -66,6 +79,7 @@ type problem struct {
 	Errors    []FieldError `json:"errors,omitempty"`
 
 	retryAfter int // seconds
+	failed     *failedError
 }
 
 // problemOf is, with requestProblem, the one place where errors become status
@@ -78,7 +92,7 @@ func problemOf(err error) problem {
 	var failed *failedError
 	switch {
 	case errors.As(err, &failed):
-		return problem{Type: "providers-failed", Status: http.StatusBadGateway, Detail: failed.detail}
+		return problem{Type: "providers-failed", Status: http.StatusBadGateway, Detail: failed.detail, failed: failed, retryAfter: failed.retryAfter()}
 	case errors.Is(err, gateway.ErrLedger):
 		return problem{Type: "ledger-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 5,
 			Detail: "requests cannot be recorded now, so they are not answered"}
@@ -100,6 +114,7 @@ func problemOf(err error) problem {
 // requestProblem holds the part of the table that is the caller's to mend.
 func requestProblem(err error) (p problem, ok bool) {
 	var fields *invalidError
+	var wrong *chat.InvalidError
 	var window *routing.ContextError
 	var body *malformedError
 	var unknown *unknownModelError
@@ -108,6 +123,8 @@ func requestProblem(err error) (p problem, ok bool) {
 	switch {
 	case errors.As(err, &fields):
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields.fields}
+	case errors.As(err, &wrong):
+		p = chatProblem(wrong)
 	case errors.As(err, &window):
 		p = problem{Type: "context-window", Status: http.StatusUnprocessableEntity, Detail: window.Error(),
 			Errors: []FieldError{{"max_tokens", fmt.Sprintf("and the prompt need about %d tokens, the largest window is %d (model %s)",
@@ -142,6 +159,18 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = routeProblem(echoed.Code)
 	}
 	return p, p.Status != 0
+}
+
+// chatProblem is for a body of chat completions that is wrong.
+func chatProblem(e *chat.InvalidError) problem {
+	p := problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: e.Error()}
+	for _, f := range e.Faults {
+		if f.Field == "" {
+			return problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: e.Error()}
+		}
+		p.Errors = append(p.Errors, FieldError{f.Field, f.Message})
+	}
+	return p
 }
 
 // routeProblem is for requests that missed a route.

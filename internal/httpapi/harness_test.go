@@ -196,7 +196,7 @@ func build(choose ...func(*setup)) *stack {
 	st.Hubs = []*tail.Hub{tail.NewHub(s.source, log, lanes...), tail.NewHub(s.source, log, event.Lane{Stream: event.Decisions})}
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
-		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models()},
+		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
 		Metrics: s.metrics, Repeats: s.repeats, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
@@ -224,6 +224,11 @@ func newGateway(l gateway.Ledger, p llm.Provider, window int) *gateway.Gateway {
 			}[i]})
 	}
 	g.Baseline = g.Candidates[2]
+	for i := range g.Candidates {
+		g.Candidates[i].Formats = []llm.Format{llm.FormatChat, llm.FormatMessages, llm.FormatEmbeddings}
+	}
+	g.Candidates = append(g.Candidates, routing.Candidate{Formats: []llm.Format{llm.FormatEmbeddings}, Price: pricing.Price{Input: 20_000_000},
+		Model: llm.Model{ID: simulated.Embedding, Provider: "simulated", Upstream: simulated.Embedding, Purpose: llm.PurposeEmbedding}})
 	return g
 }
 

@@ -37,7 +37,7 @@ func (n Names) entries() []modelEntry {
 	for _, s := range slices.Sorted(slices.Values(n.Strategies)) {
 		entries = append(entries, newModelEntry(modelAuto+":"+s, "busu"))
 	}
-	for _, id := range n.Models {
+	for _, id := range slices.Concat(n.Models, n.Embedders) {
 		entries = append(entries, newModelEntry(id, n.Owners[id]))
 	}
 	return entries

@@ -17,7 +17,7 @@ func TestModels(t *testing.T) {
 		ids = append(ids, m.ID)
 		s.send(t, "GET", "/v1/models/"+m.ID, "").want(t, 200)
 	}
-	if len(ids) != 5 || ids[0] != "auto" || ids[1] != "auto:complexity" || ids[2] != "small" {
+	if len(ids) != 6 || ids[0] != "auto" || ids[1] != "auto:complexity" || ids[2] != "small" {
 		t.Errorf("lists %v", ids)
 	}
 }

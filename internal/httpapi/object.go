@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -24,12 +23,9 @@ type object struct {
 
 // readObject reads a body that is a JSON object.
 func readObject(r *http.Request) (*object, error) {
-	if r.ContentLength > maxBody {
-		return nil, errTooLarge
-	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
-		return nil, errors.Join(errUnread, err)
+		return nil, err
 	}
 	if err := checkJSON(body); err != nil {
 		return nil, err

@@ -65,12 +65,9 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 
 // fingerprintOf reads a body and leaves it to be read again.
 func fingerprintOf(r *http.Request) (string, error) {
-	if r.ContentLength > maxBody {
-		return "", errTooLarge
-	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
-		return "", errors.Join(errUnread, err)
+		return "", err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	parts := [][]byte{[]byte(r.URL.Path), body}
@@ -81,7 +78,7 @@ func fingerprintOf(r *http.Request) (string, error) {
 }
 
 // askingHeaders change what is answered.
-var askingHeaders = [...]string{"X-Busu-User", "X-Busu-Session", "X-Busu-Experiment", "X-Busu-Strategy", "X-Busu-Cache"}
+var askingHeaders = [...]string{headerUser, headerSession, headerExperiment, headerStrategy, headerCache}
 
 // answerOnce makes the answer and keeps it.
 func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token string) error {

@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/chat"
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
+)
+
+// chatCompletions answers clients of OpenAI.
+func (a *API) chatCompletions(c echo.Context) error {
+	body, err := readBody(c.Request())
+	if err != nil {
+		return err
+	}
+	asked, err := chat.Parse(body)
+	if err != nil {
+		return err
+	}
+	r, err := a.vendorRequest(c, asked.Request, asked.User)
+	if err != nil {
+		return err
+	}
+	r.Metadata = asked.Metadata
+	if asked.Stream {
+		return a.answerInPieces(c, r, &chatStream{id: "chatcmpl-" + r.ID.String(), usage: asked.IncludeUsage})
+	}
+	answer, err := a.Gateway.Complete(c.Request().Context(), r)
+	if answer.Fact != nil {
+		describe(c, answer.Fact)
+	}
+	if err != nil {
+		return answerError(answer, err)
+	}
+	return c.JSONBlob(http.StatusOK, chatBody(answer))
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, errTooLarge
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, errors.Join(errUnread, err)
+	}
+	return body, nil
+}
+
+// chatBody is a whole answer: the vendor's own where there is one, with the
+// cost put in.
+func chatBody(answer gateway.Answer) []byte {
+	f := answer.Fact
+	body := answer.Body
+	if body == nil {
+		answer.Usage = usageOf(f)
+		body = chat.EncodeResponse(answer.Response, "chatcmpl-"+f.ID.String(), f.At, f.Model)
+	}
+	return chat.WithCost(body, usageOf(f), costOf(f))
+}
+
+func costOf(f *event.CompletionRecorded) string { return pricing.Nanos(f.CostNanos).String() }
+
+// usageOf is what was recorded, which is an estimate where the vendor did not
+// tell.
+func usageOf(f *event.CompletionRecorded) llm.Usage {
+	return llm.Usage{In: f.TokensIn, CachedIn: f.TokensInCached, Out: f.TokensOut, Reasoning: f.TokensReasoning}
+}
+
+// chatStream is OpenAI's dialect: pieces without names, and [DONE] after the
+// last one of a whole answer.
+type chatStream struct {
+	id    string
+	usage bool // the client asked for a piece that tells the usage
+	began bool
+}
+
+var chatDone = []byte("[DONE]")
+
+func (s *chatStream) piece(out *eventWriter, f *event.CompletionRecorded, c llm.Chunk) error {
+	if isUsage(c) {
+		return nil // comes at the end, with the cost
+	}
+	return out.event("", "", s.encode(f, c))
+}
+
+func (s *chatStream) encode(f *event.CompletionRecorded, c llm.Chunk) []byte {
+	data := c.Data
+	if data == nil {
+		data = chat.EncodeChunk(chat.Head{ID: s.id, Created: f.At, Model: f.Model}, c, !s.began)
+	}
+	s.began = true
+	return data
+}
+
+// isUsage reports whether a piece tells the usage and nothing else.
+func isUsage(c llm.Chunk) bool {
+	if c.Data != nil {
+		return chat.UsageOnly(c.Data)
+	}
+	return c.Usage != nil && c.Empty()
+}
+
+// end puts the cost where the client looks for the usage: into the piece that
+// it asked for, else into the last one of the answer.
+func (s *chatStream) end(out *eventWriter, answer gateway.Answer) error {
+	f := answer.Fact
+	var pieces [][]byte
+	var usage []byte
+	for _, c := range answer.Tail {
+		if isUsage(c) {
+			usage = s.encode(f, c)
+			continue
+		}
+		c.Usage = nil
+		pieces = append(pieces, s.encode(f, c))
+	}
+	if s.usage {
+		if usage == nil {
+			u := usageOf(f)
+			usage = s.encode(f, llm.Chunk{Usage: &u})
+		}
+		pieces = append(pieces, usage)
+	}
+	if len(pieces) > 0 {
+		last := &pieces[len(pieces)-1]
+		*last = chat.WithCost(*last, usageOf(f), costOf(f))
+	}
+	for _, data := range append(pieces, chatDone) {
+		if err := out.event("", "", data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *chatStream) fail(out *eventWriter, p problem) error {
+	return writeEvent(out, "", openAIErrorOf(p))
+}

@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// Headers by which vendors' clients say what their vendor has no word for.
+const (
+	headerUser       = "X-Busu-User"
+	headerSession    = "X-Busu-Session"
+	headerExperiment = "X-Busu-Experiment"
+	headerStrategy   = "X-Busu-Strategy"
+	headerCache      = "X-Busu-Cache"
+)
+
+// vendorRequest is a request on /v1: ask, from a body in the vendor's words,
+// and what busu's headers say beside it.
+func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gateway.Request, error) {
+	caller := callerOf(c)
+	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c),
+		Degraded: degradedOf(c), Ask: ask}
+	h, f := c.Request().Header, new(faults)
+	r.UserID = cmp.Or(headerText(h, headerUser, f), user)
+	if len(r.UserID) > maxID || !storable(r.UserID) {
+		f.add("user", "is longer than %d bytes, or cannot be stored", maxID)
+	}
+	r.SessionID = headerText(h, headerSession, f)
+	if headerText(h, headerExperiment, f) != "" {
+		f.add(headerExperiment, "names no experiment")
+	}
+	headerOneOf(h, headerCache, []string{"default", "bypass"}, f)
+	strategy := headerOneOf(h, headerStrategy, a.Names.Strategies, f)
+	var err error
+	if r.Model, r.Strategy, err = a.Names.choose(ask.Model); err != nil {
+		return r, err
+	}
+	r.Strategy = cmp.Or(r.Strategy, strategy)
+	return r, f.err()
+}
+
+// choose tells what a vendor's client wants by its model: a model, or that
+// busu chooses, by a strategy that may be named.
+func (n Names) choose(model string) (id, strategy string, err error) {
+	if model == modelAuto {
+		return "", "", nil
+	}
+	if s, ok := strings.CutPrefix(model, modelAuto+":"); ok && slices.Contains(n.Strategies, s) {
+		return "", s, nil
+	}
+	if slices.Contains(n.Models, model) || slices.Contains(n.Embedders, model) {
+		return model, "", nil
+	}
+	return "", "", unknownModel(model)
+}
+
+func headerText(h http.Header, name string, f *faults) string {
+	value := h.Get(name)
+	if len(value) > maxID || !storable(value) {
+		f.add(name, "is longer than %d bytes, or cannot be stored", maxID)
+		return ""
+	}
+	return value
+}
+
+func headerOneOf(h http.Header, name string, allowed []string, f *faults) string {
+	value := h.Get(name)
+	if value != "" && !slices.Contains(allowed, value) {
+		f.add(name, "is %q, must be one of: %s", cut(value), listing(allowed))
+		return ""
+	}
+	return value
+}

@@ -75,10 +75,13 @@ func DecodeChunk(data []byte) (llm.Chunk, error) {
 	return chunk, err
 }
 
-// UsageOnly reports whether a piece's Data has no choices, as the one that
-// stream_options.include_usage adds. It is not for callers who did not ask for
-// it.
-func UsageOnly(data []byte) bool { return !present(gjson.GetBytes(data, "choices")) }
+// UsageOnly reports whether a piece's Data has a usage and no choices, as the
+// one that stream_options.include_usage adds. It is not for callers who did
+// not ask for it.
+func UsageOnly(data []byte) bool {
+	found := gjson.GetManyBytes(data, "choices", "usage")
+	return !present(found[0]) && present(found[1])
+}
 
 // envelope is an answer's members, or those of a piece.
 type envelope struct {

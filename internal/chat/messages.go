@@ -49,6 +49,9 @@ func (p *parser) readMessage(index int, v gjson.Result) llm.Message {
 	case roleFunction:
 		p.readFunctionResult(&m, t)
 	default:
+		if t.role.Type != gjson.String {
+			break // said already
+		}
 		p.add(CodeValue, "role", "is %s, %s", show(t.role),
 			one(llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser, llm.RoleAssistant, llm.RoleTool))
 	}

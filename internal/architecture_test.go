@@ -50,7 +50,7 @@ var plan = map[string]room{
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
 	"internal/chat":        {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 
-	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
+	"internal/provider/openai":    {may: []string{"chat", "llm", "sse"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},

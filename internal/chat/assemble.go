@@ -42,7 +42,7 @@ func (a *Assembler) Add(c llm.Chunk) {
 		a.usage = *c.Usage
 	}
 	if a.model == "" && c.Data != nil {
-		a.model = strings.Clone(gjson.GetBytes(c.Data, "model").String())
+		a.model = strings.ToValidUTF8(strings.Clone(gjson.GetBytes(c.Data, "model").String()), "\uFFFD")
 	}
 }
 

@@ -22,20 +22,27 @@ type Parsed struct {
 	Metadata     map[string]string // nil where there is none
 }
 
-// Limit is the name under which an endpoint takes the limit of tokens.
-type Limit string
+// Dialect is what an endpoint takes otherwise than most. The zero value is how
+// most take it.
+type Dialect struct {
+	// NewLimit: the limit of tokens is called max_completion_tokens. OpenAI's
+	// reasoning models insist on the new name; every compatible server knows
+	// max_tokens, and some know no other.
+	NewLimit bool
+	// NoStreamOptions: stream_options are refused, as Mistral does, which tells
+	// the usage without being asked.
+	NoStreamOptions bool
+}
 
-// The names. OpenAI's reasoning models insist on the new one; every compatible
-// server knows the old one, and some know no other.
 const (
-	MaxTokens           Limit = "max_tokens"
-	MaxCompletionTokens Limit = "max_completion_tokens"
+	oldLimit = "max_tokens"
+	newLimit = "max_completion_tokens"
 )
 
-// other is the name that l is not.
-func (l Limit) other() Limit {
-	if l == MaxCompletionTokens {
-		return MaxTokens
+// limit is the name of the limit of tokens, and the one that is not.
+func (d Dialect) limit() (name, other string) {
+	if d.NewLimit {
+		return newLimit, oldLimit
 	}
-	return MaxCompletionTokens
+	return oldLimit, newLimit
 }

@@ -3,7 +3,6 @@ package chat
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -11,59 +10,194 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// FailureError is a failure that a vendor reports where an answer should be,
-// or a piece of one: as gateways do that have sent their status already.
-type FailureError struct {
-	Status  int    // what the vendor says it would have been, or 0
-	Code    string // the vendor's word, such as rate_limit_exceeded, or ""
-	Type    string // the vendor's word, such as server_error, or ""
-	Message []byte // JSON. It may hold anything, a key that was echoed too
-}
-
-func (e *FailureError) Error() string { return "the vendor reports a failure" }
-
-// Decode reads a whole answer, which it keeps as Response.Body. Of what a
-// vendor may leave out nothing is missed; its words for why it ended are put
-// into OpenAI's. It fails with a *FailureError when that is what the vendor
-// sent, and otherwise when there is no answer to be found.
+// Decode reads a whole answer, which it keeps as Response.Body. What a vendor
+// may leave out is not missed; its words for why the answer ended are put into
+// OpenAI's. It fails with a *FailureError when that is what the vendor sent,
+// and otherwise when there is no answer to be found.
 func Decode(body []byte) (llm.Response, error) {
-	if err := checkJSON(body); err != nil {
+	e, err := open(body)
+	if err != nil {
 		return llm.Response{}, fmt.Errorf("the answer %w", err)
 	}
-	doc := parseAnswer(body)
-	if failure := doc.Get("error"); doc.IsObject() && present(failure) {
-		return llm.Response{}, newFailure(failure)
+	if err := e.err(); err != nil {
+		return llm.Response{}, err
 	}
-	choice := doc.Get("choices.0")
-	message := choice.Get("message")
-	if !doc.IsObject() || !message.IsObject() {
+	c := first(e.choices)
+	if err := c.err(); err != nil {
+		return llm.Response{}, err
+	}
+	if !c.said.IsObject() {
 		return llm.Response{}, errors.New("the answer holds no choice with a message")
 	}
-	if err := failureOf(choice); err != nil {
+	m := listen(c.said)
+	text, err := m.text()
+	if err != nil {
 		return llm.Response{}, err
 	}
-	r := llm.Response{
-		Model:        doc.Get("model").String(),
-		Refusal:      message.Get("refusal").String(),
-		ToolCalls:    callsOf(message),
-		FinishReason: finishReason(choice.Get("finish_reason").String()),
-		Body:         body,
-	}
-	var err error
-	if r.Text, err = contentText(message.Get("content")); err != nil {
-		return llm.Response{}, err
-	}
-	usage, err := usageOf(doc, choice)
+	r := llm.Response{Model: e.model.String(), Text: text, Refusal: m.refusal.String(), ToolCalls: m.toolCalls(),
+		FinishReason: finishReason(c.finish.String()), Body: body}
+	usage, err := e.told(c)
 	if usage != nil {
 		r.Usage = *usage
 	}
 	return r, err
 }
 
-// parseAnswer reads valid JSON; what in it is not UTF-8 becomes so, since texts
+// DecodeChunk reads one piece of a streamed answer, which it keeps as
+// Chunk.Data. Pieces of other answers than the first (Request.N) and those
+// without any, such as the one that tells the usage, have the fields empty.
+// It fails with a *FailureError when that is what the vendor sent, and
+// otherwise when data is not a piece of an answer.
+func DecodeChunk(data []byte) (llm.Chunk, error) {
+	e, err := open(data)
+	if err != nil {
+		return llm.Chunk{}, fmt.Errorf("a piece of the answer %w", err)
+	}
+	if err := e.err(); err != nil {
+		return llm.Chunk{}, err
+	}
+	if e.choices.Type != gjson.Null && !e.choices.IsArray() {
+		return llm.Chunk{}, errors.New("a piece of the answer has choices that are no list")
+	}
+	c := first(e.choices)
+	if err := c.err(); err != nil {
+		return llm.Chunk{}, err
+	}
+	m := listen(c.said)
+	chunk := llm.Chunk{Data: data, Refusal: m.refusal.String(), ToolCalls: m.deltas()}
+	if present(c.finish) {
+		chunk.FinishReason = finishReason(c.finish.String())
+	}
+	if chunk.Text, err = m.text(); err != nil {
+		return llm.Chunk{}, err
+	}
+	chunk.Usage, err = e.told(c)
+	return chunk, err
+}
+
+// UsageOnly reports whether a piece's Data has a usage and no choices, as the
+// one that stream_options.include_usage adds. It is not for callers who did
+// not ask for it.
+func UsageOnly(data []byte) bool {
+	found := gjson.GetManyBytes(data, "choices", "usage")
+	return !present(found[0]) && present(found[1])
+}
+
+// envelope is an answer's members, or those of a piece.
+type envelope struct {
+	object, model, choices, usage, groq, failure gjson.Result
+	data                                         gjson.Result // of embeddings
+	doc                                          gjson.Result // all of it
+}
+
+// open reads an answer's members. What is not UTF-8 in it becomes so: texts
 // are stored.
-func parseAnswer(body []byte) gjson.Result {
-	return gjson.Parse(strings.ToValidUTF8(string(body), "\uFFFD"))
+func open(body []byte) (e envelope, err error) {
+	if err := checkJSON(body); err != nil {
+		return e, err
+	}
+	e.doc = gjson.Parse(strings.ToValidUTF8(string(body), "\uFFFD"))
+	if !e.doc.IsObject() {
+		return e, fmt.Errorf("is %s, not a JSON object", show(e.doc))
+	}
+	e.doc.ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "object":
+			e.object = v
+		case "model":
+			e.model = v
+		case "choices":
+			e.choices = v
+		case "usage":
+			e.usage = v
+		case "x_groq":
+			e.groq = v
+		case "error":
+			e.failure = v
+		case "data":
+			e.data = v
+		}
+		return true
+	})
+	return e, nil
+}
+
+// err is the failure that came in place of an answer.
+func (e *envelope) err() error {
+	switch {
+	case present(e.failure):
+		return newFailure(e.failure)
+	case e.object.Str == "error": // vLLM's, at times
+		return newFailure(e.doc)
+	}
+	return nil
+}
+
+// told is the usage: beside the choices, or where Groq and Moonshot put it in
+// streams. It is nil where there is none.
+func (e *envelope) told(c choice) (*llm.Usage, error) {
+	switch {
+	case present(e.usage):
+		return readUsage(e.usage)
+	case present(c.usage):
+		return readUsage(c.usage)
+	case e.groq.Exists() && present(e.groq.Get("usage")):
+		return readUsage(e.groq.Get("usage"))
+	}
+	return nil, nil
+}
+
+// choice is one of the answers asked for, or a piece of it.
+type choice struct {
+	index, said, finish, failure, usage gjson.Result
+}
+
+// first is the choice with the index 0, which some vendors do not write.
+func first(choices gjson.Result) (found choice) {
+	if !choices.IsArray() {
+		return choice{}
+	}
+	choices.ForEach(func(_, v gjson.Result) bool {
+		if c := choose(v); c.index.Int() == 0 {
+			found = c
+			return false
+		}
+		return true
+	})
+	return found
+}
+
+func choose(v gjson.Result) (c choice) {
+	if !v.IsObject() {
+		return choice{}
+	}
+	v.ForEach(func(key, v gjson.Result) bool {
+		switch key.Str {
+		case "index":
+			c.index = v
+		case "message", "delta":
+			c.said = v
+		case "finish_reason":
+			c.finish = v
+		case "error":
+			c.failure = v
+		case "usage":
+			c.usage = v
+		}
+		return true
+	})
+	return c
+}
+
+// err is the failure of this one answer.
+func (c *choice) err() error {
+	switch {
+	case present(c.failure):
+		return newFailure(c.failure)
+	case c.finish.Str == "error":
+		return &FailureError{Message: []byte(`"the model failed while it was answering"`)}
+	}
+	return nil
 }
 
 // present is false for what is missing, null, or one of the empty values that
@@ -74,84 +208,6 @@ func present(v gjson.Result) bool {
 		return false
 	}
 	return true
-}
-
-// failureOf finds the failure of one choice.
-func failureOf(choice gjson.Result) error {
-	if failure := choice.Get("error"); present(failure) {
-		return newFailure(failure)
-	}
-	if choice.Get("finish_reason").String() == "error" {
-		return &FailureError{Message: []byte(`"the model failed while it was answering"`)}
-	}
-	return nil
-}
-
-func newFailure(v gjson.Result) *FailureError {
-	e := &FailureError{Message: []byte(v.Raw), Type: v.Get("type").String()}
-	code := v.Get("code") // a status at some, a word at others
-	if status, err := strconv.Atoi(code.String()); err == nil {
-		e.Status = status
-	} else {
-		e.Code = code.String()
-	}
-	return e
-}
-
-// contentText reads content as a string, as null (tool calls and refusals have
-// none), or as a list of parts of which the texts count.
-func contentText(v gjson.Result) (string, error) {
-	switch {
-	case v.Type == gjson.String:
-		return v.Str, nil
-	case !present(v):
-		return "", nil
-	case !v.IsArray():
-		return "", errors.New("the message's content is neither text nor a list of parts")
-	}
-	var b strings.Builder
-	v.ForEach(func(_, part gjson.Result) bool {
-		if part.Get("type").String() == typeText {
-			b.WriteString(part.Get("text").String())
-		}
-		return true
-	})
-	return b.String(), nil
-}
-
-// callsOf gives the tool calls of a message: of functions, of custom tools,
-// whose input stands for the arguments, and the one of older vendors.
-func callsOf(message gjson.Result) (calls []llm.ToolCall) {
-	message.Get("tool_calls").ForEach(func(_, v gjson.Result) bool {
-		calls = append(calls, callOf(v))
-		return true
-	})
-	if call := message.Get("function_call"); call.IsObject() && calls == nil {
-		calls = []llm.ToolCall{{Name: call.Get("name").String(), Arguments: argumentsOf(call.Get("arguments"))}}
-	}
-	return calls
-}
-
-func callOf(v gjson.Result) llm.ToolCall {
-	call := llm.ToolCall{ID: v.Get("id").String()}
-	if custom := v.Get("custom"); custom.IsObject() {
-		call.Name, call.Arguments = custom.Get("name").String(), custom.Get("input").String()
-		return call
-	}
-	function := v.Get("function")
-	call.Name, call.Arguments = function.Get("name").String(), argumentsOf(function.Get("arguments"))
-	return call
-}
-
-// argumentsOf are JSON in a string; some vendors leave the string out.
-func argumentsOf(v gjson.Result) string {
-	switch v.Type {
-	case gjson.Null:
-		return ""
-	case gjson.String:
-		return v.Str
-	}
-	return v.Raw
 }
 
 // finishReason puts other vendors' words into OpenAI's. What nobody knows, and

@@ -55,23 +55,39 @@ func nestedTooDeeply(text []byte) bool {
 	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxNesting {
 		return false
 	}
-	depth, quoted := 0, false
+	depth := 0
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '[' || c == '{':
+		switch text[i] {
+		case '"':
+			i += quotedLength(text[i:]) - 1
+		case '[', '{':
 			if depth++; depth > maxNesting {
 				return true
 			}
-		case c == ']' || c == '}':
+		case ']', '}':
 			depth--
 		}
 	}
 	return false
+}
+
+// quotedLength is the length of the string that text begins with, its quotes
+// included. One that does not end is as long as the text.
+func quotedLength(text []byte) int {
+	for i := 1; ; i++ {
+		next := bytes.IndexByte(text[i:], '"')
+		if next < 0 {
+			return len(text)
+		}
+		i += next
+		backslashes := 0
+		for text[i-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return i + 1
+		}
+	}
 }
 
 // show gives a JSON value, where it is long only its kind.

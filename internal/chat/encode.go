@@ -13,14 +13,14 @@ import (
 // Encode makes a body from r's fields, without a look at r.Body. It asks for
 // pieces where r.Emit does. It fails where the fields hold what chat
 // completions have no words for.
-func Encode(r llm.Request) ([]byte, error) { return encode(r, MaxTokens) }
+func Encode(r llm.Request) ([]byte, error) { return encode(r, Dialect{}) }
 
-func encode(r llm.Request, limit Limit) ([]byte, error) {
+func encode(r llm.Request, d Dialect) ([]byte, error) {
 	e := encoder{writer{out: make([]byte, 0, sizeOf(r))}, nil}
 	e.object(func() {
 		e.text("model", r.Model)
 		e.list("messages", len(r.Messages), func(i int) { e.message(&r.Messages[i]) })
-		e.limits(r, limit)
+		e.limits(r, d)
 		e.tools(r)
 		e.responseFormat(r.ResponseFormat)
 		if r.Effort != "" {
@@ -28,7 +28,9 @@ func encode(r llm.Request, limit Limit) ([]byte, error) {
 		}
 		if r.Emit != nil {
 			e.raw("stream", "true")
-			e.raw("stream_options", `{"include_usage":true}`)
+			if !d.NoStreamOptions {
+				e.raw("stream_options", `{"include_usage":true}`)
+			}
 		}
 	})
 	return e.out, e.err
@@ -62,9 +64,9 @@ func (e *encoder) fail(format string, args ...any) {
 	}
 }
 
-func (e *encoder) limits(r llm.Request, limit Limit) {
-	if r.MaxTokens > 0 {
-		e.whole(string(limit), int64(r.MaxTokens))
+func (e *encoder) limits(r llm.Request, d Dialect) {
+	if name, _ := d.limit(); r.MaxTokens > 0 {
+		e.whole(name, int64(r.MaxTokens))
 	}
 	e.number("temperature", r.Temperature)
 	e.number("top_p", r.TopP)

@@ -49,6 +49,9 @@ func (p *parser) readMessage(index int, v gjson.Result) llm.Message {
 	case roleFunction:
 		p.readFunctionResult(&m, t)
 	default:
+		if t.role.Type != gjson.String {
+			break // said already
+		}
 		p.add(CodeValue, "role", "is %s, %s", show(t.role),
 			one(llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser, llm.RoleAssistant, llm.RoleTool))
 	}
@@ -92,9 +95,9 @@ func (p *parser) readAssistant(m *llm.Message, index int, t turn) {
 		m.ToolCalls = p.readCalls(t.calls)
 	}
 	if t.call.Exists() {
-		p.legacy = fmt.Sprintf("call_%d", index) // functions had no ids; those who translate need one
+		p.callIndex = index + 1
 		call := p.readFunctionCall("function_call", t.call)
-		call.ID = p.legacy
+		call.ID = p.legacyID()
 		m.ToolCalls = append(m.ToolCalls, call)
 	}
 	silent := t.calls.Exists() || t.call.Exists() || t.refusal.Exists() || t.audio
@@ -113,17 +116,21 @@ func (p *parser) readCallID(m *llm.Message, v gjson.Result) {
 
 // readFunctionResult reads a tool's message in its old form.
 func (p *parser) readFunctionResult(m *llm.Message, t turn) {
-	m.Role, m.ToolCallID = llm.RoleTool, p.legacy
+	m.Role, m.ToolCallID = llm.RoleTool, p.legacyID()
 	if m.Name == "" {
 		p.missing("name")
 	}
-	if m.ToolCallID == "" {
+	if p.callIndex == 0 {
 		p.add(CodeValue, "role", "is function, which must follow an assistant's message with a function_call")
 	}
 	if t.content.Exists() {
 		p.readContent(m, t.content)
 	}
 }
+
+// legacyID names the last function call. Such calls had no ids, which those
+// who translate need.
+func (p *parser) legacyID() string { return fmt.Sprintf("call_%d", p.callIndex) }
 
 // readContent reads text, or a list of parts. An assistant's refusal may come
 // as a part and is none here.

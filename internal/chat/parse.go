@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -31,8 +30,9 @@ const (
 type parser struct {
 	Parsed
 	faults
-	limits []string // names under which a limit of tokens was given
-	legacy string   // id of the function call that a function's message answers
+	limit     string // the name under which a limit of tokens was given
+	tools     string // the name under which tools were
+	callIndex int    // of the message with the function call that a function's message answers, from 1
 }
 
 // Parse reads the body of a POST /v1/chat/completions, which it keeps as
@@ -45,17 +45,12 @@ func Parse(body []byte) (Parsed, error) {
 		return Parsed{}, err
 	}
 	p := parser{Parsed: Parsed{Request: llm.Request{Format: llm.FormatChat, Body: body}}}
-	seen := p.readMembers(doc)
-	for _, name := range []string{"model", "messages"} {
-		if !slices.Contains(seen, name) {
-			p.missing(name)
-		}
+	p.readMembers(doc)
+	if p.Model == "" {
+		p.missing("model")
 	}
-	if len(p.limits) > 1 {
-		p.add(CodeValue, p.limits[1], "cannot be sent together with %s", p.limits[0])
-	}
-	if slices.Contains(seen, "tools") && slices.Contains(seen, "functions") {
-		p.add(CodeValue, "functions", "cannot be sent together with tools")
+	if len(p.Messages) == 0 {
+		p.missing("messages")
 	}
 	if err := p.err(); err != nil {
 		return Parsed{}, err
@@ -63,45 +58,47 @@ func Parse(body []byte) (Parsed, error) {
 	return p.Parsed, nil
 }
 
-// readMembers reads the body's own members and gives the names of those that
-// are not null. Names that come twice, or in another case, are faults: another
-// reader may take the other one, or take no notice of the case, and so see
-// another model than the one that was checked.
-func (p *parser) readMembers(doc gjson.Result) (names []string) {
-	var all []string
+// readMembers reads the body's own members. Names that come twice, or in
+// another case, are faults: another reader may take the other one, or take no
+// notice of the case, and so see another model than the one that was checked.
+func (p *parser) readMembers(doc gjson.Result) {
+	var room [32]string
+	seen := room[:0]
 	doc.ForEach(func(key, value gjson.Result) bool {
 		name := key.Str
-		if len(all) == maxMembers {
+		if len(seen) == maxMembers {
 			p.add(CodeValue, "", "the body has more than %d members", maxMembers)
 			return false
 		}
-		if len(name) > maxName {
-			p.add(CodeValue, name, "has a name of more than %d bytes", maxName)
-			return true
-		}
-		if slices.ContainsFunc(all, func(other string) bool { return strings.EqualFold(name, other) }) {
-			p.add(CodeValue, name, "is given more than once")
-			return true
-		}
-		all = append(all, name)
+		seen = append(seen, name)
 		read := reader(name)
-		switch lower := lowered(name); {
-		case read == nil && lower != name && reader(lower) != nil:
-			p.add(CodeValue, name, "must be written %s", lower)
-		case value.Type == gjson.Null:
-		default:
-			names = append(names, name)
-			if read != nil {
-				read(p, value)
-			}
+		switch {
+		case len(name) > maxName:
+			p.add(CodeValue, name, "has a name of more than %d bytes", maxName)
+		case comesTwice(seen):
+			p.add(CodeValue, name, "is given more than once")
+		case read == nil && reader(lowered(name)) != nil:
+			p.add(CodeValue, name, "must be written %s", lowered(name))
+		case read != nil && value.Type != gjson.Null:
+			read(p, value)
 		}
 		return true
 	})
-	return names
+}
+
+// comesTwice reports whether the last of names is there before.
+func comesTwice(names []string) bool {
+	name := names[len(names)-1]
+	for _, before := range names[:len(names)-1] {
+		if len(before) <= maxName && strings.EqualFold(before, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // lowered is name in lower case, as readers fold it that take no notice of the
-// case: signs that only become ASCII in upper case are folded too.
+// case: what is ASCII only in upper case is folded too.
 func lowered(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // reader is what reads a member, nil for those that are the vendor's.
@@ -111,18 +108,20 @@ func reader(name string) func(*parser, gjson.Result) {
 		return func(p *parser, v gjson.Result) { p.Model = p.word("model", v, maxName) }
 	case "messages":
 		return (*parser).readMessages
-	case "max_tokens", "max_completion_tokens":
-		return func(p *parser, v gjson.Result) { p.readLimit(name, v) }
+	case oldLimit:
+		return func(p *parser, v gjson.Result) { p.readLimit(oldLimit, v) }
+	case newLimit:
+		return func(p *parser, v gjson.Result) { p.readLimit(newLimit, v) }
 	case "temperature":
-		return func(p *parser, v gjson.Result) { p.Temperature = p.number(name, v, 0, maxTemperature) }
+		return func(p *parser, v gjson.Result) { p.Temperature = p.number("temperature", v, 0, maxTemperature) }
 	case "top_p":
-		return func(p *parser, v gjson.Result) { p.TopP = p.number(name, v, 0, 1) }
+		return func(p *parser, v gjson.Result) { p.TopP = p.number("top_p", v, 0, 1) }
 	case "n":
-		return func(p *parser, v gjson.Result) { p.N = p.whole(name, v, 1, maxAnswers) }
+		return func(p *parser, v gjson.Result) { p.N = p.whole("n", v, 1, maxAnswers) }
 	case "stop":
 		return (*parser).readStop
 	case "reasoning_effort":
-		return func(p *parser, v gjson.Result) { p.Effort = p.word(name, v, maxName) }
+		return func(p *parser, v gjson.Result) { p.Effort = p.word("reasoning_effort", v, maxName) }
 	case "response_format":
 		return (*parser).readResponseFormat
 	case "tools":
@@ -130,7 +129,7 @@ func reader(name string) func(*parser, gjson.Result) {
 	case "tool_choice":
 		return (*parser).readToolChoice
 	case "parallel_tool_calls":
-		return func(p *parser, v gjson.Result) { p.SerialTools = !p.boolean(name, v) }
+		return func(p *parser, v gjson.Result) { p.SerialTools = !p.boolean("parallel_tool_calls", v) }
 	case "functions":
 		return (*parser).readFunctions
 	case "function_call":
@@ -143,21 +142,25 @@ func reader(name string) func(*parser, gjson.Result) {
 func delivery(name string) func(*parser, gjson.Result) {
 	switch name {
 	case "stream":
-		return func(p *parser, v gjson.Result) { p.Stream = p.boolean(name, v) }
+		return func(p *parser, v gjson.Result) { p.Stream = p.boolean("stream", v) }
 	case "stream_options":
 		return (*parser).readStreamOptions
 	case "user":
 		return func(p *parser, v gjson.Result) { p.User = p.readUser(v) }
 	case "metadata":
 		return func(p *parser, v gjson.Result) {
-			p.Metadata = p.pairs(name, v, maxMetadata, maxMetadataKey, maxMetadataValue)
+			p.Metadata = p.pairs("metadata", v, maxMetadata, maxMetadataKey, maxMetadataValue)
 		}
 	}
 	return nil
 }
 
 func (p *parser) readLimit(name string, v gjson.Result) {
-	p.limits = append(p.limits, name)
+	if p.limit != "" {
+		p.add(CodeValue, name, "cannot be sent together with %s", p.limit)
+		return
+	}
+	p.limit = name
 	p.MaxTokens = p.whole(name, v, 1, maxLimit)
 }
 

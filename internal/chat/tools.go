@@ -11,6 +11,9 @@ import (
 // readTools reads the tools that are functions. Others are the vendor's own,
 // and in the body only.
 func (p *parser) readTools(v gjson.Result) {
+	if !p.onlyTools("tools") {
+		return
+	}
 	p.list("tools", v, 0, maxTools, func(v gjson.Result) {
 		var kind string
 		var function gjson.Result
@@ -38,9 +41,22 @@ func (p *parser) readTools(v gjson.Result) {
 
 // readFunctions reads tools as they were written before there were others.
 func (p *parser) readFunctions(v gjson.Result) {
+	if !p.onlyTools("functions") {
+		return
+	}
 	p.list("functions", v, 1, maxTools, func(v gjson.Result) {
 		p.Tools = append(p.Tools, p.readFunction("", v))
 	})
+}
+
+// onlyTools reports that no tools came under another name before.
+func (p *parser) onlyTools(name string) bool {
+	if p.tools != "" {
+		p.add(CodeValue, name, "cannot be sent together with %s", p.tools)
+		return false
+	}
+	p.tools = name
+	return true
 }
 
 func (p *parser) readFunction(field string, v gjson.Result) (tool llm.Tool) {

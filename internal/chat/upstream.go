@@ -9,22 +9,25 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
+var errNoObject = errors.New("the request's body is not a JSON object")
+
 // Upstream is the body that a compatible endpoint is sent: r.Body with the
 // model's name at the endpoint, with the limit of tokens under the name that
 // the endpoint takes, and, where r.Emit asks for pieces, with stream and
 // stream_options.include_usage set; where it does not, with stream not set.
 // All else stays as it is. Without a Body it is made from r's fields, and
 // fails where Encode does.
-func Upstream(r llm.Request, limit Limit) ([]byte, error) {
+func Upstream(r llm.Request, d Dialect) ([]byte, error) {
 	if r.Body == nil {
-		return encode(r, limit)
+		return encode(r, d)
 	}
 	doc := gjson.ParseBytes(r.Body)
 	if !doc.IsObject() {
-		return nil, errors.New("the request's body is not a JSON object")
+		return nil, errNoObject
 	}
-	e := edit{splicer: newSplicer(r.Body), streamed: r.Emit != nil}
+	e := edit{splicer: newSplicer(r.Body), streamed: r.Emit != nil, dialect: d}
 	e.add(doc, r)
+	limit, other := d.limit()
 	doc.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "model":
@@ -35,11 +38,11 @@ func Upstream(r llm.Request, limit Limit) ([]byte, error) {
 			}
 		case "stream_options":
 			e.options(value, doc)
-		case string(limit.other()):
-			e.name(key, string(limit))
-		case string(limit):
-			if doc.Get(string(limit.other())).Exists() { // one of the two is null, or both are the caller's mistake
-				e.name(key, string(limit.other()))
+		case other:
+			e.name(key, limit)
+		case limit:
+			if doc.Get(other).Exists() { // one of the two is null, or both are the caller's mistake
+				e.name(key, other)
 			}
 		}
 		return true
@@ -52,27 +55,24 @@ func Upstream(r llm.Request, limit Limit) ([]byte, error) {
 func WithModel(body []byte, model string) ([]byte, error) {
 	doc := gjson.ParseBytes(body)
 	if !doc.IsObject() {
-		return nil, errors.New("the request's body is not a JSON object")
+		return nil, errNoObject
 	}
-	s := newSplicer(body)
-	found := false
+	e := edit{splicer: newSplicer(body)}
+	e.add(doc, llm.Request{Model: model})
 	doc.ForEach(func(key, value gjson.Result) bool {
 		if key.Str == "model" {
-			found = true
-			s.replace(value.Index, value.Index+len(value.Raw), quoted(model))
+			e.value(value, quoted(model))
 		}
 		return true
 	})
-	if !found {
-		return nil, errors.New("the request's body names no model")
-	}
-	return s.finish(), nil
+	return e.finish(), nil
 }
 
 // edit changes a body's members.
 type edit struct {
 	*splicer
 	streamed bool
+	dialect  Dialect
 }
 
 // add puts members that must be there and are not before all others.
@@ -84,7 +84,7 @@ func (e *edit) add(doc gjson.Result, r llm.Request) {
 	if e.streamed && !doc.Get("stream").Exists() {
 		missing = append(missing, `"stream":true`)
 	}
-	if e.streamed && !doc.Get("stream_options").Exists() {
+	if e.streamed && !e.dialect.NoStreamOptions && !doc.Get("stream_options").Exists() {
 		missing = append(missing, `"stream_options":{"include_usage":true}`)
 	}
 	e.insert(doc, strings.Join(missing, ","))
@@ -109,9 +109,11 @@ func (e *edit) name(key gjson.Result, with string) {
 }
 
 // options sets include_usage where the answer is streamed. Where it is not and
-// the caller thought it would be, options are refused by vendors.
+// the caller thought it would be, vendors refuse options.
 func (e *edit) options(v, doc gjson.Result) {
 	switch {
+	case e.dialect.NoStreamOptions:
+		e.value(v, "null")
 	case !e.streamed && doc.Get("stream").Type == gjson.True:
 		e.value(v, "null")
 	case !e.streamed:

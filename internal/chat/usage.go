@@ -9,93 +9,80 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// usageOf finds the usage: beside the choices, or where Groq and Moonshot put
-// it in streams. It is nil where there is none.
-func usageOf(doc, choice gjson.Result) (*llm.Usage, error) {
-	for _, v := range []gjson.Result{doc.Get("usage"), doc.Get("x_groq.usage"), choice.Get("usage")} {
-		if v.IsObject() && present(v) {
-			return readUsage(v)
-		}
-	}
-	return nil, nil
-}
-
-// counts are the numbers of a usage as they are written.
+// counts are the numbers of a usage, none of them negative.
 type counts struct {
 	in, cached, written, out, reasoning, total int64
+	err                                        error
 }
 
+// maxCount is the largest count that is believed: sums of a few of them must
+// not run over.
+const maxCount = 1 << 53
+
 func readUsage(v gjson.Result) (*llm.Usage, error) {
+	if !v.IsObject() {
+		return nil, fmt.Errorf("the usage is %s, not an object", show(v))
+	}
 	var c counts
-	var err error
 	v.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {
 		case "prompt_tokens":
-			err = count(&c.in, v)
+			c.raise(&c.in, v)
 		case "completion_tokens":
-			err = count(&c.out, v)
+			c.raise(&c.out, v)
 		case "total_tokens":
-			err = count(&c.total, v)
+			c.raise(&c.total, v)
 		case "prompt_cache_hit_tokens", "cached_tokens": // DeepSeek's and Moonshot's
-			err = count(&c.cached, v)
+			c.raise(&c.cached, v)
 		case "prompt_tokens_details":
-			err = details(v, map[string]*int64{"cached_tokens": &c.cached, "cache_write_tokens": &c.written})
+			c.raise(&c.cached, v.Get("cached_tokens"))
+			c.raise(&c.written, v.Get("cache_write_tokens"))
 		case "completion_tokens_details":
-			err = details(v, map[string]*int64{"reasoning_tokens": &c.reasoning})
+			c.raise(&c.reasoning, v.Get("reasoning_tokens"))
 		}
-		return err == nil
+		return c.err == nil
 	})
-	if err != nil {
-		return nil, err
+	if c.err != nil {
+		return nil, c.err
 	}
 	u := c.usage()
 	return &u, nil
 }
 
-func details(v gjson.Result, wanted map[string]*int64) (err error) {
-	v.ForEach(func(key, v gjson.Result) bool {
-		if n := wanted[key.Str]; n != nil {
-			err = count(n, v)
-		}
-		return err == nil
-	})
-	return err
-}
-
-// count raises n to what v says. null says nothing.
-func count(n *int64, v gjson.Result) error {
+// raise brings n up to what v says. What is missing or null says nothing.
+func (c *counts) raise(n *int64, v gjson.Result) {
 	if v.Type == gjson.Null {
-		return nil
+		return
 	}
 	told, err := strconv.ParseInt(v.Raw, 10, 64)
-	if err != nil {
-		var f float64 // some write 12.0
-		f, err = strconv.ParseFloat(v.Raw, 64)
-		if told = int64(f); float64(told) != f {
-			err = strconv.ErrRange
+	if err != nil { // some write 12.0
+		f, _ := strconv.ParseFloat(v.Raw, 64)
+		told = int64(max(-maxCount-1, min(f, maxCount+1)))
+		if float64(told) != f {
+			told = maxCount + 1
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("a count of tokens is %s", show(v))
+	if v.Type != gjson.Number || told > maxCount {
+		c.err = fmt.Errorf("a count of tokens is %s", show(v))
+		return
 	}
 	*n = max(*n, told)
-	return nil
 }
 
-// usage makes counts that hold together: none negative, cached and written
-// within the prompt, reasoning within the output.
-func (c counts) usage() llm.Usage {
-	in, out, reasoning := max(c.in, 0), max(c.out, 0), max(c.reasoning, 0)
-	if separate := reasoning > 0 && c.total-in == out+reasoning; separate {
-		out += reasoning // xAI counts reasoning beside the completion; OpenAI inside it
+// usage makes counts that hold together: cached and written within the prompt,
+// reasoning within the output.
+func (c *counts) usage() llm.Usage {
+	out := c.out
+	if separate := c.reasoning > 0 && c.total-c.in == out+c.reasoning; separate {
+		out += c.reasoning // xAI counts reasoning beside the completion; OpenAI inside it
 	}
-	cached := min(in, max(c.cached, 0))
+	cached := min(c.in, c.cached)
 	return llm.Usage{
-		In:           in,
+		In:           c.in,
 		CachedIn:     cached,
-		CacheWriteIn: min(in-cached, max(c.written, 0)),
+		CacheWriteIn: min(c.in-cached, c.written),
 		Out:          out,
-		Reasoning:    min(out, reasoning),
+		Reasoning:    min(out, c.reasoning),
 	}
 }
 

@@ -88,10 +88,11 @@ func answerError(answer gateway.Answer, err error) error {
 type plainStream struct{}
 
 func (plainStream) piece(out *eventWriter, _ *event.CompletionRecorded, c llm.Chunk) error {
-	if c.Text == "" {
+	text := c.Text + c.Refusal // of which a model gives one or the other
+	if text == "" {
 		return nil
 	}
-	return writeEvent(out, "delta", map[string]string{"text": c.Text})
+	return writeEvent(out, "delta", map[string]string{"text": text})
 }
 
 func (plainStream) end(out *eventWriter, answer gateway.Answer) error {

@@ -130,6 +130,29 @@ func TestPiecesComeAsTheyAreMade(t *testing.T) {
 	}
 }
 
+// refusing is a provider whose model will not answer.
+type refusing struct{}
+
+func (refusing) Complete(_ context.Context, r llm.Request) (llm.Response, error) {
+	err := errors.Join(emit(r, llm.Chunk{Refusal: "No."}), emit(r, llm.Chunk{FinishReason: llm.FinishStop}))
+	return llm.Response{Refusal: "No.", FinishReason: llm.FinishStop, Usage: llm.Usage{In: 10, Out: 2}}, err
+}
+
+// TestRefusalsAreAnswers: callers who know no refusals see what was said.
+func TestRefusalsAreAnswers(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *setup) { c.provider = refusing{} })
+	var a answer
+	s.post(t, "/complete", `{"prompt": "Help me with a crime."}`, asJSON).want(t, 200).decode(t, &a)
+	if a.Response != "No." {
+		t.Errorf("%+v", a)
+	}
+	_, events := s.open(t, "/complete", `{"prompt": "Help me with a crime.", "stream": true}`)
+	if name, data := nextEvent(t, events); name != "delta" || data["text"] != "No." {
+		t.Errorf("%s: %v", name, data)
+	}
+}
+
 // TestBrokenStreamsSaySo, and look like no whole answer.
 func TestBrokenStreamsSaySo(t *testing.T) {
 	t.Parallel()

@@ -97,7 +97,7 @@ func describe(c echo.Context, f *event.CompletionRecorded) {
 func completionOf(answer gateway.Answer) completion {
 	f := answer.Fact
 	return completion{
-		RequestID: f.ID.String(), Response: answer.Text, FinishReason: f.FinishReason,
+		RequestID: f.ID.String(), Response: answer.Text + answer.Refusal, FinishReason: f.FinishReason,
 		Provider: f.Provider, Model: f.Model,
 		Strategy: f.Strategy, Confidence: f.Confidence, Reason: f.Reason, Complexity: rounded(f.Complexity),
 		TokensIn: f.TokensIn, TokensOut: f.TokensOut,

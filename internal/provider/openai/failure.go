@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -68,31 +70,33 @@ func kindOf(status int) llm.ErrorKind {
 	return llm.ErrorMalformed // a redirect, or a success without an answer
 }
 
-// vendorError is a failure reported with status 200. Its message may hold
-// anything: it must go through quote.
-type vendorError struct {
-	status  int // what the vendor says it would have been, or 0
-	message []byte
+// kindOfFailure says what a failure means that came with status 200: by the
+// status that the vendor says it would have been, or by its words.
+func kindOfFailure(f *chat.FailureError) llm.ErrorKind {
+	if f.Status >= 400 && f.Status <= 599 {
+		return kindOf(f.Status)
+	}
+	for _, word := range []string{f.Code, f.Type} {
+		if kind := kindOfWord(strings.ToLower(word)); kind != "" {
+			return kind
+		}
+	}
+	return llm.ErrorUnavailable
 }
 
-func (e *vendorError) Error() string { return "the vendor reports a failure" }
-
-func (e *vendorError) kind() llm.ErrorKind {
-	if e.status < 400 || e.status > 599 {
-		return llm.ErrorUnavailable
+func kindOfWord(word string) llm.ErrorKind {
+	switch word {
+	case "rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests", "insufficient_quota":
+		return llm.ErrorRateLimited
+	case "invalid_api_key", "authentication_error", "permission_error", "permission_denied", "insufficient_credits":
+		return llm.ErrorAuth
+	case "context_length_exceeded", "invalid_request_error", "badrequesterror", "bad_request", "content_filter", "content_policy_violation",
+		"invalid_prompt", "model_not_found", "not_found_error":
+		return llm.ErrorRejected
+	case "timeout", "timeout_error", "request_timeout":
+		return llm.ErrorTimeout
 	}
-	return kindOf(e.status)
-}
-
-func newVendorError(raw json.RawMessage) *vendorError {
-	var coded struct {
-		Code json.Number `json:"code"` // a status at OpenRouter, a word elsewhere
-	}
-	e := &vendorError{message: raw}
-	if json.Unmarshal(raw, &coded) == nil {
-		e.status, _ = strconv.Atoi(coded.Code.String())
-	}
-	return e
+	return ""
 }
 
 // maxQuoted is how much of a vendor's words an error repeats, in bytes.
@@ -111,8 +115,8 @@ func (p *Provider) quote(body []byte) string {
 // goes before the end does: half a key is still a leak.
 func (p *Provider) presentable(s string) string {
 	s = oneLine(s)
-	if p.key != "" {
-		s = strings.ReplaceAll(s, p.key, "[key]")
+	for _, secret := range p.secrets {
+		s = strings.ReplaceAll(s, secret, "[key]")
 	}
 	return shorten(s, maxQuoted)
 }
@@ -121,7 +125,8 @@ func (p *Provider) presentable(s string) string {
 // when net/http quotes a line that a broken server sent.
 func (p *Provider) withoutKey(err error) error {
 	text := err.Error()
-	if len(text) > 4*maxQuoted || p.key != "" && strings.Contains(text, p.key) {
+	holdsKey := slices.ContainsFunc(p.secrets, func(secret string) bool { return strings.Contains(text, secret) })
+	if len(text) > 4*maxQuoted || holdsKey {
 		return errors.New(p.presentable(text))
 	}
 	return err
@@ -143,7 +148,7 @@ func messageIn(body []byte, nesting int) string {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) == nil {
 		for _, name := range []string{"error", "message", "detail"} {
-			if present(fields[name]) {
+			if said(fields[name]) {
 				return messageIn(fields[name], nesting-1)
 			}
 		}
@@ -153,6 +158,15 @@ func messageIn(body []byte, nesting int) string {
 		return text
 	}
 	return string(body)
+}
+
+// said is false for what is missing, null, or empty.
+func said(raw json.RawMessage) bool {
+	switch string(raw) {
+	case "", "null", `""`, "{}", "[]", "false":
+		return false
+	}
+	return true
 }
 
 // oneLine drops what cannot be printed and folds white space.

@@ -58,7 +58,7 @@ func TestVendorsWords(t *testing.T) {
 		strings.Repeat("x", maxQuoted-10) + key:       strings.Repeat("x", maxQuoted-10) + "[key]",
 		`"` + strings.Repeat(" ", 70_000) + key:       `" [key]`,
 	} {
-		p := &Provider{key: key}
+		p := &Provider{secrets: []string{key}}
 		if got := p.quote([]byte(body)); got != want {
 			t.Errorf("%.60q: got %q, want %q", body, got, want)
 		}

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -59,45 +59,118 @@ func mustFail(t *testing.T, err error, want llm.ErrorKind) *llm.ProviderError {
 	return failed
 }
 
+// recorded is the shape of a real answer of OpenAI's, with our own words.
+const recorded = `{
+  "id": "chatcmpl-1", "object": "chat.completion", "created": 1760000000, "model": "gpt-x-mini-2025",
+  "choices": [{"index": 0, "message": {"role": "assistant", "content": "Lima.", "refusal": null, "annotations": []},
+    "logprobs": null, "finish_reason": "stop"}],
+  "usage": {"prompt_tokens": 1200, "completion_tokens": 300, "total_tokens": 1500,
+    "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 256, "audio_tokens": 0, "accepted_prediction_tokens": 0}},
+  "service_tier": "default", "system_fingerprint": null
+}`
+
+// lima is what it says.
+func lima() llm.Response {
+	return llm.Response{Model: "gpt-x-mini-2025", Text: "Lima.", FinishReason: llm.FinishStop,
+		Usage: llm.Usage{In: 1200, CachedIn: 1024, Out: 300, Reasoning: 256}}
+}
+
 func TestCompleteSendsAndReads(t *testing.T) {
 	t.Parallel()
 	zero := 0.0
-	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		want := `{"model":"m-1","messages":[{"role":"user","content":"Capital of Peru?"}],"max_tokens":50,"temperature":0}`
-		if r.Method != http.MethodPost || r.URL.Path != "/v1/chat/completions" || string(body) != want {
-			t.Errorf("%s %s %s", r.Method, r.URL, body)
-		}
-		if r.Header.Get("Authorization") != "Bearer "+key || r.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("headers %v", r.Header)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, recorded)
-	})
-	r := question()
-	r.Temperature = &zero
-	got, err := p.Complete(t.Context(), r)
-	want := llm.Response{Text: "Lima.", FinishReason: llm.FinishStop,
-		Usage: llm.Usage{In: 1200, CachedIn: 1024, Out: 300, Reasoning: 256}}
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, %v", got, err)
+	written := `{"model":"small","messages":[{"role":"user","content":"Capital of Peru?"}],"seed":1.0}`
+	for name, c := range map[string]struct {
+		body string
+		want string
+	}{
+		"a caller's body": {written, `{"model":"m-1","messages":[{"role":"user","content":"Capital of Peru?"}],"seed":1.0}`},
+		"without a body":  {"", `{"model":"m-1","messages":[{"role":"user","content":"Capital of Peru?"}],"max_tokens":50,"temperature":0}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if r.Method != http.MethodPost || r.URL.Path != "/v1/chat/completions" || string(body) != c.want {
+					t.Errorf("%s %s %s", r.Method, r.URL, body)
+				}
+				if r.Header.Get("Authorization") != "Bearer "+key || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Accept") != "application/json" {
+					t.Errorf("headers %v", r.Header)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, recorded)
+			})
+			r := question()
+			r.Temperature = &zero
+			if c.body != "" {
+				r.Body = []byte(c.body)
+			}
+			got, err := p.Complete(t.Context(), r)
+			want := lima()
+			want.Body = []byte(recorded)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if c.body != string(r.Body) {
+				t.Errorf("the caller's body was changed to %s", r.Body)
+			}
+		})
 	}
 }
 
-func TestTheLimitsName(t *testing.T) {
+func TestHostsThatTakeSomethingElse(t *testing.T) {
 	t.Parallel()
-	for base, want := range map[string]string{
-		"https://api.openai.com/v1":          `"max_completion_tokens":50`,
-		"https://eu.api.OpenAI.com/v1":       `"max_completion_tokens":50`,
-		"https://openrouter.ai/api/v1":       `"max_tokens":50`,
-		"http://localhost:11434/v1":          `"max_tokens":50`,
-		"https://openai.com.example.test/v1": `"max_tokens":50`,
+	for base, want := range map[string]chat.Dialect{
+		"https://api.openai.com/v1":               {NewLimit: true},
+		"https://eu.api.OpenAI.com/v1":            {NewLimit: true},
+		"https://acme.openai.azure.com/openai/v1": {NewLimit: true},
+		"https://openrouter.ai/api/v1":            {},
+		"http://localhost:11434/v1":               {},
+		"https://openai.com.example.test/v1":      {},
+		"https://api.mistral.ai/v1":               {NoStreamOptions: true},
+		"https://notmistral.ai/v1":                {},
 	} {
-		body, err := json.Marshal(provider(t, Options{BaseURL: base}).wire(question()))
-		if err != nil || !strings.Contains(string(body), want) {
-			t.Errorf("%s: %s, %v", base, body, err)
+		if got := provider(t, Options{BaseURL: base}).dialect; got != want {
+			t.Errorf("%s: %+v, want %+v", base, got, want)
 		}
 	}
+}
+
+func TestHeadersAreSent(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Title") != "busu" || r.Header.Get("Api-Key") != "a-secret-of-theirs" || r.Header.Get("Authorization") != "" {
+			t.Errorf("headers %v", r.Header)
+		}
+		http.Error(w, "I saw "+r.Header.Get("Api-Key"), http.StatusForbidden)
+	}))
+	t.Cleanup(server.Close)
+	p := provider(t, Options{Name: "acme", BaseURL: server.URL, Headers: map[string]string{"x-title": "busu", "api-key": "a-secret-of-theirs"}})
+	for range 2 { // nothing of a call stays in the next
+		_, err := p.Complete(t.Context(), question())
+		mustFail(t, err, llm.ErrorAuth)
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the header is in the error: %v", err)
+		}
+	}
+}
+
+func TestOtherFormatsAreRejected(t *testing.T) {
+	t.Parallel()
+	p := vendor(t, func(http.ResponseWriter, *http.Request) { t.Error("the request was sent") })
+	r := question()
+	r.Format = llm.FormatMessages
+	_, err := p.Complete(t.Context(), r)
+	mustFail(t, err, llm.ErrorRejected)
+}
+
+func TestWhatCannotBeSaidIsRejected(t *testing.T) {
+	t.Parallel()
+	p := vendor(t, func(http.ResponseWriter, *http.Request) { t.Error("the request was sent") })
+	r := question()
+	r.Messages[0].Parts = []llm.Part{{Kind: "video"}}
+	_, err := p.Complete(t.Context(), r)
+	mustFail(t, err, llm.ErrorRejected)
 }
 
 func TestWithoutAKeyNoneIsSent(t *testing.T) {
@@ -217,6 +290,10 @@ func TestNewRefuses(t *testing.T) {
 		{}, {BaseURL: "api.openai.com/v1"}, {BaseURL: "ftp://host/v1"}, {BaseURL: "https://"}, {BaseURL: "https://u:p@host/v1"},
 		{BaseURL: "https://host/v1?key=x"}, {BaseURL: "https://host/v1#x"}, {BaseURL: "https://host/v1/chat/completions"}, {BaseURL: "http://h\x7f"},
 		{BaseURL: "https://host/v1", APIKey: key + "\n"}, {BaseURL: "https://host/v1", APIKey: key + "é"},
+		{BaseURL: "https://host/v1", Headers: map[string]string{"X-Key": key + "\r\nX-Other: 1"}},
+		{BaseURL: "https://host/v1", Headers: map[string]string{"X Key": key}}, {BaseURL: "https://host/v1", Headers: map[string]string{"": key}},
+		{BaseURL: "https://host/v1", Headers: map[string]string{"content-length": "0"}}, {BaseURL: "https://host/v1", Headers: map[string]string{"Host": key}},
+		{BaseURL: "https://host/v1", APIKey: key, Headers: map[string]string{"authorization": "Basic x"}},
 	} {
 		p, err := New(o)
 		if err == nil {

@@ -3,72 +3,47 @@ package openai
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// wireRequest is what is posted. Zero limits are left out.
-type wireRequest struct {
-	Model               string        `json:"model"`
-	Messages            []wireMessage `json:"messages"`
-	MaxTokens           int           `json:"max_tokens,omitempty"`
-	MaxCompletionTokens int           `json:"max_completion_tokens,omitempty"`
-	Temperature         *float64      `json:"temperature,omitempty"`
-}
-
-type wireMessage struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
-// limitField is the name under which an endpoint takes the limit of tokens.
-type limitField int
-
+// What a call wants to get.
 const (
-	maxTokens           limitField = iota // the old name, which every compatible server knows
-	maxCompletionTokens                   // OpenAI's new one, which its reasoning models insist on
+	acceptJSON   = "application/json"
+	acceptStream = "text/event-stream"
 )
 
-func limitFieldOf(base *url.URL) limitField {
+// dialectOf knows hosts that take something otherwise than all others.
+func dialectOf(base *url.URL) chat.Dialect {
 	host := strings.ToLower(base.Hostname())
-	if host == "openai.com" || strings.HasSuffix(host, ".openai.com") || strings.HasSuffix(host, ".openai.azure.com") {
-		return maxCompletionTokens
+	of := func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
+	return chat.Dialect{
+		NewLimit:        of("openai.com") || of("openai.azure.com"),
+		NoStreamOptions: of("mistral.ai"),
 	}
-	return maxTokens
 }
 
-func (p *Provider) newRequest(ctx context.Context, r llm.Request) (*http.Request, error) {
-	body, err := json.Marshal(p.wire(r))
+// post sends body and gives an answer with the status 200, to be closed by the
+// caller, or a *llm.ProviderError.
+func (p *Provider) post(ctx context.Context, address string, body []byte, accept string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, p.fail(llm.ErrorRejected, err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint, bytes.NewReader(body))
+	request.Header = p.headers.Clone()
+	request.Header.Set("Accept", accept)
+	response, err := p.client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, p.transportError(ctx, 0, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Accept", "application/json")
-	request.Header.Set("User-Agent", "busu")
-	if p.key != "" {
-		request.Header.Set("Authorization", "Bearer "+p.key)
+	if response.StatusCode != http.StatusOK {
+		defer response.Body.Close()
+		return nil, p.statusError(response, time.Now())
 	}
-	return request, nil
-}
-
-func (p *Provider) wire(r llm.Request) wireRequest {
-	w := wireRequest{Model: r.Model, Temperature: r.Temperature,
-		Messages: make([]wireMessage, len(r.Messages))} // null is refused with a less helpful message than an empty list
-	for i, m := range r.Messages {
-		w.Messages[i] = wireMessage{m.Role, m.Content}
-	}
-	if p.limit == maxCompletionTokens {
-		w.MaxCompletionTokens = r.MaxTokens
-	} else {
-		w.MaxTokens = r.MaxTokens
-	}
-	return w
+	return response, nil
 }

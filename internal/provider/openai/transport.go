@@ -44,16 +44,17 @@ func newTransport() *http.Transport {
 
 const (
 	maxAnswer     = 8 << 20  // bytes; the longest answers of 32,000 tokens have a few hundred thousand
+	maxEmbeddings = 64 << 20 // bytes; those of 2,000 texts have about half
 	maxErrorBytes = 64 << 10 // read of an error; far less is quoted
 )
 
-var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxAnswer>>20)
+var errTooLarge = errors.New("the answer is too large")
 
 // readBounded reads all of r, or fails with errTooLarge beyond limit bytes.
 func readBounded(r io.Reader, limit int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if int64(len(body)) > limit {
-		return nil, errTooLarge
+		return nil, fmt.Errorf("%w: it is larger than %d MiB", errTooLarge, limit>>20)
 	}
 	return body, err
 }

@@ -1,0 +1,321 @@
+package openai
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/sse"
+)
+
+// pieces are a stream's data up to its end, with the vendor's oddities.
+func pieces() []string {
+	return []string{
+		`{"id":"c","model":"gpt-x-mini-2025","choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null}],"usage":null}`,
+		`{"id":"c","model":"gpt-x-mini-2025","choices":[{"index":0,"delta":{"content":"Li"}, "oddity" : 1.0 }]}`,
+		`{"id":"c","choices":[{"index":0,"delta":{"content":"ma."}}]}`,
+		`{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+		`{"id":"c","choices":[],"usage":{"prompt_tokens":1200,"completion_tokens":300,"total_tokens":1500,"prompt_tokens_details":{"cached_tokens":1024},"completion_tokens_details":{"reasoning_tokens":256}}}`,
+	}
+}
+
+// events writes each as an event and sends it at once.
+func events(w http.ResponseWriter, data ...string) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for _, d := range data {
+		_, _ = fmt.Fprintf(w, "data: %s\n\n", d)
+		_ = http.NewResponseController(w).Flush()
+	}
+}
+
+// heard collects what is emitted.
+type heard struct {
+	data []string
+	text strings.Builder
+}
+
+func (h *heard) emit(c llm.Chunk) error {
+	h.data = append(h.data, string(c.Data))
+	h.text.WriteString(c.Text)
+	return nil
+}
+
+func streamed(emit llm.Emit) llm.Request {
+	r := question()
+	r.Body = []byte(`{"model":"small","messages":[{"role":"user","content":"Capital of Peru?"}]}`)
+	r.Emit = emit
+	return r
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		want := `{"stream":true,"stream_options":{"include_usage":true},"model":"m-1","messages":[{"role":"user","content":"Capital of Peru?"}]}`
+		if string(body) != want || r.Header.Get("Accept") != "text/event-stream" {
+			t.Errorf("%s, accepting %q", body, r.Header.Get("Accept"))
+		}
+		_, _ = io.WriteString(w, ": PROCESSING\n\n")
+		events(w, append(pieces(), "[DONE]")...)
+	})
+	var h heard
+	got, err := p.Complete(t.Context(), streamed(h.emit))
+	if err != nil || !reflect.DeepEqual(got, lima()) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if !reflect.DeepEqual(h.data, pieces()) {
+		t.Errorf("the pieces were not relayed as they came: %q", h.data)
+	}
+}
+
+// TestPiecesAreRelayedAsTheyCome has a vendor that says the next word only
+// when the one before has been heard.
+func TestPiecesAreRelayedAsTheyCome(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	p := vendor(t, func(w http.ResponseWriter, _ *http.Request) {
+		for i, piece := range pieces() {
+			if i > 0 {
+				<-next
+			}
+			events(w, piece)
+		}
+		<-next
+		events(w, "[DONE]")
+	})
+	n := 0
+	_, err := p.Complete(t.Context(), streamed(func(llm.Chunk) error {
+		n++
+		next <- struct{}{}
+		return nil
+	}))
+	if err != nil || n != len(pieces()) {
+		t.Errorf("%d pieces, %v", n, err)
+	}
+}
+
+func TestHowStreamsEnd(t *testing.T) {
+	t.Parallel()
+	all := pieces()
+	half, finished := all[:2], all[:4]
+	hello := llm.Response{Model: "gpt-x-mini-2025", Text: "Li"}
+	noUsage := lima()
+	noUsage.Usage = llm.Usage{}
+	abort := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+	done := func(w http.ResponseWriter) { events(w, "[DONE]") }
+	write := func(text string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) { _, _ = io.WriteString(w, text) }
+	}
+	for name, c := range map[string]struct {
+		pieces []string
+		end    func(http.ResponseWriter)
+		n      int
+		want   llm.Response
+		kind   llm.ErrorKind // "": it is no error
+		says   string
+	}{
+		"done":                         {pieces: all, end: done, want: lima()},
+		"done, with room":              {pieces: all, end: write("data:  [DONE] \n\n"), want: lima()},
+		"no done":                      {pieces: all, end: write(""), want: lima()},
+		"no usage":                     {pieces: finished, end: done, want: noUsage},
+		"no finish reason":             {pieces: all[:3], end: done, want: llm.Response{Model: "gpt-x-mini-2025", Text: "Lima."}},
+		"cut off after the end":        {pieces: finished, end: abort, want: noUsage},
+		"one of several cut off":       {pieces: finished, end: abort, n: 2, want: noUsage, kind: llm.ErrorUnavailable, says: "cut off"},
+		"cut off":                      {pieces: half, end: abort, want: hello, kind: llm.ErrorUnavailable, says: "cut off"},
+		"ends half-way":                {pieces: half, end: write(""), want: hello, kind: llm.ErrorUnavailable, says: "cut off"},
+		"ends within a line":           {pieces: half, end: write("data: {\"choices\":[{\"index\":0,\"del"), want: hello, kind: llm.ErrorMalformed, says: "not JSON"},
+		"nothing at all":               {end: write(""), kind: llm.ErrorUnavailable, says: "cut off"},
+		"nothing but heartbeats":       {end: write(": a\n\ndata:\n\n"), kind: llm.ErrorUnavailable, says: "cut off"},
+		"done, and nothing else":       {end: done, kind: llm.ErrorMalformed, says: "no answer"},
+		"malformed":                    {pieces: half, end: write("data: {]\n\n"), want: hello, kind: llm.ErrorMalformed, says: "{]"},
+		"no object":                    {pieces: half, end: write("data: 7\n\n"), want: hello, kind: llm.ErrorMalformed, says: "not a JSON object"},
+		"error":                        {pieces: half, end: write("data: {\"error\":{\"message\":\"slow down\",\"code\":429}}\n\n"), want: hello, kind: llm.ErrorRateLimited, says: "slow down"},
+		"named error":                  {pieces: half, end: write("event: error\ndata: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\"}}\n\n"), want: hello, kind: llm.ErrorUnavailable, says: "busy"},
+		"error, before all":            {end: write("data: {\"error\":{\"message\":\"too long\",\"code\":\"context_length_exceeded\"}}\n\n"), kind: llm.ErrorRejected, says: "too long"},
+		"error instead of a stream":    {end: write(`{"error":{"message":"no","type":"invalid_request_error"}}`), kind: llm.ErrorRejected, says: "no"},
+		"error as a finish reason":     {pieces: half, end: write("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n"), want: hello, kind: llm.ErrorUnavailable, says: "failed"},
+		"a page under the wrong name":  {end: func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); write("\n<html>")(w) }, kind: llm.ErrorMalformed, says: "<html>"},
+		"the key, echoed":              {pieces: half, end: write("data: {\"error\":{\"message\":\"key " + key + "\"}}\n\n"), want: hello, kind: llm.ErrorUnavailable, says: "[key]"},
+		"the key, in a malformed line": {pieces: half, end: write("data: " + key + "\n\n"), want: hello, kind: llm.ErrorMalformed, says: "[key]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := vendor(t, func(w http.ResponseWriter, _ *http.Request) {
+				if len(c.pieces) > 0 {
+					events(w, c.pieces...)
+				}
+				c.end(w)
+			})
+			var h heard
+			r := streamed(h.emit)
+			r.N = c.n
+			got, err := p.Complete(t.Context(), r)
+			if c.kind == "" && err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %+v, %v\nwant %+v", got, err, c.want)
+			}
+			if c.kind != "" {
+				mustFail(t, err, c.kind)
+				if !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%q is not in %v", c.says, err)
+				}
+			}
+			if len(h.data) != len(c.pieces) {
+				t.Errorf("%d pieces were emitted of %d", len(h.data), len(c.pieces))
+			}
+		})
+	}
+}
+
+func TestAWholeAnswerWhereAStreamWasAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, contentType := range []string{"application/json", "text/event-stream", "text/plain"} {
+		p := vendor(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			_, _ = io.WriteString(w, "\n "+recorded)
+		})
+		var h heard
+		got, err := p.Complete(t.Context(), streamed(h.emit))
+		if err != nil || !reflect.DeepEqual(got, lima()) || h.text.String() != "Lima." {
+			t.Errorf("%s: %+v, %v, heard %q", contentType, got, err, h.text.String())
+		}
+		if strings.Join(h.data, "") != "" {
+			t.Errorf("%s: pieces that nobody wrote have data: %q", contentType, h.data)
+		}
+	}
+}
+
+var errGone = errors.New("the caller is gone")
+
+// TestWhoStopsListeningStopsTheVendor: an error of Emit ends the call, and the
+// vendor notices.
+func TestWhoStopsListeningStopsTheVendor(t *testing.T) {
+	t.Parallel()
+	left := make(chan struct{})
+	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		events(w, pieces()[:2]...)
+		<-r.Context().Done()
+		close(left)
+	})
+	got, err := p.Complete(t.Context(), streamed(func(c llm.Chunk) error {
+		if c.Text != "" {
+			return errGone
+		}
+		return nil
+	}))
+	if failed := mustFail(t, err, llm.ErrorCanceled); !errors.Is(failed, errGone) {
+		t.Errorf("%v", err)
+	}
+	if got.Text != "Li" {
+		t.Errorf("received %+v", got)
+	}
+	<-left
+}
+
+func TestLeavingAStream(t *testing.T) {
+	t.Parallel()
+	left := make(chan struct{})
+	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
+		events(w, pieces()[:2]...)
+		<-r.Context().Done()
+		close(left)
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	got, err := p.Complete(ctx, streamed(func(c llm.Chunk) error {
+		if c.Text != "" {
+			leave()
+		}
+		return nil
+	}))
+	if failed := mustFail(t, err, llm.ErrorCanceled); failed.Elsewhere() {
+		t.Errorf("%v", err)
+	}
+	if got.Text != "Li" {
+		t.Errorf("received %+v", got)
+	}
+	<-left
+}
+
+func TestAStreamThatHangs(t *testing.T) {
+	t.Parallel()
+	p, _ := hang(t, func(w http.ResponseWriter) { events(w, pieces()[:2]...) })
+	p.timeout = 50 * time.Millisecond
+	got, err := p.Complete(t.Context(), streamed(func(llm.Chunk) error { return nil }))
+	mustFail(t, err, llm.ErrorTimeout)
+	if got.Text != "Li" {
+		t.Errorf("received %+v", got)
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{
+		"an endless event":  strings.Repeat("x", 1<<20),
+		"an endless answer": "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + strings.Repeat("x", 1<<20) + "\"}}]}\n\n",
+		"endless calls":     "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" + strings.Repeat(`{"index":9007199254740993,"function":{"arguments":"xxxxxxxxxxxxx"}},`, 10_000) + "{}]}}]}\n\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := vendor(t, func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, "data: ")
+				if strings.HasPrefix(line, "data: ") {
+					_, _ = io.WriteString(w, "{}\n\n")
+				}
+				for sent := 0; sent < 4*sse.MaxEvent; sent += len(line) {
+					if _, err := io.WriteString(w, line); err != nil {
+						return
+					}
+				}
+			})
+			got, err := p.Complete(t.Context(), streamed(func(llm.Chunk) error { return nil }))
+			mustFail(t, err, llm.ErrorMalformed)
+			if len(got.Text) > 2*maxAnswer {
+				t.Errorf("%d bytes were kept", len(got.Text))
+			}
+		})
+	}
+}
+
+// TestConnectionsOfStreamsAreReused: after [DONE] the rest is heard out, and a
+// vendor that keeps the stream open does not keep the answer.
+func TestConnectionsOfStreamsAreReused(t *testing.T) {
+	t.Parallel()
+	var opened, calls atomic.Int64
+	over := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		events(w, append(pieces(), "[DONE]")...)
+		if calls.Add(1) > 20 {
+			select {
+			case <-over:
+			case <-r.Context().Done():
+			}
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(over) })
+	p := provider(t, Options{BaseURL: server.URL, APIKey: key})
+	for range 21 {
+		if _, err := p.Complete(t.Context(), streamed(func(llm.Chunk) error { return nil })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections for one caller", n)
+	}
+}

@@ -38,6 +38,7 @@ var plan = map[string]room{
 	"internal/sse":        {why: "a codec reads and writes; it knows no network"},
 	"internal/pricing":    {may: []string{"llm"}, libs: []string{"github.com/goccy/go-yaml"}, why: pure},
 	"internal/prompt":     {why: pure},
+	"internal/flight":     {may: []string{"llm"}, why: pure},
 	"internal/routing":    {may: []string{"llm", "pricing", "prompt"}, why: pure},
 	"internal/event":      {libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/rollup":     {may: []string{"event", "pricing"}, why: pure},

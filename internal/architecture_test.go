@@ -49,6 +49,9 @@ var plan = map[string]room{
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
 	"internal/chat":        {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
+	"internal/flight":      {may: []string{"llm"}, why: pure},
+	"internal/cache": {may: []string{"event", "llm"}, libs: []string{"github.com/google/uuid", "github.com/sony/gobreaker", "golang.org/x/text"},
+		why: "the cache declares what its levels do and knows no technology"},
 
 	"internal/provider/openai":    {may: []string{"chat", "llm", "sse"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},

@@ -1,0 +1,552 @@
+package flight_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/busuhq/busu/internal/flight"
+	"github.com/busuhq/busu/internal/llm"
+)
+
+type group = flight.Group[string, string]
+
+var errBusy = errors.New("busy")
+
+// call is one that a test lets go on step by step.
+type call struct {
+	calls  atomic.Int64
+	ended  atomic.Int64 // calls that returned
+	pieces chan string  // to emit; closed: return
+	answer string
+	err    error
+}
+
+func newCall() *call { return &call{pieces: make(chan string), answer: "answer"} }
+
+func (c *call) make(ctx context.Context, emit llm.Emit) (string, error) {
+	c.calls.Add(1)
+	defer c.ended.Add(1)
+	buffer := make([]byte, 0, 16)
+	for {
+		select {
+		case <-ctx.Done():
+			return "partial", context.Cause(ctx)
+		case p, ok := <-c.pieces:
+			if !ok {
+				return c.answer, c.err
+			}
+			buffer = append(buffer[:0], p...) // used again, as providers do
+			if err := emit(llm.Chunk{Text: p, Data: buffer}); err != nil {
+				return "partial", err
+			}
+		}
+	}
+}
+
+// one is somebody who asks.
+type one struct {
+	mu     sync.Mutex
+	got    []string
+	result flight.Result[string]
+	err    error
+	done   chan struct{}
+	leave  context.CancelFunc
+}
+
+func (o *one) emit(c llm.Chunk) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.Text != string(c.Data) {
+		return fmt.Errorf("piece %q has the data %q", c.Text, c.Data)
+	}
+	o.got = append(o.got, c.Text)
+	return nil
+}
+
+func (o *one) has() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(o.got, " ")
+}
+
+// ask starts to ask, and returns when it waits.
+func ask(t *testing.T, g *group, c *call, stream bool) *one {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &one{done: make(chan struct{}), leave: cancel}
+	var emit llm.Emit
+	if stream {
+		emit = o.emit
+	}
+	go func() {
+		defer close(o.done)
+		defer cancel()
+		o.result, o.err = g.Do(ctx, "key", emit, c.make)
+	}()
+	synctest.Wait()
+	return o
+}
+
+func TestAThousandAtOnceMakeOneCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		var all []*one
+		for i := range 1000 {
+			all = append(all, ask(t, &g, c, i%2 == 0))
+		}
+		c.pieces <- "a"
+		c.pieces <- "b"
+		close(c.pieces)
+		followed := 0
+		for i, o := range all {
+			<-o.done
+			if o.err != nil || o.result.Value != "answer" {
+				t.Fatalf("%d got %q, %v", i, o.result.Value, o.err)
+			}
+			if want := 2 - 2*(i%2); len(o.got) != want || o.result.Emitted != want {
+				t.Fatalf("%d got the pieces %q, told %d", i, o.got, o.result.Emitted)
+			}
+			if o.result.Followed {
+				followed++
+			}
+		}
+		if n := c.calls.Load(); n != 1 || followed != 999 {
+			t.Errorf("%d calls, %d followed", n, followed)
+		}
+		if s := g.Stats(); s != (flight.Stats{Led: 1, Followed: 999}) {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestKeysThatDifferAreCalledApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g flight.Group[int, int]
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				r, err := g.Do(t.Context(), i, nil, func(context.Context, llm.Emit) (int, error) { return i, nil })
+				if err != nil || r.Value != i || r.Followed {
+					t.Errorf("%d: %+v, %v", i, r, err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestTheNextOneAfterTheEndCallsAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		close(c.pieces)
+		for range 2 {
+			if o := ask(t, &g, c, false); o.err != nil || o.result.Followed {
+				t.Errorf("%+v, %v", o.result, o.err)
+			}
+		}
+		if n := c.calls.Load(); n != 2 {
+			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+func TestWhoComesLateGetsEverything(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		first := ask(t, &g, c, true)
+		c.pieces <- "a"
+		c.pieces <- "b"
+		late := ask(t, &g, c, true)
+		if late.has() != "a b" {
+			t.Errorf("the late one has %q of what was so far", late.has())
+		}
+		c.pieces <- "c"
+		synctest.Wait()
+		if late.has() != "a b c" || first.has() != "a b c" {
+			t.Errorf("%q, %q", first.has(), late.has())
+		}
+		close(c.pieces)
+		<-late.done
+		<-first.done
+	})
+}
+
+func TestALeaderWhoLeavesDoesNotEndTheCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		leader, follower := ask(t, &g, c, true), ask(t, &g, c, true)
+		c.pieces <- "a"
+		leader.leave()
+		<-leader.done
+		if !errors.Is(leader.err, context.Canceled) || leader.result.Value != "" {
+			t.Errorf("the leader got %q, %v", leader.result.Value, leader.err)
+		}
+		c.pieces <- "b"
+		later := ask(t, &g, c, false)
+		close(c.pieces)
+		<-follower.done
+		<-later.done
+		if follower.has() != "a b" || follower.err != nil || later.result.Value != "answer" || c.calls.Load() != 1 {
+			t.Errorf("%q, %v, %q, %d calls", follower.has(), follower.err, later.result.Value, c.calls.Load())
+		}
+	})
+}
+
+func TestTheLastWhoLeavesEndsTheCallAndSeesItEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		leader, follower := ask(t, &g, c, true), ask(t, &g, c, false)
+		leader.leave()
+		<-leader.done
+		if c.ended.Load() != 0 {
+			t.Fatal("the call ended while somebody waited")
+		}
+		follower.leave()
+		<-follower.done
+		if c.ended.Load() != 1 || follower.result.Value != "partial" || !errors.Is(follower.err, context.Canceled) {
+			t.Errorf("%d ended, %q, %v", c.ended.Load(), follower.result.Value, follower.err)
+		}
+		again := ask(t, &g, c, false)
+		close(c.pieces)
+		<-again.done
+		if again.err != nil || again.result.Followed {
+			t.Errorf("%+v, %v", again.result, again.err)
+		}
+	})
+}
+
+func TestAnErrorOfEmitIsLeaving(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		gone := errors.New("connection lost")
+		o := &one{done: make(chan struct{})}
+		go func() {
+			defer close(o.done)
+			o.result, o.err = g.Do(t.Context(), "key", func(llm.Chunk) error { return gone }, c.make)
+		}()
+		c.pieces <- "a"
+		<-o.done
+		if !errors.Is(o.err, gone) || c.ended.Load() != 1 {
+			t.Errorf("%v, %d ended", o.err, c.ended.Load())
+		}
+	})
+}
+
+// A follower that does not read holds up neither the leader nor the call, and
+// is left behind once what it has not read is too much to keep.
+func TestASlowFollowerHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		leader := ask(t, &g, c, true)
+		stuck := make(chan struct{})
+		slow := make(chan error, 1)
+		go func() {
+			_, err := g.Do(t.Context(), "key", func(llm.Chunk) error { <-stuck; return nil }, c.make)
+			slow <- err
+		}()
+		synctest.Wait()
+		large := strings.Repeat("x", 1<<18)
+		for range 40 { // of twice their size: text and data
+			c.pieces <- large
+		}
+		late := ask(t, &g, c, true) // cannot have everything any more
+		close(c.pieces)
+		<-leader.done
+		if leader.err != nil || len(leader.got) != 40 {
+			t.Errorf("the leader got %d pieces: %v", len(leader.got), leader.err)
+		}
+		<-late.done
+		if late.result.Followed || c.calls.Load() != 2 {
+			t.Errorf("%+v, %d calls", late.result, c.calls.Load())
+		}
+		close(stuck)
+		if err := <-slow; !errors.Is(err, flight.ErrLagged) {
+			t.Errorf("the slow one got %v", err)
+		}
+		if g.Stats().Lagged != 1 {
+			t.Errorf("%+v", g.Stats())
+		}
+	})
+}
+
+// One who is alone and slow slows the provider, as without a flight. Who comes
+// then does not wait for it.
+func TestOneWhoIsAloneIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		read := make(chan struct{})
+		n := 0
+		done := make(chan error, 1)
+		go func() {
+			_, err := g.Do(t.Context(), "key", func(llm.Chunk) error { n++; <-read; return nil }, c.make)
+			done <- err
+		}()
+		large := strings.Repeat("x", 1<<20)
+		sent := 0
+		for full := false; !full; {
+			synctest.Wait()
+			select {
+			case c.pieces <- large:
+				sent++
+			default:
+				full = true
+			}
+		}
+		if sent > 9 {
+			t.Errorf("%d MiB were taken from the provider", 2*sent)
+		}
+		other := newCall()
+		close(other.pieces)
+		if o := ask(t, &g, other, false); o.err != nil || o.result.Followed {
+			t.Errorf("%+v, %v", o.result, o.err)
+		}
+		close(read)
+		c.pieces <- large
+		close(c.pieces)
+		if err := <-done; err != nil || n != sent+1 {
+			t.Errorf("%d of %d pieces: %v", n, sent+1, err)
+		}
+	})
+}
+
+func TestOneWhoIsAloneAndBlockedCanLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		ctx, cancel := context.WithCancel(t.Context())
+		emit := func(llm.Chunk) error { <-ctx.Done(); return context.Cause(ctx) }
+		done := make(chan error, 1)
+		go func() {
+			_, err := g.Do(ctx, "key", emit, func(_ context.Context, emit llm.Emit) (string, error) {
+				for {
+					if err := emit(llm.Chunk{Text: strings.Repeat("x", 1<<20)}); err != nil {
+						return "", err
+					}
+				}
+			})
+			done <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAFinalFailureIsEverybodys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, final := range []func(error) bool{nil, func(err error) bool { return errors.Is(err, errBusy) }} {
+			g := group{Final: final}
+			c := newCall()
+			c.err = errBusy
+			leader, follower := ask(t, &g, c, true), ask(t, &g, c, true)
+			close(c.pieces)
+			<-leader.done
+			<-follower.done
+			if !errors.Is(leader.err, errBusy) || !errors.Is(follower.err, errBusy) || follower.result.Value != "answer" || c.calls.Load() != 1 {
+				t.Errorf("%v, %v, %d calls", leader.err, follower.err, c.calls.Load())
+			}
+		}
+	})
+}
+
+// After a failure that was the leader's own, one of the others leads, and the
+// rest follow that one. Who has had a piece cannot begin again.
+func TestAfterALeadersOwnFailureAnotherLeads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := group{Final: func(error) bool { return false }}
+		var calls atomic.Int64
+		proceed := make(chan struct{})
+		lead := func(_ context.Context, emit llm.Emit) (string, error) {
+			if calls.Add(1) == 1 {
+				if err := emit(llm.Chunk{Text: "a"}); err != nil {
+					return "", err
+				}
+				<-proceed
+				return "", errBusy
+			}
+			<-proceed
+			return "second", nil
+		}
+		var streaming, whole [5]error
+		var all sync.WaitGroup
+		all.Go(func() { _, streaming[0] = g.Do(t.Context(), "key", func(llm.Chunk) error { return nil }, lead) })
+		synctest.Wait()
+		for i := 1; i < 5; i++ {
+			all.Go(func() { _, streaming[i] = g.Do(t.Context(), "key", func(llm.Chunk) error { return nil }, lead) })
+			all.Go(func() {
+				r, err := g.Do(t.Context(), "key", nil, lead)
+				if whole[i] = err; r.Value != "second" {
+					t.Errorf("got %q", r.Value)
+				}
+			})
+		}
+		synctest.Wait()
+		proceed <- struct{}{}
+		synctest.Wait()
+		close(proceed)
+		all.Wait()
+		for i := range 5 {
+			if !errors.Is(streaming[i], errBusy) || whole[i] != nil {
+				t.Errorf("%d: %v, %v", i, streaming[i], whole[i])
+			}
+		}
+		if calls.Load() != 2 {
+			t.Errorf("%d calls", calls.Load())
+		}
+	})
+}
+
+func TestAPanicReachesTheLeaderAndHangsNobody(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(){"panic": func() { panic(errBusy) }, "exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var g group
+				proceed := make(chan struct{})
+				lead := func(context.Context, llm.Emit) (string, error) { <-proceed; fail(); return "", nil }
+				caught := make(chan any, 1)
+				go func() {
+					defer func() { caught <- recover() }()
+					_, err := g.Do(t.Context(), "key", nil, lead)
+					t.Errorf("the leader returned: %v", err)
+				}()
+				synctest.Wait()
+				followed := make(chan error, 1)
+				go func() { _, err := g.Do(t.Context(), "key", nil, lead); followed <- err }()
+				synctest.Wait()
+				close(proceed)
+				p, ok := (<-caught).(*flight.Panic)
+				if !ok || !strings.Contains(string(p.Stack), "flight_test") {
+					t.Errorf("the leader caught %v", p)
+				}
+				err := <-followed
+				if !errors.As(err, &p) || !errors.Is(err, map[string]error{"panic": errBusy, "exit": flight.ErrUnreturned}[name]) {
+					t.Errorf("the follower got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A panic of a reader's own is its own: it leaves, and the others go on.
+func TestAPanicInEmitIsLeaving(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		follower := make(chan *one, 1)
+		func() {
+			defer func() { recover() }()
+			go func() { c.pieces <- "a" }()
+			_, err := g.Do(t.Context(), "key", func(llm.Chunk) error {
+				go func() { follower <- ask(t, &g, c, false) }()
+				panic("mine")
+			}, c.make)
+			t.Errorf("no panic: %v", err)
+		}()
+		o := <-follower
+		o.leave()
+		<-o.done
+		if c.ended.Load() != c.calls.Load() {
+			t.Errorf("%d of %d calls ended", c.ended.Load(), c.calls.Load())
+		}
+	})
+}
+
+func TestOneWhoHasLeftBeforeCallsNothing(t *testing.T) {
+	t.Parallel()
+	var g group
+	c := newCall()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.Do(ctx, "key", nil, c.make); !errors.Is(err, context.Canceled) || c.calls.Load() != 0 {
+		t.Errorf("%v, %d calls", err, c.calls.Load())
+	}
+}
+
+// However many come, dawdle and leave in whatever order: who stays has every
+// piece once, in order, and no call outlives those who wait.
+func TestWhateverTheOrderWhoStaysHasEverything(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			var g group
+			var calls, ended atomic.Int64
+			lead := func(ctx context.Context, emit llm.Emit) (string, error) {
+				calls.Add(1)
+				defer ended.Add(1)
+				for i := range 30 {
+					select {
+					case <-ctx.Done():
+						return "", context.Cause(ctx)
+					case <-time.After(time.Millisecond):
+					}
+					if err := emit(llm.Chunk{Text: fmt.Sprint(i)}); err != nil {
+						return "", err
+					}
+				}
+				return "whole", nil
+			}
+			var want []string
+			for i := range 30 {
+				want = append(want, fmt.Sprint(i))
+			}
+			r := rand.New(rand.NewPCG(seed, 0))
+			var all sync.WaitGroup
+			for range 20 {
+				begin, stay, dawdle := rand.N(40*time.Millisecond), time.Duration(1+r.IntN(60))*time.Millisecond, time.Duration(r.IntN(3))*time.Millisecond
+				all.Go(func() {
+					time.Sleep(begin)
+					ctx, cancel := context.WithTimeout(t.Context(), stay)
+					defer cancel()
+					var got []string
+					result, err := g.Do(ctx, "key", func(c llm.Chunk) error {
+						time.Sleep(dawdle)
+						got = append(got, c.Text)
+						return nil
+					}, lead)
+					if err == nil && (result.Value != "whole" || !slices.Equal(got, want)) ||
+						err != nil && (!errors.Is(err, context.DeadlineExceeded) || len(got) > len(want) || !slices.Equal(got, want[:len(got)])) {
+						t.Errorf("seed %d: %v, %q, %v", seed, result, got, err)
+					}
+				})
+			}
+			all.Wait()
+			if calls.Load() != ended.Load() || calls.Load() == 0 {
+				t.Errorf("seed %d: %d calls, %d ended", seed, calls.Load(), ended.Load())
+			}
+		})
+	}
+}

@@ -35,6 +35,7 @@ type Gateway struct {
 	Providers    map[string]llm.Provider
 	PriceVersion string
 	Ledger       Ledger
+	Reuse        *Reuse // nil: every request is called for
 }
 
 // Request is one prompt with what the caller wishes.
@@ -47,6 +48,7 @@ type Request struct {
 	CallerID  string      // the caller's own id for it
 	Ask       llm.Request // all that is asked of a model; which one is the plan's to say
 	Sink      Sink        // takes the answer piece by piece; nil: it comes whole
+	Reuse     bool        // an answer that was made for another request will do
 	Strategy  string      // "" is the default one
 	Model     string      // answers without routing, when it is set
 	Metadata  map[string]string
@@ -107,6 +109,14 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 			return Answer{}, fmt.Errorf("make request id: %w", err)
 		}
 	}
+	if key, ok := g.keyOf(&r); ok {
+		return g.share(ctx, r, plan, key, started)
+	}
+	return g.make(ctx, r, plan, started)
+}
+
+// make has an answer made, and records that.
+func (g *Gateway) make(ctx context.Context, r Request, plan routing.Plan, started time.Time) (Answer, error) {
 	fact := g.begin(r, plan)
 	if err := g.Ledger.Intend(fact); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)

@@ -187,6 +187,7 @@ type Chunk struct {
 	ToolCalls    []ToolCallDelta
 	FinishReason string // in the piece that ends the first answer
 	Usage        *Usage // where the vendor tells it: the whole call's up to here
+	From         string // the id of the model that answers, for those who did not call it
 }
 
 // ToolCallDelta adds to the call at Index; ID and Name come with its first

@@ -2,19 +2,15 @@
 //
 // Money is counted in nano-dollars, prices in nano-dollars per million tokens.
 // A cost is the sum of tokens × price, divided by 10⁶ once and rounded half
-// up, so that the same tokens cost the same wherever they are added up.
+// up, so that the same tokens cost the same wherever they are added up; what a
+// request costs by itself comes on top.
 package pricing
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"math/big"
-	"math/bits"
 	"strconv"
 	"strings"
-
-	"github.com/busuhq/busu/internal/llm"
 )
 
 // Nanos is an amount of money in nano-dollars, 10⁻⁹ USD.
@@ -78,52 +74,4 @@ func ParseUSD(s string) (Nanos, error) {
 		return 0, fmt.Errorf("%s dollars is more than can be counted", s)
 	}
 	return Nanos(r.Num().Int64()), nil
-}
-
-// Price is what a model costs, in nano-dollars per million tokens.
-type Price struct {
-	Input       Nanos
-	CachedInput Nanos // prompt tokens the provider read from its cache
-	Output      Nanos
-}
-
-// Validate refuses negative prices.
-func (p Price) Validate() error {
-	if p.Input < 0 || p.CachedInput < 0 || p.Output < 0 {
-		return errors.New("a price is negative")
-	}
-	return nil
-}
-
-// Cost is what u costs at p, rounded half up to a nano-dollar. It saturates
-// at the largest amount rather than wrapping around. Counts below zero, which
-// no sound provider sends, cost nothing.
-func (p Price) Cost(u llm.Usage) Nanos {
-	cached := min(max(u.CachedIn, 0), max(u.In, 0))
-	var sum sum128
-	sum.add(max(u.In, 0)-cached, p.Input)
-	sum.add(cached, p.CachedInput)
-	sum.add(max(u.Out, 0), p.Output)
-	return sum.dividedByMillion()
-}
-
-// sum128 adds products of tokens and prices without overflow.
-type sum128 struct{ hi, lo uint64 }
-
-func (s *sum128) add(tokens int64, price Nanos) {
-	hi, lo := bits.Mul64(uint64(tokens), uint64(max(price, 0)))
-	var carry uint64
-	s.lo, carry = bits.Add64(s.lo, lo, 0)
-	s.hi, _ = bits.Add64(s.hi, hi, carry)
-}
-
-func (s sum128) dividedByMillion() Nanos {
-	const million = 1_000_000
-	lo, carry := bits.Add64(s.lo, million/2, 0)
-	hi := s.hi + carry
-	if hi >= million {
-		return math.MaxInt64
-	}
-	quotient, _ := bits.Div64(hi, lo, million)
-	return Nanos(min(quotient, math.MaxInt64))
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
@@ -21,9 +22,13 @@ func (g *Gateway) Strategy(name string) (routing.Strategy, error) {
 	return s, nil
 }
 
-// Candidate finds a model by its id.
+// Candidate finds a model by its id, at its price now.
 func (g *Gateway) Candidate(id string) (routing.Candidate, error) {
-	for _, c := range g.Candidates {
+	return g.offer(time.Now()).candidate(id)
+}
+
+func (o Offer) candidate(id string) (routing.Candidate, error) {
+	for _, c := range o.Candidates {
 		if c.Model.ID == id {
 			return c, nil
 		}
@@ -38,14 +43,15 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 		TokensIn:  estimateTokens(r.Ask.Messages),
 		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
 	}
+	offer := g.offer(r.at())
 	if r.Model != "" {
-		return g.planModel(r, ask)
+		return offer.planModel(r, ask)
 	}
 	s, err := g.Strategy(r.Strategy)
 	if err != nil {
 		return routing.Plan{}, err
 	}
-	return s.Plan(ask, g.speaking(r.Ask.Format))
+	return s.Plan(ask, offer.speaking(r.Ask.Format))
 }
 
 // assumedMaxTokens is taken for the longest answer where the caller sets no
@@ -53,12 +59,12 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 const assumedMaxTokens = 1000
 
 // speaking lists the candidates whose providers speak a format.
-func (g *Gateway) speaking(f llm.Format) []routing.Candidate {
+func (o Offer) speaking(f llm.Format) []routing.Candidate {
 	if f == llm.FormatChat { // all do
-		return g.Candidates
+		return o.Candidates
 	}
 	var able []routing.Candidate
-	for _, c := range g.Candidates {
+	for _, c := range o.Candidates {
 		if c.Speaks(f) {
 			able = append(able, c)
 		}
@@ -68,8 +74,8 @@ func (g *Gateway) speaking(f llm.Format) []routing.Candidate {
 
 // planModel is the plan of a request that names its model: that one, without
 // a fallback. Nothing was chosen, so it has no propensity.
-func (g *Gateway) planModel(r Request, ask routing.Request) (routing.Plan, error) {
-	c, err := g.Candidate(r.Model)
+func (o Offer) planModel(r Request, ask routing.Request) (routing.Plan, error) {
+	c, err := o.candidate(r.Model)
 	if err != nil {
 		return routing.Plan{}, err
 	}

@@ -53,25 +53,52 @@ func (n *Nanos) UnmarshalJSON(b []byte) error {
 // ParseUSD reads a decimal number of dollars, such as "0.15" or "2e-7".
 // It refuses what is not exact in nano-dollars.
 func ParseUSD(s string) (Nanos, error) {
-	if len(s) > 40 || strings.ContainsAny(s, "/_xXpPbBoOiIn") {
-		return 0, fmt.Errorf("%q is not an amount in dollars", s)
-	}
-	// big.Rat would expand 1e999999999 to a number of that many digits.
-	if _, exponent, ok := strings.Cut(strings.ToLower(s), "e"); ok {
-		if e, err := strconv.Atoi(exponent); err != nil || e < -30 || e > 30 {
-			return 0, fmt.Errorf("%q is not an amount in dollars", s)
-		}
-	}
-	r, ok := new(big.Rat).SetString(s)
-	if !ok {
-		return 0, fmt.Errorf("%q is not an amount in dollars", s)
+	r, err := parseDecimal(s)
+	if err != nil {
+		return 0, err
 	}
 	r.Mul(r, big.NewRat(nanosPerDollar, 1))
 	if !r.IsInt() {
 		return 0, fmt.Errorf("%s dollars is finer than a nano-dollar (9 decimals)", s)
 	}
-	if !r.Num().IsInt64() {
+	return counted(r.Num(), s)
+}
+
+// RoundUSD reads a decimal number of dollars for one of count things and gives
+// the dollars for all of them, rounded half up to a nano-dollar: others write
+// prices as floats, whose last digits mean nothing.
+func RoundUSD(s string, count int64) (Nanos, error) {
+	r, err := parseDecimal(s)
+	if err != nil {
+		return 0, err
+	}
+	r.Mul(r, new(big.Rat).Mul(big.NewRat(nanosPerDollar, 1), big.NewRat(count, 1)))
+	twice := new(big.Int).Mul(r.Num(), big.NewInt(2))
+	twice.Add(twice, r.Denom())
+	whole, _ := new(big.Int).DivMod(twice, new(big.Int).Mul(r.Denom(), big.NewInt(2)), new(big.Int)) // towards −∞
+	return counted(whole, s)
+}
+
+func counted(nanos *big.Int, s string) (Nanos, error) {
+	if !nanos.IsInt64() {
 		return 0, fmt.Errorf("%s dollars is more than can be counted", s)
 	}
-	return Nanos(r.Num().Int64()), nil
+	return Nanos(nanos.Int64()), nil
+}
+
+func parseDecimal(s string) (*big.Rat, error) {
+	if len(s) > 40 || strings.ContainsAny(s, "/_xXpPbBoOiIn") {
+		return nil, fmt.Errorf("%q is not an amount in dollars", s)
+	}
+	// big.Rat would expand 1e999999999 to a number of that many digits.
+	if _, exponent, ok := strings.Cut(strings.ToLower(s), "e"); ok {
+		if e, err := strconv.Atoi(exponent); err != nil || e < -30 || e > 30 {
+			return nil, fmt.Errorf("%q is not an amount in dollars", s)
+		}
+	}
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return nil, fmt.Errorf("%q is not an amount in dollars", s)
+	}
+	return r, nil
 }

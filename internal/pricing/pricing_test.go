@@ -56,6 +56,27 @@ func TestParseUSD(t *testing.T) {
 	}
 }
 
+func TestRoundUSD(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text  string
+		count int64
+		want  Nanos
+	}{
+		{"1.25e-07", 1e6, 125_000_000}, {"7.000000000000001e-08", 1e6, 70_000_000}, {"2.9999999999999997e-06", 1e6, 3_000_000_000},
+		{"0", 1e6, 0}, {"0.0", 1, 0}, {"3.75", 1, 3_750_000_000}, {"5e-10", 1, 1}, {"4.9e-10", 1, 0}, {"-5e-10", 1, 0}, {"-1", 1, -1_000_000_000},
+	} {
+		if got, err := RoundUSD(c.text, c.count); err != nil || got != c.want {
+			t.Errorf("%d × %s is %d, %v; want %d", c.count, c.text, int64(got), err, int64(c.want))
+		}
+	}
+	for _, text := range []string{"", "x", "1e31", "1e-31", "1/3", "9e9", "NaN"} {
+		if got, err := RoundUSD(text, 1e6); err == nil {
+			t.Errorf("%q is read as %d", text, int64(got))
+		}
+	}
+}
+
 func TestParseUSDRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{

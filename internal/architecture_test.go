@@ -37,6 +37,7 @@ var plan = map[string]room{
 	"internal/llm":         {why: pure},
 	"internal/sse":         {why: "a codec reads and writes; it knows no network"},
 	"internal/pricing":     {may: []string{"llm"}, libs: []string{"github.com/goccy/go-yaml"}, why: pure},
+	"internal/pricelist":   {may: []string{"llm", "pricing"}, why: pure},
 	"internal/prompt":      {why: pure},
 	"internal/routing":     {may: []string{"llm", "pricing", "prompt"}, why: pure},
 	"internal/event":       {libs: []string{"github.com/google/uuid"}, why: pure},
@@ -77,7 +78,7 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "journal", "localstack", "postgres", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "journal", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 

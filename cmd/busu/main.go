@@ -20,6 +20,7 @@ type commands struct {
 	Demo      demoCommand      `cmd:"" help:"Send realistic traffic to a running busu."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database up to date."`
 	Reconcile reconcileCommand `cmd:"" help:"Hold what was answered against what is stored and counted."`
+	Prices    pricesCommands   `cmd:"" help:"List, show or import what models cost."`
 	Config    configCommands   `cmd:"" help:"Check or print the configuration."`
 	Adopt     adoptCommand     `cmd:"" help:"Ship the journal of an API process that is gone."`
 	Dead      deadCommands     `cmd:"" help:"List, show or replay events that could not be processed."`

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/gateway"
@@ -15,16 +17,18 @@ import (
 )
 
 func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, error) {
+	now := offer(cfg, time.Time{})
 	g := &gateway.Gateway{
 		Strategies:   map[string]routing.Strategy{config.StrategyComplexity: routing.Complexity{}},
 		Default:      cfg.Routing.Strategy,
-		Baseline:     candidate(cfg, cfg.Baseline()),
+		Candidates:   now.Candidates,
+		Baseline:     now.Baseline,
 		Providers:    map[string]llm.Provider{},
-		PriceVersion: priceVersion(cfg.Models),
+		PriceVersion: now.PriceVersion,
 		Ledger:       ledger,
 	}
-	for _, m := range cfg.Models {
-		g.Candidates = append(g.Candidates, candidate(cfg, m))
+	for _, change := range cfg.PriceChanges() {
+		g.Later = append(g.Later, offer(cfg, change))
 	}
 	for _, p := range cfg.Providers {
 		provider, err := newProvider(p)
@@ -36,8 +40,18 @@ func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, err
 	return g, nil
 }
 
-func candidate(cfg config.Config, m config.Model) routing.Candidate {
-	c := routing.Candidate{Model: m.Model, Price: m.Price}
+// offer is what the models cost from a moment on; before the first change,
+// what they cost when the configuration was loaded.
+func offer(cfg config.Config, from time.Time) gateway.Offer {
+	o := gateway.Offer{From: from, Baseline: candidate(cfg, cfg.Baseline(), from), PriceVersion: priceVersion(cfg.Models, from)}
+	for _, m := range cfg.Models {
+		o.Candidates = append(o.Candidates, candidate(cfg, m, from))
+	}
+	return o
+}
+
+func candidate(cfg config.Config, m config.Model, at time.Time) routing.Candidate {
+	c := routing.Candidate{Model: m.Model, Price: m.PriceAt(at)}
 	for _, p := range cfg.Providers {
 		if p.Name == m.Provider {
 			c.Formats = formatsOf(p.Kind)
@@ -73,12 +87,14 @@ func newProvider(p config.Provider) (llm.Provider, error) {
 	}
 }
 
-// priceVersion names the prices in force: the same ones have the same name,
-// wherever they were written down.
-func priceVersion(models []config.Model) string {
+// priceVersion names the prices in force at a moment: the same ones have the
+// same name, wherever they were written down.
+func priceVersion(models []config.Model, at time.Time) string {
 	h := sha256.New()
 	for _, m := range models {
-		fmt.Fprintf(h, "%q %d %d %d\n", m.ID, m.Price.Input, m.Price.CachedInput, m.Price.Output)
+		p := m.PriceAt(at)
+		fmt.Fprintln(h, strconv.Quote(m.ID), int64(p.Input), int64(p.CachedInput), int64(p.CacheWriteInput), int64(p.Output), int64(p.PerRequest), p.Unknown,
+			p.Long.Above, int64(p.Long.Input), int64(p.Long.CachedInput), int64(p.Long.CacheWriteInput), int64(p.Long.Output))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -7,6 +7,7 @@ package config
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -43,6 +44,7 @@ type Config struct {
 
 	Providers []Provider
 	Models    []Model // never empty; ids are unique, providers exist
+	Prices    Prices
 	Routing   Routing
 	Cache     Cache
 	Retention Retention
@@ -105,7 +107,17 @@ type Simulation struct {
 // Model is a model that callers can name, with its price.
 type Model struct {
 	llm.Model
-	Price pricing.Price
+	Price pricing.Price   // in force when the configuration was loaded
+	Later []pricing.Dated // what comes into force after that, in order
+}
+
+// PriceAt is the price in force at a moment.
+func (m Model) PriceAt(at time.Time) pricing.Price { return pricing.PriceAt(m.Price, m.Later, at) }
+
+// Prices are where prices come from that the models do not state.
+type Prices struct {
+	File  string        // as it is written; "" for the built-in table alone
+	Table pricing.Table // the file's rows over the built-in ones
 }
 
 // Strategies.
@@ -192,6 +204,19 @@ func (c Config) Model(id string) (Model, bool) {
 		}
 	}
 	return Model{}, false
+}
+
+// PriceChanges lists the moments after loading at which the price of any model
+// changes, in order.
+func (c Config) PriceChanges() []time.Time {
+	var changes []time.Time
+	for _, m := range c.Models {
+		for _, later := range m.Later {
+			changes = append(changes, later.From)
+		}
+	}
+	slices.SortFunc(changes, time.Time.Compare)
+	return slices.CompactFunc(changes, time.Time.Equal)
 }
 
 // Baseline is the model that savings are measured against.

@@ -45,9 +45,16 @@ func files(pairs ...string) func(string) ([]byte, error) {
 	}
 }
 
+// today is when the tests' configurations are loaded.
+var today = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func load(p Process, env func(string) (string, bool), read func(string) ([]byte, error)) (Config, error) {
+	return Load(p, env, read, today)
+}
+
 // loadYAML loads a busu.yaml in an environment with an OpenAI key.
 func loadYAML(text string) (Config, error) {
-	return Load(All, env("BUSU_CONFIG", "/etc/busu/busu.yaml", "OPENAI_API_KEY", openAIKey), files("/etc/busu/busu.yaml", text))
+	return load(All, env("BUSU_CONFIG", "/etc/busu/busu.yaml", "OPENAI_API_KEY", openAIKey), files("/etc/busu/busu.yaml", text))
 }
 
 func mustLoad(t *testing.T, text string) Config {
@@ -61,7 +68,7 @@ func mustLoad(t *testing.T, text string) Config {
 
 func TestDefaultsAreTheContracts(t *testing.T) {
 	t.Parallel()
-	c, err := Load(All, env(), files())
+	c, err := load(All, env(), files())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +86,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 
 func TestSimulatedModels(t *testing.T) {
 	t.Parallel()
-	c, err := Load(All, env(), files())
+	c, err := load(All, env(), files())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +112,7 @@ func TestKeysBringTheirModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(All, env("OPENROUTER_API_KEY", "or-key", "CEREBRAS_API_KEY_FILE", "/run/key"),
+	c, err := load(All, env("OPENROUTER_API_KEY", "or-key", "CEREBRAS_API_KEY_FILE", "/run/key"),
 		files("/run/key", "c-key\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +120,7 @@ func TestKeysBringTheirModels(t *testing.T) {
 	if len(c.Providers) != 2 || c.Providers[0].Name != "openrouter" || c.Providers[1].APIKey.Reveal() != "c-key" {
 		t.Fatalf("providers %+v", c.Providers)
 	}
-	if want := len(prices.Of("openrouter")) + len(prices.Of("cerebras")); len(c.Models) != want {
+	if want := len(prices.Of("openrouter", today)) + len(prices.Of("cerebras", today)); len(c.Models) != want {
 		t.Errorf("%d models, want %d", len(c.Models), want)
 	}
 	if notes := strings.Join(c.Notes, "\n"); !strings.Contains(notes, prices.Version) {
@@ -123,7 +130,7 @@ func TestKeysBringTheirModels(t *testing.T) {
 
 func TestAllKeysTogetherGiveUniqueModels(t *testing.T) {
 	t.Parallel()
-	c, err := Load(All, env("OPENAI_API_KEY", "a", "OPENROUTER_API_KEY", "b", "CEREBRAS_API_KEY", "c"), files())
+	c, err := load(All, env("OPENAI_API_KEY", "a", "OPENROUTER_API_KEY", "b", "CEREBRAS_API_KEY", "c"), files())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +227,7 @@ func TestFullFileIsReadAsWritten(t *testing.T) {
 		t.Errorf("provider %s", got)
 	}
 	m, _ := c.Model("small")
-	if m.Upstream != "gpt-6-luna" || m.Tier != "simple" || m.Price != (pricing.Price{Input: 150_000_000, CachedInput: 15_000_000, Output: 600_000_000}) || m.ContextTokens != 128000 {
+	if m.Upstream != "gpt-6-luna" || m.Tier != "simple" || m.Price != (pricing.Price{Input: 150_000_000, CachedInput: 15_000_000, CacheWriteInput: 150_000_000, Output: 600_000_000}) || m.ContextTokens != 128000 {
 		t.Errorf("model %+v", m)
 	}
 	got := fmt.Sprint(c.Routing, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
@@ -308,7 +315,7 @@ func TestIdleSettingsAreNoted(t *testing.T) {
 	text := "providers: [{name: s, kind: simulated, max_concurrency: 3}, {name: r, kind: simulated, max_concurrency: 4}]\nrouting: {holdout: 0.1, strategy: complexity}\n"
 	read := func(string) ([]byte, error) { return []byte(text), nil }
 	env := func(name string) (string, bool) { return "busu.yaml", name == "BUSU_CONFIG" }
-	c, err := Load(All, env, read)
+	c, err := load(All, env, read)
 	if err != nil {
 		t.Fatal(err)
 	}

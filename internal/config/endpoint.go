@@ -63,6 +63,6 @@ func (l *loader) completeEndpoint(v value, given map[string]value, known preset,
 	}
 	u, err := url.Parse(p.BaseURL)
 	if err == nil && u.Scheme == "http" && !isPrivate(u.Hostname()) {
-		l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("provider %s is asked over plain http: keys and prompts can be read on the way; use https", p.Name))
+		l.warn("provider %s is asked over plain http: keys and prompts can be read on the way; use https", p.Name)
 	}
 }

@@ -12,7 +12,7 @@ const adminKey = "0123456789abcdef"
 
 func TestEnvironmentIsRead(t *testing.T) {
 	t.Parallel()
-	c, err := Load(API, env(
+	c, err := load(API, env(
 		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
 		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318",
 		"DATABASE_URL", "postgres://busu:pw@db:5432/busu?sslmode=disable",
@@ -40,7 +40,7 @@ func TestEnvironmentIsRead(t *testing.T) {
 
 func TestCacheFollowsTheLedger(t *testing.T) {
 	t.Parallel()
-	c, err := Load(Worker, env("REDIS_URL", "redis://r"), files())
+	c, err := load(Worker, env("REDIS_URL", "redis://r"), files())
 	if err != nil || c.RedisCache != c.Redis || !c.Redis.IsSet() {
 		t.Errorf("cache %v, ledger %v, %v", c.RedisCache, c.Redis, err)
 	}
@@ -48,7 +48,7 @@ func TestCacheFollowsTheLedger(t *testing.T) {
 
 func TestEmptyVariablesCountAsUnset(t *testing.T) {
 	t.Parallel()
-	c, err := Load(All, env("BUSU_ADDR", "", "DATABASE_URL", "", "OPENAI_API_KEY", "", "BUSU_CONFIG", "", "BUSU_ADMIN_KEY", "",
+	c, err := load(All, env("BUSU_ADDR", "", "DATABASE_URL", "", "OPENAI_API_KEY", "", "BUSU_CONFIG", "", "BUSU_ADMIN_KEY", "",
 		"BUSU_ADMIN_KEY_FILE", "/key"), files("/key", adminKey))
 	if err != nil || c.Database.IsSet() || c.Providers[0].Kind != KindSimulated || !c.AdminKey.IsSet() {
 		t.Errorf("%+v, %v", c, err)
@@ -60,7 +60,7 @@ func TestDefaultAddresses(t *testing.T) {
 	for process, want := range map[Process]string{
 		All: "127.0.0.1:8000", API: "127.0.0.1:8000", Worker: "127.0.0.1:8001", Aggregator: "127.0.0.1:8002",
 	} {
-		c, err := Load(process, env(), files())
+		c, err := load(process, env(), files())
 		if err != nil || c.Addr != want {
 			t.Errorf("%s listens on %q, want %q (%v)", process, c.Addr, want, err)
 		}
@@ -75,17 +75,17 @@ func TestOpenAPIStaysOnLoopback(t *testing.T) {
 		"0.0.0.0:8000":            false, ":8000": false, "[::]:8000": false, "10.0.0.1:8000": false,
 		"busu.example.com:8000": false, "localhost.example.com:8000": false, "127.0.0.1.example.com:80": false,
 	} {
-		_, err := Load(API, env("BUSU_ADDR", addr), files())
+		_, err := load(API, env("BUSU_ADDR", addr), files())
 		if (err == nil) != open {
 			t.Errorf("%s without a key: %v", addr, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), "without BUSU_ADMIN_KEY the API is open") {
 			t.Errorf("%s: %v", addr, err)
 		}
-		if _, err := Load(API, env("BUSU_ADDR", addr, "BUSU_ADMIN_KEY", adminKey), files()); err != nil {
+		if _, err := load(API, env("BUSU_ADDR", addr, "BUSU_ADMIN_KEY", adminKey), files()); err != nil {
 			t.Errorf("%s with a key: %v", addr, err)
 		}
-		if _, err := Load(Worker, env("BUSU_ADDR", addr), files()); err != nil {
+		if _, err := load(Worker, env("BUSU_ADDR", addr), files()); err != nil {
 			t.Errorf("a worker on %s: %v", addr, err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestBadEnvironment(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Load(All, env(c.variables...), brokenFiles)
+			_, err := load(All, env(c.variables...), brokenFiles)
 			var problems Problems
 			if !errors.As(err, &problems) {
 				t.Fatalf("Load gave %v, want Problems", err)
@@ -156,12 +156,12 @@ func TestStoreAddressesThatAreFine(t *testing.T) {
 		"postgres://db", "postgresql://u:p%40w@[::1]:5432/busu", "postgres://a:1,b:2/busu?target_session_attrs=read-write",
 		"postgres:///busu?host=/run/postgresql", "postgres://u:p@w@db/busu",
 	} {
-		if _, err := Load(Worker, env("DATABASE_URL", url), files()); err != nil {
+		if _, err := load(Worker, env("DATABASE_URL", url), files()); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
 	for _, url := range []string{"redis://r", "rediss://user:pw@r:6380/2", "redis://a,b,c", "redis://[::1]:6379"} {
-		if _, err := Load(Worker, env("REDIS_URL", url), files()); err != nil {
+		if _, err := load(Worker, env("REDIS_URL", url), files()); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestStoreAddressesThatAreFine(t *testing.T) {
 
 func TestProblemsOfBothSourcesComeTogether(t *testing.T) {
 	t.Parallel()
-	_, err := Load(All, env("BUSU_CONFIG", "busu.yaml", "BUSU_LOG_LEVEL", "x"), files("busu.yaml", "limit: {}\n"))
+	_, err := load(All, env("BUSU_CONFIG", "busu.yaml", "BUSU_LOG_LEVEL", "x"), files("busu.yaml", "limit: {}\n"))
 	want := "BUSU_LOG_LEVEL: \"x\" is no log level; it can be debug, info, warn or error\n" +
 		"busu.yaml line 1: unknown key \"limit\"; did you mean \"limits\"?"
 	if err == nil || err.Error() != want {

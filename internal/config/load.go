@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/busuhq/busu/internal/pricing"
 )
@@ -16,7 +17,7 @@ type loader struct {
 	cfg         Config
 	env         environment
 	doc         document
-	prices      pricing.Table
+	now         time.Time
 	providerAt  map[string]value // where the file names each provider
 	modelAt     map[string]value // and each model
 	modelsGiven bool
@@ -25,12 +26,13 @@ type loader struct {
 // FromEnvironment loads the configuration of this process from its
 // environment and file system.
 func FromEnvironment(p Process) (Config, error) {
-	return Load(p, os.LookupEnv, os.ReadFile)
+	return Load(p, os.LookupEnv, os.ReadFile, time.Now())
 }
 
-// Load reads the variables that env knows and the files that they name. The
-// error is Problems when the configuration is wrong: all of them at once.
-func Load(p Process, env func(string) (string, bool), read func(string) ([]byte, error)) (Config, error) {
+// Load reads the variables that env knows and the files that they name; now
+// decides which prices are in force. The error is Problems when the
+// configuration is wrong: all of them at once.
+func Load(p Process, env func(string) (string, bool), read func(string) ([]byte, error), now time.Time) (Config, error) {
 	prices, err := pricing.Builtin()
 	if err != nil {
 		return Config{}, err
@@ -38,11 +40,11 @@ func Load(p Process, env func(string) (string, bool), read func(string) ([]byte,
 	l := loader{
 		cfg:        defaults(),
 		env:        environment{lookup: env, read: read, secrets: map[string]secretRead{}},
-		prices:     prices,
+		now:        now,
 		providerAt: map[string]value{},
 		modelAt:    map[string]value{},
 	}
-	l.cfg.Process = p
+	l.cfg.Process, l.cfg.Prices.Table = p, prices
 	l.environment()
 	l.file()
 	if err := append(l.env.problems, l.doc.problems...).sorted(); err != nil {
@@ -71,9 +73,12 @@ func (l *loader) environment() {
 }
 
 // file reads busu.yaml and gives every section that it leaves out its default:
-// providers first, then models, then what names models.
+// prices and providers first, then models, then what names models.
 func (l *loader) file() {
 	sections := l.sections()
+	if v, given := sections["prices"]; given {
+		l.priceFile(v)
+	}
 	l.readProviders(sections["providers"])
 	if v, given := sections["models"]; given {
 		l.modelsGiven = v.list(l.model) > 0
@@ -88,6 +93,7 @@ func (l *loader) file() {
 		}
 	}
 	l.completeRouting()
+	l.notePrices()
 	l.noteIdle()
 }
 
@@ -114,7 +120,7 @@ func (l *loader) sections() map[string]value {
 		return nil
 	}
 	var fields []field
-	for _, name := range []string{"providers", "models", "routing", "cache", "retention", "streams", "journal", "limits"} {
+	for _, name := range []string{"providers", "models", "prices", "routing", "cache", "retention", "streams", "journal", "limits"} {
 		fields = append(fields, field{name, func(value) {}})
 	}
 	return top.object(fields...)
@@ -149,15 +155,22 @@ func (l *loader) defaultProviders() {
 		if known.keyEnv == "" {
 			continue
 		}
-		if key, set := l.env.secret(known.keyEnv); set {
-			l.cfg.Providers = append(l.cfg.Providers, known.provider(key))
-			l.note("%s is set: provider %s serves", known.keyEnv, known.name)
+		key, set := l.env.secret(known.keyEnv)
+		if !set {
+			continue
 		}
+		p := known.provider(key)
+		if len(catalog(p, l.cfg.Prices.Table, l.now)) == 0 {
+			l.note("%s is set, but the price table has no model of %s: list some in busu.yaml to use it", known.keyEnv, known.name)
+			continue
+		}
+		l.cfg.Providers = append(l.cfg.Providers, p)
+		l.note("%s is set: provider %s serves", known.keyEnv, known.name)
 	}
 	if len(l.cfg.Providers) == 0 {
 		simulated, _ := presetNamed(KindSimulated)
 		l.cfg.Providers = []Provider{simulated.provider(Secret{})}
-		l.note("no provider key is set: the simulated provider answers, at no cost; set %s for real models", oneOf(presetKeys()))
+		l.note("no provider serves by its key: the simulated provider answers, at no cost; set %s for real models", oneOf(presetKeys()))
 	}
 }
 
@@ -183,4 +196,8 @@ func (l *loader) completeRouting() {
 
 func (l *loader) note(format string, args ...any) {
 	l.cfg.Notes = append(l.cfg.Notes, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf(format, args...))
 }

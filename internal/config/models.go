@@ -16,20 +16,17 @@ var modelID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$`)
 // so that a baseline_model which names it is not called wrong too.
 func (l *loader) model(v value) {
 	m := Model{Model: llm.Model{Purpose: llm.PurposeChat}}
-	given := v.object(
-		field{"id", func(v value) { l.modelID(v, &m) }},
-		field{"provider", func(v value) { l.modelProvider(v, &m) }},
-		field{"upstream", func(v value) { v.filled(&m.Upstream) }},
-		field{"purpose", func(v value) { purpose(v, &m) }},
-		field{"tier", func(v value) { tier(v, &m) }},
-		field{"input_usd_per_mtok", func(v value) { v.price(&m.Price.Input) }},
-		field{"cached_input_usd_per_mtok", func(v value) { v.price(&m.Price.CachedInput) }},
-		field{"output_usd_per_mtok", func(v value) { v.price(&m.Price.Output) }},
-		field{"context_tokens", func(v value) { v.count(&m.ContextTokens, 1, 1_000_000_000) }},
-		field{"tools", ability(&m, llm.AbilityTools)},
-		field{"images", ability(&m, llm.AbilityImages)},
-		field{"json", ability(&m, llm.AbilityJSON)},
-	)
+	given := v.object(append([]field{
+		{"id", func(v value) { l.modelID(v, &m) }},
+		{"provider", func(v value) { l.modelProvider(v, &m) }},
+		{"upstream", func(v value) { v.filled(&m.Upstream) }},
+		{"purpose", func(v value) { purpose(v, &m) }},
+		{"tier", func(v value) { tier(v, &m) }},
+		{"context_tokens", func(v value) { v.count(&m.ContextTokens, 1, 1_000_000_000) }},
+		{"tools", ability(&m, llm.AbilityTools)},
+		{"images", ability(&m, llm.AbilityImages)},
+		{"json", ability(&m, llm.AbilityJSON)},
+	}, priceFields(&m)...)...)
 	if given == nil {
 		return
 	}
@@ -139,39 +136,24 @@ func completeNature(given map[string]value, row pricing.Row, m *Model) {
 }
 
 // completeModel takes from the price table what the file leaves out, and asks
-// for what neither has: a model without a price is a mistake, never free.
+// for what neither has.
 func (l *loader) completeModel(v value, given map[string]value, m *Model) {
 	p, found := l.cfg.Provider(m.Provider)
 	if !found {
 		return
 	}
-	row, listed := catalogRow(p, l.prices, m.Upstream)
+	row, listed := catalogRow(p, l.cfg.Prices.Table, m.Upstream, l.now)
 	completeNature(given, row, m)
 	if _, ok := given["tier"]; !ok && m.Chats() {
 		m.Tier = row.Tier
-		if !listed {
+		if m.Tier == "" {
 			v.wrong(fmt.Sprintf("%s has no tier", v.path), "add tier: simple, moderate or complex")
 		}
 	}
 	if _, ok := given["context_tokens"]; !ok {
 		m.ContextTokens = row.ContextTokens
 	}
-	_, input := given["input_usd_per_mtok"]
-	_, output := given["output_usd_per_mtok"]
-	_, cached := given["cached_input_usd_per_mtok"]
-	switch {
-	case input && output:
-		if !cached {
-			m.Price.CachedInput = m.Price.Input
-		}
-	case listed && !input && !output && !cached:
-		m.Price = row.Price
-	default:
-		v.wrong(v.path+" has no price", "add input_usd_per_mtok and output_usd_per_mtok, 0 for a model that costs nothing")
-	}
-	if at, ok := given["cached_input_usd_per_mtok"]; ok && input && m.Price.CachedInput > m.Price.Input {
-		at.wrong(at.path+" is more than input_usd_per_mtok", "a cached token never costs more than a fresh one")
-	}
+	l.completePrice(v, given, row, listed, m)
 }
 
 // completeModels gives every configured provider the models of the catalog
@@ -187,15 +169,16 @@ func (l *loader) completeModels() {
 		return
 	}
 	for _, p := range l.cfg.Providers {
-		rows := catalog(p, l.prices)
+		rows := catalog(p, l.cfg.Prices.Table, l.now)
 		if p.Kind != KindSimulated && len(rows) > 0 {
-			l.note("models and prices of %s come from the built-in table of %s", p.Name, l.prices.Version)
+			l.note("models and prices of %s come from the price table %s", p.Name, l.cfg.Prices.Table.Version)
 		}
 		if at, inFile := l.providerAt[p.Name]; inFile && len(rows) == 0 && p.BaseURL != "" {
 			at.wrong(fmt.Sprintf("no model of provider %s is known", p.Name), "list its models, with their prices, under models")
 		}
 		for _, row := range rows {
 			m := modelOf(p, row)
+			m.Later = l.cfg.Prices.Table.Changes(row.Provider, row.Model, l.now)
 			if _, taken := l.cfg.Model(m.ID); taken {
 				m.ID = p.Name + "/" + m.ID
 			}
@@ -207,7 +190,7 @@ func (l *loader) completeModels() {
 func (l *loader) warnUnused() {
 	for _, p := range l.cfg.Providers {
 		if !slices.ContainsFunc(l.cfg.Models, func(m Model) bool { return m.Provider == p.Name }) {
-			l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf("provider %s has no model under models, so it is never asked", p.Name))
+			l.warn("provider %s has no model under models, so it is never asked", p.Name)
 		}
 	}
 }

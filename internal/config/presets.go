@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
@@ -87,32 +88,42 @@ var simulatedRows = []pricing.Row{
 func simulatedRow(model string, tier llm.Tier, input, output pricing.Nanos) pricing.Row {
 	return pricing.Row{
 		Provider: KindSimulated, Model: model, Tier: tier, ContextTokens: 128 * kiloTokens,
-		Price: pricing.Price{Input: input, CachedInput: input, Output: output},
+		Price:     pricing.Price{Input: input, CachedInput: input, CacheWriteInput: input, Output: output},
+		Confirmed: true,
 	}
 }
 
-// catalog lists what is known of a provider's models: the simulated ones, or
-// the price table's where the provider is asked at its own address. Another
-// address under a known name may charge something else.
-func catalog(p Provider, prices pricing.Table) []pricing.Row {
+// catalog lists the models that a provider brings without being told: the
+// simulated ones, or the price table's where the provider is asked at its own
+// address. Another address under a known name may charge something else.
+func catalog(p Provider, prices pricing.Table, at time.Time) []pricing.Row {
 	if p.Kind == KindSimulated {
 		return simulatedRows
 	}
-	for _, known := range presets {
-		if known.kind == p.Kind && known.baseURL == p.BaseURL {
-			return prices.Of(known.name)
-		}
+	if known, ok := presetAt(p); ok {
+		return served(prices.Of(known.name, at))
 	}
 	return nil
 }
 
-func catalogRow(p Provider, prices pricing.Table, upstream string) (pricing.Row, bool) {
-	for _, row := range catalog(p, prices) {
-		if row.Model == upstream {
-			return row, true
-		}
+// catalogRow finds what is known of one model, brought by default or not.
+func catalogRow(p Provider, prices pricing.Table, upstream string, at time.Time) (pricing.Row, bool) {
+	if p.Kind == KindSimulated {
+		return pricing.Table{Rows: simulatedRows}.Lookup(KindSimulated, upstream, at)
+	}
+	if known, ok := presetAt(p); ok {
+		return prices.Lookup(known.name, upstream, at)
 	}
 	return pricing.Row{}, false
+}
+
+func presetAt(p Provider) (preset, bool) {
+	for _, known := range presets {
+		if known.kind == p.Kind && known.baseURL == p.BaseURL {
+			return known, true
+		}
+	}
+	return preset{}, false
 }
 
 func modelOf(p Provider, row pricing.Row) Model {
@@ -125,11 +136,12 @@ func modelOf(p Provider, row pricing.Row) Model {
 
 // defaultBaseline is the cheapest model of the most demanding tier there is:
 // what a careful team would use for everything, so that savings against it
-// flatter nobody.
+// flatter nobody. A model without a price is taken only where all are.
 func defaultBaseline(models []Model) string {
+	priced := hasPriced(models)
 	best := -1
 	for i, m := range models {
-		if !m.Chats() {
+		if !m.Chats() || priced && m.Price.Unknown {
 			continue
 		}
 		if best < 0 || m.Tier.Rank() > models[best].Tier.Rank() ||

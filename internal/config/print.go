@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/busuhq/busu/internal/pricing"
 )
@@ -18,6 +19,9 @@ func (c Config) Print(w io.Writer) error {
 	p.environment(c)
 	p.providers(c.Providers)
 	p.models(c.Models)
+	if c.Prices.File != "" {
+		p.line("\nprices:\n  file: %s", quote(c.Prices.File))
+	}
 	p.policies(c)
 	_, err := io.WriteString(w, p.text.String())
 	return err
@@ -121,16 +125,7 @@ func (p *printer) models(models []Model) {
 		if m.Tier != "" {
 			p.line("    tier: %s", m.Tier)
 		}
-		for _, price := range []struct {
-			key   string
-			nanos pricing.Nanos
-		}{
-			{"input_usd_per_mtok", m.Price.Input},
-			{"cached_input_usd_per_mtok", m.Price.CachedInput},
-			{"output_usd_per_mtok", m.Price.Output},
-		} {
-			p.line("    %s: %s", price.key, price.nanos)
-		}
+		p.price(m)
 		if m.ContextTokens > 0 {
 			p.line("    context_tokens: %d", m.ContextTokens)
 		}
@@ -140,6 +135,37 @@ func (p *printer) models(models []Model) {
 			}
 		}
 	}
+}
+
+// price writes a model's price, except where the table must go on giving it:
+// a price that is to change, or that nobody knows.
+func (p *printer) price(m Model) {
+	if m.Price.Unknown {
+		p.line("    # no price is known")
+		return
+	}
+	if len(m.Later) > 0 {
+		p.line("    # the price table gives the price, which changes on %s", m.Later[0].From.Format(time.DateOnly))
+		return
+	}
+	p.rates("    ", pricing.LongContext{Input: m.Price.Input, CachedInput: m.Price.CachedInput,
+		CacheWriteInput: m.Price.CacheWriteInput, Output: m.Price.Output})
+	if m.Price.PerRequest > 0 {
+		p.line("    request_usd: %s", m.Price.PerRequest)
+	}
+	if m.Price.Long.Above > 0 {
+		p.line("    long_context:\n      above_tokens: %d", m.Price.Long.Above)
+		p.rates("      ", m.Price.Long)
+	}
+}
+
+func (p *printer) rates(indent string, r pricing.LongContext) {
+	p.line(indent+"input_usd_per_mtok: %s", r.Input)
+	p.line(indent+"cached_input_usd_per_mtok: %s", r.CachedInput)
+	if r.CacheWriteInput != r.Input {
+		p.line(indent+"cache_write_usd_per_mtok: %s", r.CacheWriteInput)
+	}
+	p.line(indent+"output_usd_per_mtok: %s", r.Output)
 }
 
 func (p *printer) policies(c Config) {

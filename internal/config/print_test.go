@@ -40,7 +40,7 @@ func TestPrintRoundTrip(t *testing.T) {
 
 func TestPrintGolden(t *testing.T) {
 	t.Parallel()
-	c, err := Load(API, env("BUSU_ADMIN_KEY", adminKey, "DATABASE_URL", "postgres://busu:hunter2@db/busu?sslmode=disable&sslpassword=hunter2",
+	c, err := load(API, env("BUSU_ADMIN_KEY", adminKey, "DATABASE_URL", "postgres://busu:hunter2@db/busu?sslmode=disable&sslpassword=hunter2",
 		"REDIS_URL", "redis://:hunter2@r:6379/0", "CEREBRAS_API_KEY", "csk-hunter2"), files())
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func checkNoSecret(t *testing.T, what, text string) {
 
 func TestNoSecretIsShown(t *testing.T) {
 	t.Parallel()
-	c, err := Load(All, env("BUSU_ADMIN_KEY", secrets[3], "OPENAI_API_KEY", openAIKey, "OTHER_API_KEY", secrets[2],
+	c, err := load(All, env("BUSU_ADMIN_KEY", secrets[3], "OPENAI_API_KEY", openAIKey, "OTHER_API_KEY", secrets[2],
 		"DATABASE_URL", "postgres://busu:hunter2@db/busu?sslpassword=hunter2", "REDIS_URL", "redis://:hunter2@r:6379",
 		"REDIS_CACHE_URL", "redis://user:hunter2@hunter2@r:6379", "BUSU_CONFIG", "f"), files("f",
 		"providers: [{name: openai}, {name: other, kind: openai, base_url: 'https://x.example/v1', api_key_env: OTHER_API_KEY}]\n"+
@@ -146,7 +146,7 @@ func TestNoSecretInErrors(t *testing.T) {
 			name, secret, _ := strings.Cut(variable, "=")
 			pairs = append(pairs, name, secret)
 		}
-		_, err := Load(All, env(pairs...), files("f", c.yaml))
+		_, err := load(All, env(pairs...), files("f", c.yaml))
 		if err == nil {
 			t.Errorf("case %d is accepted: %+v", i, c)
 			continue

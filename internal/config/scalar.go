@@ -132,12 +132,11 @@ func (v value) number(into *float64, least, most float64) bool {
 	return true
 }
 
-// maxPrice is ten times what any model has ever cost; above it somebody wrote
-// the price of a token, a request or a month.
-const maxPrice = 10_000 * 1_000_000_000
-
 // price reads US dollars per million tokens, exactly.
-func (v value) price(into *pricing.Nanos) bool {
+func (v value) price(into *pricing.Nanos) bool { return v.dollars(into, "per million tokens") }
+
+// dollars reads US dollars for something, exactly.
+func (v value) dollars(into *pricing.Nanos, forWhat string) bool {
 	text, ok := v.literal()
 	if !ok {
 		v.wrong(v.path+" must be a number of US dollars, but is "+v.kindOfNumber(), "write it like 0.15, without quotes or a currency")
@@ -146,11 +145,11 @@ func (v value) price(into *pricing.Nanos) bool {
 	nanos, err := pricing.ParseUSD(text)
 	switch {
 	case err != nil:
-		v.wrong(fmt.Sprintf("%s: %v", v.path, err), "write US dollars per million tokens, like 0.15")
+		v.wrong(fmt.Sprintf("%s: %v", v.path, err), "write US dollars "+forWhat+", like 0.15")
 	case nanos < 0:
 		v.wrong(fmt.Sprintf("%s is negative", v.path), "a model that costs nothing has the price 0")
-	case nanos > maxPrice:
-		v.wrong(fmt.Sprintf("%s is %s dollars per million tokens", v.path, nanos), "no model costs more than 10000; is it another unit?")
+	case nanos > pricing.MaxPerMillion:
+		v.wrong(fmt.Sprintf("%s is %s dollars %s", v.path, nanos, forWhat), "no model costs more than 10000; is it another unit?")
 	default:
 		*into = nanos
 		return true

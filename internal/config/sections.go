@@ -53,8 +53,11 @@ func (l *loader) baselineModel(v value, r *Routing) {
 	}
 	r.BaselineModel = id
 	m, ok := l.cfg.Model(id)
-	if ok && !m.Chats() {
+	switch {
+	case ok && !m.Chats():
 		v.wrong(fmt.Sprintf("%s: %s does not chat", v.path, shorten(id)), "name a model whose purpose is chat")
+	case ok && m.Price.Unknown && hasPriced(l.cfg.Models):
+		v.wrong(fmt.Sprintf("%s: %s has no price, so nothing can be measured against it", v.path, shorten(id)), "give the model its price, or name another")
 	}
 	if ok || len(l.cfg.Models) == 0 {
 		return

@@ -44,6 +44,9 @@ func Completion(r *rand.Rand, at time.Time) *event.CompletionRecorded {
 	c.CostNanos = r.Int64N(1_000_000)
 	c.OriginCostNanos = c.CostNanos
 	c.BaselineCostNanos = c.CostNanos * (1 + r.Int64N(20))
+	if c.Unpriced = r.IntN(10) == 0; c.Unpriced {
+		c.CostNanos, c.OriginCostNanos, c.BaselineCostNanos = 0, 0, 0
+	}
 	c.BaselineModel, c.PriceVersion = "large", "2026-11"
 	c.LatencyUS = r.Int64N(5_000_000)
 	c.TTFTUS, c.OverheadUS = r.Int64N(c.LatencyUS+1), r.Int64N(1000)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
-	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/routing"
 )
@@ -26,32 +25,13 @@ func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
 	}
 	f.Provider, f.Model = planned.Model.Provider, planned.Model.ID
 	f.Cache, f.Degraded = event.CacheMiss, slices.Clone(r.Degraded)
-	f.BaselineModel, f.PriceVersion = g.baselineFor(planned.Candidate).Model.ID, g.PriceVersion
+	offer := g.offer(f.At)
+	f.BaselineModel, f.PriceVersion = offer.baselineFor(planned.Candidate).Model.ID, offer.PriceVersion
 	f.Status = event.StatusInterrupted
 	f.Estimated = true
 	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(r.Ask.Messages), Out: planned.TokensOut})
 	return f
 }
-
-// charge writes down what was used, what it cost, and what the baseline model
-// would have cost for the same tokens.
-func (g *Gateway) charge(f *event.CompletionRecorded, c routing.Candidate, u llm.Usage) {
-	f.TokensIn, f.TokensInCached, f.TokensOut, f.TokensReasoning = u.In, u.CachedIn, u.Out, u.Reasoning
-	f.CostNanos = nanos(c.Price, u)
-	f.OriginCostNanos = f.CostNanos
-	f.BaselineCostNanos = nanos(g.baselineFor(c).Price, u)
-}
-
-// baselineFor is what c is measured against: nothing was chosen among models
-// that do not chat, so they are measured against themselves.
-func (g *Gateway) baselineFor(c routing.Candidate) routing.Candidate {
-	if c.Model.Chats() {
-		return g.Baseline
-	}
-	return c
-}
-
-func nanos(p pricing.Price, u llm.Usage) int64 { return int64(p.Cost(u)) }
 
 // finish turns the intent into the fact.
 func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Time) {
@@ -106,12 +86,13 @@ const maxTokens = 1 << 32
 func usageOf(r llm.Response, tokensIn int64) (u llm.Usage, estimated bool) {
 	u = r.Usage
 	if u.In <= 0 || u.In > maxTokens {
-		u.In, u.CachedIn, estimated = tokensIn, 0, true
+		u.In, u.CachedIn, u.CacheWriteIn, estimated = tokensIn, 0, 0, true
 	}
 	if least := prompt.EstimateTokens(generated(r)); u.Out < 0 || u.Out > maxTokens || u.Out == 0 && least > 0 {
 		u.Out, u.Reasoning, estimated = least, 0, true
 	}
 	u.CachedIn = min(max(u.CachedIn, 0), u.In)
+	u.CacheWriteIn = min(max(u.CacheWriteIn, 0), u.In-u.CachedIn)
 	u.Reasoning = min(max(u.Reasoning, 0), u.Out)
 	return u, estimated
 }

@@ -34,6 +34,7 @@ type Gateway struct {
 	Baseline     routing.Candidate // what savings are measured against
 	Providers    map[string]llm.Provider
 	PriceVersion string
+	Later        []Offer // price changes to come, in order
 	Ledger       Ledger
 	Reuse        *Reuse // nil: every request is called for
 }
@@ -100,14 +101,16 @@ var ErrFormat = errors.New("not served in this format")
 // settled when the process starts again.
 func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 	started := time.Now()
+	if r.ID == uuid.Nil {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return Answer{}, fmt.Errorf("make request id: %w", err)
+		}
+		r.ID = id
+	}
 	plan, err := g.Plan(r)
 	if err != nil {
 		return Answer{}, err
-	}
-	if r.ID == uuid.Nil {
-		if r.ID, err = uuid.NewV7(); err != nil {
-			return Answer{}, fmt.Errorf("make request id: %w", err)
-		}
 	}
 	if key, ok := g.keyOf(&r); ok {
 		return g.share(ctx, r, plan, key, started)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
@@ -22,9 +23,13 @@ func (g *Gateway) Strategy(name string) (routing.Strategy, error) {
 	return s, nil
 }
 
-// Candidate finds a model by its id.
+// Candidate finds a model by its id, at its price now.
 func (g *Gateway) Candidate(id string) (routing.Candidate, error) {
-	for _, c := range g.Candidates {
+	return g.offer(time.Now()).candidate(id)
+}
+
+func (o Offer) candidate(id string) (routing.Candidate, error) {
+	for _, c := range o.Candidates {
 		if c.Model.ID == id {
 			return c, nil
 		}
@@ -39,14 +44,15 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 		TokensIn:  estimateTokens(r.Ask.Messages),
 		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
 	}
+	offer := g.offer(r.at())
 	if r.Model != "" {
-		return g.planModel(r, ask)
+		return offer.planModel(r, ask)
 	}
 	s, err := g.Strategy(r.Strategy)
 	if err != nil {
 		return routing.Plan{}, err
 	}
-	return s.Plan(ask, g.able(&r.Ask))
+	return s.Plan(ask, offer.able(&r.Ask))
 }
 
 // assumedMaxTokens is taken for the longest answer where the caller sets no
@@ -55,10 +61,10 @@ const assumedMaxTokens = 1000
 
 // able lists the candidates that can answer what is asked: their providers
 // speak its format, and nothing is known that they lack.
-func (g *Gateway) able(ask *llm.Request) []routing.Candidate {
+func (o Offer) able(ask *llm.Request) []routing.Candidate {
 	wanted := wants(ask)
-	able := make([]routing.Candidate, 0, len(g.Candidates))
-	for _, c := range g.Candidates {
+	able := make([]routing.Candidate, 0, len(o.Candidates))
+	for _, c := range o.Candidates {
 		if c.Model.Chats() && c.Speaks(ask.Format) && c.Model.Can(wanted) {
 			able = append(able, c)
 		}
@@ -84,8 +90,8 @@ func wants(ask *llm.Request) (wanted llm.Ability) {
 
 // planModel is the plan of a request that names its model: that one, without
 // a fallback. Nothing was chosen, so it has no propensity.
-func (g *Gateway) planModel(r Request, ask routing.Request) (routing.Plan, error) {
-	c, err := g.Candidate(r.Model)
+func (o Offer) planModel(r Request, ask routing.Request) (routing.Plan, error) {
+	c, err := o.candidate(r.Model)
 	if err != nil {
 		return routing.Plan{}, err
 	}

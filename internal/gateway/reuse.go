@@ -169,11 +169,12 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 	f.Cache = h.level
 	f.Provider, f.Model = h.fact.Provider, h.fact.Model
 	f.Status, f.FinishReason, f.Estimated = h.fact.Status, h.fact.FinishReason, h.fact.Estimated
-	f.TokensIn, f.TokensInCached = h.fact.TokensIn, h.fact.TokensInCached
-	f.TokensOut, f.TokensReasoning = h.fact.TokensOut, h.fact.TokensReasoning
+	served, err := g.Candidate(h.fact.Model)
+	if err != nil { // it was configured when the answer was made
+		served = p.Choices[0].Candidate
+	}
+	g.charge(f, served, llm.Usage{In: h.fact.TokensIn, CachedIn: h.fact.TokensInCached, Out: h.fact.TokensOut, Reasoning: h.fact.TokensReasoning})
 	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
-	usage := llm.Usage{In: f.TokensIn, CachedIn: f.TokensInCached, Out: f.TokensOut, Reasoning: f.TokensReasoning}
-	f.BaselineCostNanos = nanos(g.baselineFor(p.Choices[0].Candidate).Price, usage)
 	f.LatencyUS = time.Since(started).Microseconds()
 	f.TTFTUS, f.OverheadUS = f.LatencyUS, f.LatencyUS
 	return f

@@ -16,7 +16,7 @@ const failed = `status IN ('error', 'canceled', 'interrupted')`
 // dimensions gives a row for each dimension that a completion counts in.
 const dimensions = `CROSS JOIN LATERAL (VALUES
 	('all', ''), ('strategy', strategy), ('cache', cache), ('model', model), ('provider', provider),
-	('confidence', confidence), ('error', error_kind)) AS d (kind, name)`
+	('confidence', confidence), ('error', error_kind), ('unpriced', CASE WHEN unpriced THEN '' END)) AS d (kind, name)`
 
 // Report counts the stored completions of a project over a window at now. It
 // reads rows, not rollups: it is what the live counters are held against.

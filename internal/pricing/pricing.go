@@ -2,19 +2,15 @@
 //
 // Money is counted in nano-dollars, prices in nano-dollars per million tokens.
 // A cost is the sum of tokens × price, divided by 10⁶ once and rounded half
-// up, so that the same tokens cost the same wherever they are added up.
+// up, so that the same tokens cost the same wherever they are added up; what a
+// request costs by itself comes on top.
 package pricing
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"math/big"
-	"math/bits"
 	"strconv"
 	"strings"
-
-	"github.com/busuhq/busu/internal/llm"
 )
 
 // Nanos is an amount of money in nano-dollars, 10⁻⁹ USD.
@@ -57,73 +53,52 @@ func (n *Nanos) UnmarshalJSON(b []byte) error {
 // ParseUSD reads a decimal number of dollars, such as "0.15" or "2e-7".
 // It refuses what is not exact in nano-dollars.
 func ParseUSD(s string) (Nanos, error) {
-	if len(s) > 40 || strings.ContainsAny(s, "/_xXpPbBoOiIn") {
-		return 0, fmt.Errorf("%q is not an amount in dollars", s)
-	}
-	// big.Rat would expand 1e999999999 to a number of that many digits.
-	if _, exponent, ok := strings.Cut(strings.ToLower(s), "e"); ok {
-		if e, err := strconv.Atoi(exponent); err != nil || e < -30 || e > 30 {
-			return 0, fmt.Errorf("%q is not an amount in dollars", s)
-		}
-	}
-	r, ok := new(big.Rat).SetString(s)
-	if !ok {
-		return 0, fmt.Errorf("%q is not an amount in dollars", s)
+	r, err := parseDecimal(s)
+	if err != nil {
+		return 0, err
 	}
 	r.Mul(r, big.NewRat(nanosPerDollar, 1))
 	if !r.IsInt() {
 		return 0, fmt.Errorf("%s dollars is finer than a nano-dollar (9 decimals)", s)
 	}
-	if !r.Num().IsInt64() {
+	return counted(r.Num(), s)
+}
+
+// RoundUSD reads a decimal number of dollars for one of count things and gives
+// the dollars for all of them, rounded half up to a nano-dollar: others write
+// prices as floats, whose last digits mean nothing.
+func RoundUSD(s string, count int64) (Nanos, error) {
+	r, err := parseDecimal(s)
+	if err != nil {
+		return 0, err
+	}
+	r.Mul(r, new(big.Rat).Mul(big.NewRat(nanosPerDollar, 1), big.NewRat(count, 1)))
+	twice := new(big.Int).Mul(r.Num(), big.NewInt(2))
+	twice.Add(twice, r.Denom())
+	whole, _ := new(big.Int).DivMod(twice, new(big.Int).Mul(r.Denom(), big.NewInt(2)), new(big.Int)) // towards −∞
+	return counted(whole, s)
+}
+
+func counted(nanos *big.Int, s string) (Nanos, error) {
+	if !nanos.IsInt64() {
 		return 0, fmt.Errorf("%s dollars is more than can be counted", s)
 	}
-	return Nanos(r.Num().Int64()), nil
+	return Nanos(nanos.Int64()), nil
 }
 
-// Price is what a model costs, in nano-dollars per million tokens.
-type Price struct {
-	Input       Nanos
-	CachedInput Nanos // prompt tokens the provider read from its cache
-	Output      Nanos
-}
-
-// Validate refuses negative prices.
-func (p Price) Validate() error {
-	if p.Input < 0 || p.CachedInput < 0 || p.Output < 0 {
-		return errors.New("a price is negative")
+func parseDecimal(s string) (*big.Rat, error) {
+	if len(s) > 40 || strings.ContainsAny(s, "/_xXpPbBoOiIn") {
+		return nil, fmt.Errorf("%q is not an amount in dollars", s)
 	}
-	return nil
-}
-
-// Cost is what u costs at p, rounded half up to a nano-dollar. It saturates
-// at the largest amount rather than wrapping around. Counts below zero, which
-// no sound provider sends, cost nothing.
-func (p Price) Cost(u llm.Usage) Nanos {
-	cached := min(max(u.CachedIn, 0), max(u.In, 0))
-	var sum sum128
-	sum.add(max(u.In, 0)-cached, p.Input)
-	sum.add(cached, p.CachedInput)
-	sum.add(max(u.Out, 0), p.Output)
-	return sum.dividedByMillion()
-}
-
-// sum128 adds products of tokens and prices without overflow.
-type sum128 struct{ hi, lo uint64 }
-
-func (s *sum128) add(tokens int64, price Nanos) {
-	hi, lo := bits.Mul64(uint64(tokens), uint64(max(price, 0)))
-	var carry uint64
-	s.lo, carry = bits.Add64(s.lo, lo, 0)
-	s.hi, _ = bits.Add64(s.hi, hi, carry)
-}
-
-func (s sum128) dividedByMillion() Nanos {
-	const million = 1_000_000
-	lo, carry := bits.Add64(s.lo, million/2, 0)
-	hi := s.hi + carry
-	if hi >= million {
-		return math.MaxInt64
+	// big.Rat would expand 1e999999999 to a number of that many digits.
+	if _, exponent, ok := strings.Cut(strings.ToLower(s), "e"); ok {
+		if e, err := strconv.Atoi(exponent); err != nil || e < -30 || e > 30 {
+			return nil, fmt.Errorf("%q is not an amount in dollars", s)
+		}
 	}
-	quotient, _ := bits.Div64(hi, lo, million)
-	return Nanos(min(quotient, math.MaxInt64))
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return nil, fmt.Errorf("%q is not an amount in dollars", s)
+	}
+	return r, nil
 }

@@ -2,13 +2,9 @@ package pricing
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
-	"net/url"
+	"slices"
 	"time"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
 
 	"github.com/busuhq/busu/internal/llm"
 )
@@ -16,23 +12,38 @@ import (
 //go:embed prices.yaml
 var builtinPrices []byte
 
-// Row is what one provider charges for one model.
+// Row is what one provider charges for one model from one day on.
 type Row struct {
-	Provider      string // openai, openrouter, cerebras, …
-	Model         string // the provider's name for it
-	Tier          llm.Tier
+	Provider      string   // openai, openrouter, cerebras, …
+	Model         string   // the provider's name for it
+	Aliases       []string // its other names for it
 	Purpose       llm.Purpose
-	Lacks         llm.Ability // what the model is known not to do
+	Tier          llm.Tier // "" where nobody has said; a model that does not chat has none
+	Lacks         llm.Ability
 	Price         Price
-	ContextTokens int       // prompt and answer together
-	Effective     time.Time // the day on which this price was read or came into force
-	Source        string    // the provider's public page
+	ContextTokens int       // prompt and answer together; 0: unknown
+	From          time.Time // the day, in UTC, since which the price holds
+	Source        string    // the public page that says so
+	Read          time.Time // the day on which it was read
+	Confirmed     bool      // by the provider's own page, not by somebody's list
 }
 
-// Table is a versioned list of public list prices.
+// names reports whether the provider calls the model so.
+func (r Row) names(model string) bool {
+	return r.Model == model || slices.Contains(r.Aliases, model)
+}
+
+// Table is a versioned list of prices. It may hold several of a model, from
+// different days.
 type Table struct {
 	Version string
 	Rows    []Row
+}
+
+// Dated is a price that holds from a moment on.
+type Dated struct {
+	From  time.Time
+	Price Price
 }
 
 // Builtin gives the price table that this build was made with. A table that
@@ -45,128 +56,96 @@ func Builtin() (Table, error) {
 	return table, nil
 }
 
-// Lookup finds a provider's model.
-func (t Table) Lookup(provider, model string) (Row, bool) {
-	for _, row := range t.Rows {
-		if row.Provider == provider && row.Model == model {
+// Over lays t over base: t's rows of a model replace all that base has of it.
+func (t Table) Over(base Table) Table {
+	over := Table{Version: t.Version + " over " + base.Version, Rows: slices.Clone(t.Rows)}
+	for _, row := range base.Rows {
+		if _, replaced := t.rowOf(row.Provider, row.Model); !replaced {
+			over.Rows = append(over.Rows, row)
+		}
+	}
+	return over
+}
+
+// rowOf finds any row of a model. A row's own name goes before another's
+// alias.
+func (t Table) rowOf(provider, model string) (Row, bool) {
+	var alias *Row
+	for i, row := range t.Rows {
+		if row.Provider != provider {
+			continue
+		}
+		if row.Model == model {
 			return row, true
 		}
+		if alias == nil && row.names(model) {
+			alias = &t.Rows[i]
+		}
+	}
+	if alias != nil {
+		return *alias, true
 	}
 	return Row{}, false
 }
 
-// Of lists the rows of one provider, in the table's order.
-func (t Table) Of(provider string) []Row {
-	var rows []Row
+// Lookup finds a provider's model, under any of its names, at the price in
+// force at a moment. Before its first price a model is not known.
+func (t Table) Lookup(provider, model string, at time.Time) (Row, bool) {
+	known, ok := t.rowOf(provider, model)
+	if !ok {
+		return Row{}, false
+	}
+	var best Row
+	found := false
 	for _, row := range t.Rows {
-		if row.Provider == provider {
-			rows = append(rows, row)
+		if row.Provider == provider && row.Model == known.Model && !row.From.After(at) && (!found || row.From.After(best.From)) {
+			best, found = row, true
+		}
+	}
+	return best, found
+}
+
+// Of lists one provider's models at the prices in force at a moment, in the
+// table's order.
+func (t Table) Of(provider string, at time.Time) []Row {
+	var rows []Row
+	seen := map[string]bool{}
+	for _, row := range t.Rows {
+		if row.Provider != provider || seen[row.Model] {
+			continue
+		}
+		seen[row.Model] = true
+		if now, ok := t.Lookup(provider, row.Model, at); ok {
+			rows = append(rows, now)
 		}
 	}
 	return rows
 }
 
-// dollars is an amount as it is written, so that no float rounds it.
-type dollars string
-
-// UnmarshalYAML keeps the text of a number and refuses anything else.
-func (d *dollars) UnmarshalYAML(node ast.Node) error {
-	switch node.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-		*d = dollars(node.GetToken().Value)
+// Changes lists the prices of a model that come into force after a moment, in
+// order.
+func (t Table) Changes(provider, model string, after time.Time) []Dated {
+	known, ok := t.rowOf(provider, model)
+	if !ok {
 		return nil
 	}
-	return fmt.Errorf("line %d: a price must be a number of dollars", node.GetToken().Position.Line)
+	var changes []Dated
+	for _, row := range t.Rows {
+		if row.Provider == provider && row.Model == known.Model && row.From.After(after) {
+			changes = append(changes, Dated{From: row.From, Price: row.Price})
+		}
+	}
+	slices.SortFunc(changes, func(a, b Dated) int { return a.From.Compare(b.From) })
+	return changes
 }
 
-// writtenRow is a row of the file; every key must be there.
-type writtenRow struct {
-	Provider    string   `yaml:"provider"`
-	Model       string   `yaml:"model"`
-	Tier        llm.Tier `yaml:"tier"`
-	Input       dollars  `yaml:"input_usd_per_mtok"`
-	CachedInput dollars  `yaml:"cached_input_usd_per_mtok"`
-	Output      dollars  `yaml:"output_usd_per_mtok"`
-	Context     int      `yaml:"context_tokens"`
-	Effective   string   `yaml:"effective"`
-	Source      string   `yaml:"source"`
-}
-
-// ParseTable reads a price table strictly: an unknown key, a missing price, a
-// price finer than a nano-dollar or a model listed twice refuse all of it.
-func ParseTable(text []byte) (Table, error) {
-	var written struct {
-		Version string       `yaml:"version"`
-		Prices  []writtenRow `yaml:"prices"`
-	}
-	if err := yaml.UnmarshalWithOptions(text, &written, yaml.Strict()); err != nil {
-		return Table{}, err
-	}
-	if written.Version == "" || len(written.Prices) == 0 {
-		return Table{}, errors.New("a price table needs a version and at least one price")
-	}
-	table := Table{Version: written.Version}
-	for i, w := range written.Prices {
-		row, err := w.row()
-		if err != nil {
-			return Table{}, fmt.Errorf("price %d (%s %s): %w", i+1, w.Provider, w.Model, err)
+// PriceAt is the price in force at a moment: now, unless a change has come
+// into force since.
+func PriceAt(now Price, changes []Dated, at time.Time) Price {
+	for _, change := range changes {
+		if !change.From.After(at) {
+			now = change.Price
 		}
-		if _, twice := table.Lookup(row.Provider, row.Model); twice {
-			return Table{}, fmt.Errorf("price %d: %s %s is listed twice", i+1, row.Provider, row.Model)
-		}
-		table.Rows = append(table.Rows, row)
 	}
-	return table, nil
-}
-
-func (w writtenRow) row() (Row, error) {
-	price, err := w.price()
-	if err != nil {
-		return Row{}, err
-	}
-	effective, err := time.Parse(time.DateOnly, w.Effective)
-	if err != nil {
-		return Row{}, fmt.Errorf("effective %q is not a date such as 2026-11-23", w.Effective)
-	}
-	source, err := url.Parse(w.Source)
-	switch {
-	case err != nil || source.Scheme != "https" || source.Host == "":
-		return Row{}, errors.New("source is not an https address")
-	case w.Provider == "" || w.Model == "":
-		return Row{}, errors.New("provider or model is missing")
-	case w.Tier.Rank() < 0:
-		return Row{}, fmt.Errorf("tier %q is unknown", w.Tier)
-	case w.Context <= 0:
-		return Row{}, errors.New("context_tokens is missing or not positive")
-	}
-	return Row{
-		Provider: w.Provider, Model: w.Model, Tier: w.Tier, Price: price,
-		ContextTokens: w.Context, Effective: effective, Source: w.Source,
-	}, nil
-}
-
-func (w writtenRow) price() (Price, error) {
-	var price Price
-	for _, amount := range []struct {
-		name string
-		text dollars
-		into *Nanos
-	}{
-		{"input_usd_per_mtok", w.Input, &price.Input},
-		{"cached_input_usd_per_mtok", w.CachedInput, &price.CachedInput},
-		{"output_usd_per_mtok", w.Output, &price.Output},
-	} {
-		nanos, err := ParseUSD(string(amount.text))
-		if err != nil {
-			return Price{}, fmt.Errorf("%s: %w", amount.name, err)
-		}
-		if nanos <= 0 {
-			return Price{}, fmt.Errorf("%s is not positive", amount.name)
-		}
-		*amount.into = nanos
-	}
-	if price.CachedInput > price.Input {
-		return Price{}, errors.New("a cached token costs more than a fresh one")
-	}
-	return price, nil
+	return now
 }

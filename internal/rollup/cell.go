@@ -26,6 +26,7 @@ const (
 	KindConfidence = "confidence"
 	KindCache      = "cache"
 	KindError      = "error"
+	KindUnpriced   = "unpriced" // requests of models whose price nobody knows; the name is empty
 )
 
 var all = Dim{Kind: KindAll}
@@ -39,6 +40,9 @@ func dims(c *event.CompletionRecorded, into []Dim) []Dim {
 		if d.Name != "" {
 			into = append(into, d)
 		}
+	}
+	if c.Unpriced {
+		into = append(into, Dim{Kind: KindUnpriced})
 	}
 	return into
 }

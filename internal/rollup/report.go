@@ -32,6 +32,7 @@ type Share struct {
 type Sums struct {
 	TotalRequests   int64         `json:"total_requests"`
 	Errors          int64         `json:"errors"`
+	Unpriced        int64         `json:"unpriced_requests"` // missing from the sums of money
 	TokensIn        int64         `json:"tokens_in"`
 	TokensOut       int64         `json:"tokens_out"`
 	CostUSD         pricing.Nanos `json:"cost_usd"`
@@ -116,7 +117,7 @@ func NewReport(w Window, cells Cells, source string, now time.Time) Report {
 func NewSums(cells Cells) Sums {
 	c := cells.get(all)
 	s := Sums{
-		TotalRequests: c.Requests, Errors: c.Errors, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
+		TotalRequests: c.Requests, Errors: c.Errors, Unpriced: cells.get(Dim{Kind: KindUnpriced}).Requests, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
 		CostUSD: pricing.Nanos(c.CostNanos), BaselineCostUSD: pricing.Nanos(c.BaselineNanos),
 		SavingsUSD: pricing.Nanos(c.BaselineNanos - c.CostNanos),
 	}

@@ -84,6 +84,9 @@ func direct(fs []*event.CompletionRecorded, from time.Time) rollup.Sums {
 		if f.Failed() {
 			s.Errors++
 		}
+		if f.Unpriced {
+			s.Unpriced++
+		}
 		s.TokensIn += f.TokensIn
 		s.TokensOut += f.TokensOut
 		s.CostUSD += pricing.Nanos(f.CostNanos)

@@ -15,7 +15,8 @@ import (
 // It plans the cheapest candidate of the prompt's tier or above, the one of
 // the lower tier where costs are equal, and the cheapest of the best tier
 // below when there is none. Fallbacks follow: the prompt's tier, those above
-// it upwards, those below it downwards, and by cost within each.
+// it upwards, those below it downwards, and by cost within each. A model whose
+// price nobody knows counts as dearer than any other: it may cost anything.
 type Complexity struct{}
 
 // Name is "complexity", the name callers choose it by.
@@ -47,18 +48,29 @@ func order(choices []Choice, wanted int) {
 	slices.SortStableFunc(choices, func(a, b Choice) int {
 		return cmp.Or(
 			cmp.Compare(distance(a, wanted), distance(b, wanted)),
-			cmp.Compare(a.Cost, b.Cost),
+			compareCosts(a, b),
 		)
 	})
 	best := 0
 	for i, c := range choices {
-		if capable(c, wanted) && c.Cost < choices[best].Cost {
+		if capable(c, wanted) && compareCosts(c, choices[best]) < 0 {
 			best = i
 		}
 	}
 	planned := choices[best]
 	copy(choices[1:best+1], choices[:best])
 	choices[0] = planned
+}
+
+// compareCosts orders choices by cost, those of unknown cost last.
+func compareCosts(a, b Choice) int {
+	if a.Price.Unknown != b.Price.Unknown {
+		if a.Price.Unknown {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(a.Cost, b.Cost)
 }
 
 func capable(c Choice, wanted int) bool { return c.Model.Tier.Rank() >= wanted }

@@ -82,6 +82,33 @@ func TestChoiceByTier(t *testing.T) {
 	}
 }
 
+// A model whose price nobody knows may cost anything: those with a price go
+// before it, but not those that are not up to the prompt.
+func TestUnknownPricesComeLast(t *testing.T) {
+	t.Parallel()
+	unknown := func(id string, tier llm.Tier) Candidate {
+		return Candidate{Model: llm.Model{ID: id, Tier: tier}, Price: pricing.Price{Unknown: true}}
+	}
+	small, large := model("small", llm.TierSimple, 1), model("large", llm.TierComplex, 25)
+	for _, c := range []struct {
+		name       string
+		complexity float64
+		candidates []Candidate
+		want       string
+		reason     string
+	}{
+		{"of its tier", 0.1, []Candidate{unknown("x", llm.TierSimple), small, large}, "small x large", "is the cheapest model for it"},
+		{"a dearer tier", 0.1, []Candidate{unknown("x", llm.TierSimple), large}, "large x", "is the cheapest model for it"},
+		{"the only capable one", 0.9, []Candidate{small, unknown("x", llm.TierComplex)}, "x small", "at a price that is not known"},
+		{"all alike", 0.1, []Candidate{unknown("x", llm.TierComplex), unknown("y", llm.TierSimple)}, "y x", "at a price that is not known"},
+	} {
+		plan, err := Complexity{}.Plan(scored(c.complexity), c.candidates)
+		if err != nil || ids(plan) != c.want || !strings.Contains(plan.Reason, c.reason) || strings.Contains(plan.Reason, "no cost") {
+			t.Errorf("%s: %s (%q), %v, want %s (%q)", c.name, ids(plan), plan.Reason, err, c.want, c.reason)
+		}
+	}
+}
+
 func TestContextWindow(t *testing.T) {
 	t.Parallel()
 	request := scored(0.1) // needs 1,100 tokens

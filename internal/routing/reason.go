@@ -27,6 +27,8 @@ func role(tier llm.Tier, choices []Choice) string {
 		return fmt.Sprintf("is the most capable model that can take it, though meant for %s prompts", planned.Model.Tier)
 	case len(choices) == 1:
 		return "is the only model that can take it"
+	case planned.Price.Unknown:
+		return "is up to it, at a price that is not known"
 	case tied(tier, choices):
 		return "is up to it and no model that is costs less"
 	default:
@@ -37,7 +39,7 @@ func role(tier llm.Tier, choices []Choice) string {
 // tied reports whether another capable model costs what the planned one does.
 func tied(tier llm.Tier, choices []Choice) bool {
 	for _, c := range choices[1:] {
-		if capable(c, tier.Rank()) && c.Cost == choices[0].Cost {
+		if capable(c, tier.Rank()) && compareCosts(c, choices[0]) == 0 {
 			return true
 		}
 	}
@@ -54,7 +56,7 @@ func comparison(choices []Choice) string {
 		}
 	}
 	switch {
-	case dearest.Cost == planned.Cost:
+	case dearest.Cost == planned.Cost, planned.Price.Unknown:
 		return ""
 	case planned.Cost == 0:
 		return ", at no cost"

@@ -48,6 +48,7 @@ type Ledger struct {
 	tokens      *prometheus.CounterVec
 	cost        *prometheus.CounterVec
 	baseline    prometheus.Counter
+	unpriced    *prometheus.CounterVec
 }
 
 // NewLedger decorates next.
@@ -69,8 +70,10 @@ func NewLedger(r Registerer, next ledger) *Ledger {
 			Help: "Paid, in US dollars."}, []string{"model"}),
 		baseline: prometheus.NewCounter(prometheus.CounterOpts{Name: "busu_baseline_cost_usd_total",
 			Help: "What the same tokens would have cost on the baseline model, in US dollars."}),
+		unpriced: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_unpriced_requests_total",
+			Help: "Requests of models whose price nobody knows: missing from the sums of money."}, []string{"model"}),
 	}
-	r.MustRegister(l.completions, l.refused, l.latency, l.overhead, l.tokens, l.cost, l.baseline)
+	r.MustRegister(l.completions, l.refused, l.latency, l.overhead, l.tokens, l.cost, l.baseline, l.unpriced)
 	for _, what := range []string{refusedIntent, refusedFact} {
 		l.refused.WithLabelValues(what) // 0 is there from the start: a rate needs two values
 	}
@@ -112,6 +115,9 @@ func (l *Ledger) count(c *event.CompletionRecorded) {
 	l.tokens.WithLabelValues(c.Model, "out").Add(float64(c.TokensOut))
 	l.cost.WithLabelValues(c.Model).Add(float64(c.CostNanos) / nanosPerDollar)
 	l.baseline.Add(float64(c.BaselineCostNanos) / nanosPerDollar)
+	if c.Unpriced {
+		l.unpriced.WithLabelValues(c.Model).Inc()
+	}
 	if !c.Failed() {
 		l.latency.WithLabelValues(c.Model).Observe(c.Latency().Seconds())
 		l.overhead.Observe(float64(c.OverheadUS) / 1e6)

@@ -34,6 +34,7 @@ func TestLedgerCounts(t *testing.T) {
 	l := telemetry.NewLedger(r, fakeLedger{})
 	for _, status := range []string{event.StatusOK, event.StatusOK, event.StatusError} {
 		c := completion(status)
+		c.Unpriced = status == event.StatusError
 		if err := errors.Join(l.Intend(c), l.Record(c)); err != nil {
 			t.Fatal(err)
 		}
@@ -45,6 +46,7 @@ func TestLedgerCounts(t *testing.T) {
 		`busu_tokens_total{direction="out",model="small"} 15`,
 		`busu_cost_usd_total{model="small"} 4.5`,
 		`busu_baseline_cost_usd_total 6`,
+		`busu_unpriced_requests_total{model="small"} 1`,
 		`busu_completion_seconds_count{model="small"} 2`, `busu_completion_seconds_sum{model="small"} 0.5`,
 		`busu_overhead_seconds_count 2`, `busu_overhead_seconds_sum 0.00016`)
 }

@@ -83,9 +83,10 @@ var plan = map[string]room{
 		why: "chaos knows the processes as programs only, and looks into the stores that they leave behind"},
 	"internal/chaos/run": {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
 
-	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
-	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
-	"internal/storetest/withstores": {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
+	"internal/provider/providertest": {may: []string{"llm"}, io: true, why: "test support"},
+	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
+	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
+	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 }
 
 // impure are the packages of the standard library that reach outside.

@@ -122,10 +122,10 @@ func (s suite) slowly(t *testing.T, how error, want llm.ErrorKind, emit llm.Emit
 	}
 }
 
-// conversation has every role and every parameter; its words are looked for in
+// conversation has every role and most parameters; its words are looked for in
 // what is sent.
 func (s suite) conversation() llm.Request {
-	temperature, topP := 0.25, 0.75
+	temperature := 0.25
 	return llm.Request{
 		Model: s.Model,
 		Messages: []llm.Message{
@@ -135,7 +135,7 @@ func (s suite) conversation() llm.Request {
 			{Role: llm.RoleUser, Content: "third-words"},
 			{Role: llm.RoleUser, Content: "fourth-words"},
 		},
-		MaxTokens: 321, Temperature: &temperature, TopP: &topP, Stop: []string{"stop-words"},
+		MaxTokens: 321, Temperature: &temperature, Stop: []string{"stop-words"},
 	}
 }
 

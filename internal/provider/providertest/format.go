@@ -11,9 +11,17 @@ import (
 // format is bodies that are passed on, or are not.
 func (s suite) format() cases {
 	c := cases{}
-	for name, format := range map[string]llm.Format{"chat": llm.FormatChat, "messages": llm.FormatMessages} {
-		if s.Home == nil || s.Home.Format != format {
-			c[name+" is translated"] = func(t *testing.T) { s.translated(t, format) }
+	if s.Home == nil || s.Home.Format != llm.FormatChat {
+		c["chat is translated"] = func(t *testing.T) { s.translated(t, llm.FormatChat) } // everybody speaks it
+	}
+	if s.Home == nil || s.Home.Format != llm.FormatMessages {
+		c["messages are translated or refused"] = func(t *testing.T) {
+			f := s.fake(t, say(http.StatusOK, s.Wire.Whole(s.answer())))
+			if _, err := f.provider.Complete(within(t), s.inFormat(llm.FormatMessages)); err != nil {
+				s.refused(t, s.inFormat(llm.FormatMessages))
+				return
+			}
+			s.translated(t, llm.FormatMessages)
 		}
 	}
 	if s.Home != nil {
@@ -24,10 +32,16 @@ func (s suite) format() cases {
 	return c
 }
 
-// translated: a body in a foreign format is another vendor's business.
-func (s suite) translated(t *testing.T, format llm.Format) {
+// inFormat is a question whose body says nothing of what its fields say.
+func (s suite) inFormat(format llm.Format) llm.Request {
 	r := s.question()
 	r.Format, r.Body = format, []byte(`{"model":"callers-name","body_words":1}`)
+	return r
+}
+
+// translated: a body in a foreign format is another vendor's business.
+func (s suite) translated(t *testing.T, format llm.Format) {
+	r := s.inFormat(format)
 	f := s.fake(t, say(http.StatusOK, s.Wire.Whole(s.answer())))
 	got, err := f.provider.Complete(within(t), r)
 	s.mustBe(t, got, err, s.answer())

@@ -16,9 +16,14 @@ func (s suite) request() cases {
 		"a conversation": func(t *testing.T) {
 			s.sent(t, s.conversation(), "first-words", "second-words", "third-words", "fourth-words")
 			s.sent(t, s.conversation(), "system-words")
-			for _, parameter := range []string{"0.25", "0.75", "321", "stop-words"} {
+			for _, parameter := range []string{"0.25", "321", "stop-words"} {
 				s.sent(t, s.conversation(), parameter)
 			}
+		},
+		"the other way to sample": func(t *testing.T) { // some models refuse it beside a temperature
+			r, topP := s.question(), 0.75
+			r.TopP = &topP
+			s.sent(t, r, "0.75")
 		},
 		"tools": func(t *testing.T) {
 			s.sent(t, s.withTools(), "get_weather")

@@ -48,8 +48,11 @@ var plan = map[string]room{
 	"internal/worker":      {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
+	"internal/messages":    {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/chat":        {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 
+	"internal/provider/endpoint":  {may: []string{"llm", "sse"}, io: true, why: adapter + "; this is what those of vendors stand on"},
+	"internal/provider/anthropic": {may: []string{"llm", "messages", "provider/endpoint", "sse"}, io: true, why: adapter},
 	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},

@@ -101,7 +101,8 @@ func (s suite) call(ctx context.Context, t *testing.T, p llm.Provider, r llm.Req
 	defer l.mu.Unlock()
 	heard := l.sum
 	if got.Text != heard.text || got.Refusal != heard.refusal || !slices.Equal(got.ToolCalls, heard.calls) {
-		t.Errorf("the response is not the sum of its pieces:\n%+v\n%+v", got, heard)
+		t.Errorf("the response is not the sum of its pieces: %d and %d bytes of text\n%.1000s\n%.1000s",
+			len(got.Text), len(heard.text), fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", heard))
 	}
 	if heard.usage != nil && got.Usage != *heard.usage {
 		t.Errorf("the response has the usage %+v, the last piece told %+v", got.Usage, *heard.usage)

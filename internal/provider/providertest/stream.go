@@ -53,7 +53,7 @@ func (s suite) scriptIs(t *testing.T, answer script, want Answer) {
 func (s suite) longAnswer() Answer {
 	a := s.answer()
 	a.Pieces = nil
-	for i := range 500 {
+	for i := range 150 {
 		a.Pieces = append(a.Pieces, fmt.Sprintf("<%d> ", i), strings.Repeat("long ", i))
 	}
 	return a

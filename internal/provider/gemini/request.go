@@ -80,7 +80,7 @@ func (p *Provider) translate(r llm.Request) (wireRequest, error) {
 	case r.Format != llm.FormatChat:
 		return wireRequest{}, errors.New("only chat is asked of Gemini")
 	case r.N > 1:
-		return wireRequest{}, errors.New("Gemini is asked for one answer at a time")
+		return wireRequest{}, errors.New("only one answer at a time is asked of Gemini")
 	case r.Model == "":
 		return wireRequest{}, errors.New("no model is named")
 	}

@@ -124,7 +124,7 @@ func values(depth int) *rapid.Generator[any] {
 	})
 }
 
-func accepts(t *rapid.T, schema []byte, value any) bool {
+func compiled(t *rapid.T, schema []byte) *jsonschema.Schema {
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		t.Fatal(string(schema), err)
@@ -133,11 +133,11 @@ func accepts(t *rapid.T, schema []byte, value any) bool {
 	if err := c.AddResource("s.json", document); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := c.Compile("s.json")
+	s, err := c.Compile("s.json")
 	if err != nil {
 		t.Fatal(string(schema), err)
 	}
-	return compiled.Validate(value) == nil
+	return s
 }
 
 // TestSchemasGetNoNarrower: what the schema accepts, the cleaned one accepts.
@@ -153,6 +153,7 @@ func TestSchemasGetNoNarrower(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		before, after := compiled(t, schema), compiled(t, clean)
 		for range 30 {
 			raw, err := json.Marshal(values(2).Draw(t, "value"))
 			if err != nil {
@@ -162,11 +163,12 @@ func TestSchemasGetNoNarrower(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if accepts(t, schema, value) {
-				accepted++
-				if !accepts(t, clean, value) {
-					t.Fatalf("%s accepts %s, and cleaned, %s does not", schema, raw, clean)
-				}
+			if before.Validate(value) != nil {
+				continue
+			}
+			accepted++
+			if after.Validate(value) != nil {
+				t.Fatalf("%s accepts %s, and cleaned, %s does not", schema, raw, clean)
 			}
 		}
 	})

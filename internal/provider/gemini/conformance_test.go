@@ -40,8 +40,8 @@ func wireAnswer(a providertest.Answer, finish string, parts []part) string {
 	reasons := map[string]string{llm.FinishStop: "STOP", llm.FinishToolCalls: "STOP", llm.FinishLength: "MAX_TOKENS", llm.FinishContentFilter: "SAFETY"}
 	u := a.Usage
 	text, err := json.Marshal(map[string]any{
-		"candidates":   []any{map[string]any{"content": map[string]any{"role": "model", "parts": parts}, "finishReason": reasons[finish], "index": 0}},
-		"modelVersion": cmp.Or(a.Model, "gemini"),
+		"candidates":    []any{map[string]any{"content": map[string]any{"role": "model", "parts": parts}, "finishReason": reasons[finish], "index": 0}},
+		"modelVersion":  cmp.Or(a.Model, "gemini"),
 		"usageMetadata": wireUsage{Prompt: u.In, Cached: u.CachedIn, Candidates: u.Out - u.Reasoning, Thoughts: u.Reasoning},
 	})
 	if err != nil {

@@ -54,7 +54,7 @@ var plan = map[string]room{
 	"internal/provider/endpoint":  {may: []string{"llm", "sse"}, io: true, why: adapter + "; this is what those of vendors stand on"},
 	"internal/provider/anthropic": {may: []string{"llm", "messages", "provider/endpoint", "sse"}, io: true, why: adapter},
 	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
-	"internal/provider/gemini":    {may: []string{"llm", "sse"}, io: true, why: adapter},
+	"internal/provider/gemini":    {may: []string{"llm", "provider/endpoint"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},

@@ -28,6 +28,10 @@ type Options struct {
 	Headers map[string]string // sent with every call
 	Secrets []string          // what no error may quote, such as the key
 	Client  *http.Client      // nil: one with a connection pool of its own
+
+	// Failure reads what the body of a failure says beside its status: the
+	// kind, "" where the status tells it, and how long to wait. nil: nothing.
+	Failure func(body []byte) (llm.ErrorKind, time.Duration)
 }
 
 // Endpoint is a vendor's API. It is safe for concurrent use.
@@ -36,6 +40,7 @@ type Endpoint struct {
 	headers http.Header
 	secrets []string
 	client  *http.Client
+	failure func(body []byte) (llm.ErrorKind, time.Duration)
 }
 
 // New returns an endpoint that nobody has called yet.
@@ -44,7 +49,7 @@ func New(o Options) *Endpoint {
 	for name, value := range o.Headers {
 		headers.Set(name, value)
 	}
-	e := &Endpoint{name: o.Name, headers: headers, client: withoutRedirects(o.Client)}
+	e := &Endpoint{name: o.Name, headers: headers, client: withoutRedirects(o.Client), failure: o.Failure}
 	for _, secret := range o.Secrets {
 		if secret != "" {
 			e.secrets = append(e.secrets, secret)

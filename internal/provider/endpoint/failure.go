@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,13 +64,19 @@ func (e *Endpoint) statusError(ctx context.Context, response *http.Response, now
 	if err != nil && ctx.Err() != nil {
 		return e.CutOff(ctx, status, err)
 	}
-	return &llm.ProviderError{
+	failed := &llm.ProviderError{
 		Provider:   e.name,
 		Kind:       KindOf(status),
 		Status:     status,
 		RetryAfter: retryAfter(response.Header, now),
 		Err:        errors.New(e.Quote(body)),
 	}
+	if e.failure != nil {
+		kind, wait := e.failure(body)
+		failed.Kind = cmp.Or(kind, failed.Kind)
+		failed.RetryAfter = cmp.Or(failed.RetryAfter, wait)
+	}
+	return failed
 }
 
 // KindOf says what a status other than 200 means.

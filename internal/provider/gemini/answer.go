@@ -51,14 +51,8 @@ func (u *wireUsage) translate() llm.Usage {
 	}
 }
 
-// vendorError is a failure reported with status 200. Its body may hold
-// anything: it must go through quote.
-type vendorError struct {
-	failure wireFailure
-	body    []byte
-}
-
-func (e *vendorError) Error() string { return "the vendor reports a failure" }
+// errFailure says that the vendor reports a failure, though with status 200.
+var errFailure = errors.New("the vendor reports a failure")
 
 // endError is an answer that ended in a way that makes it none.
 type endError struct {
@@ -94,7 +88,7 @@ func (a *answer) take(body []byte) (llm.Chunk, error) {
 		return llm.Chunk{}, errors.New("the answer is not one of Gemini's in JSON")
 	}
 	if len(w.Error) > 0 && string(w.Error) != "null" {
-		return llm.Chunk{}, &vendorError{readFailure(body), body}
+		return llm.Chunk{}, errFailure
 	}
 	if w.Model != "" {
 		a.model = w.Model
@@ -111,7 +105,7 @@ func (a *answer) take(body []byte) (llm.Chunk, error) {
 	if first.FinishReason != "" {
 		a.reason, a.message = first.FinishReason, first.FinishMessage
 	}
-	return a.add(first.Content.Parts)
+	return a.add(first.Content.Parts), nil
 }
 
 // err is a blocked prompt, or nil.
@@ -128,7 +122,7 @@ func (f *feedback) err() error {
 
 // add takes texts and calls. Thoughts are not shown, and other parts, such as
 // pictures, have no place in a chat's answer.
-func (a *answer) add(parts []part) (llm.Chunk, error) {
+func (a *answer) add(parts []part) llm.Chunk {
 	var chunk llm.Chunk
 	for _, part := range parts {
 		switch {
@@ -143,10 +137,8 @@ func (a *answer) add(parts []part) (llm.Chunk, error) {
 		}
 	}
 	a.text.WriteString(chunk.Text)
-	if a.size += len(chunk.Text); a.size > maxAnswer {
-		return chunk, errTooLarge
-	}
-	return chunk, nil
+	a.size += len(chunk.Text)
+	return chunk
 }
 
 func (a *answer) addCall(given part) llm.ToolCallDelta {
@@ -160,7 +152,7 @@ func (a *answer) addCall(given part) llm.ToolCallDelta {
 	}
 	a.remember(call.ID, given.Signature)
 	a.calls = append(a.calls, call)
-	a.size += len(call.Name) + len(call.Arguments)
+	a.size += len(call.ID) + len(call.Name) + len(call.Arguments)
 	return llm.ToolCallDelta{Index: len(a.calls) - 1, ID: call.ID, Name: call.Name, Arguments: call.Arguments}
 }
 

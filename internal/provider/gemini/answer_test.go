@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/provider/endpoint"
 )
 
 func TestAnswers(t *testing.T) {
@@ -43,7 +44,7 @@ func TestAnswers(t *testing.T) {
 		if name == "no reason" {
 			continue // that is a stream that broke off
 		}
-		chunks, streamed, err := heard(t, newVendor(t, streams(oneLine(c.body))), question("hello"))
+		chunks, streamed, err := heard(t, newVendor(t, streams(strings.ReplaceAll(c.body, "\n", " "))), question("hello"))
 		if err != nil || !reflect.DeepEqual(streamed, c.want) {
 			t.Errorf("%s, streamed: %+v, %v\nwant %+v", name, streamed, err, c.want)
 		}
@@ -208,8 +209,8 @@ func TestStreamsThatBreak(t *testing.T) {
 		"ends":          {[]string{begun}, llm.ErrorUnavailable, "ended before"},
 		"nonsense":      {[]string{begun, `{"candidates":`}, llm.ErrorMalformed, "not one of"},
 		"fails":         {[]string{begun, `{"error":{"code":503,"message":"too many guests","status":"UNAVAILABLE"}}`}, llm.ErrorUnavailable, "too many guests"},
+		"never ends":    {[]string{begun, strings.Replace(begun, "Lima", strings.Repeat("long", endpoint.MaxAnswer/4), 1)}, llm.ErrorMalformed, "larger"},
 		"calls wrongly": {[]string{begun, `{"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL"}]}`}, llm.ErrorMalformed, "MALFORMED_FUNCTION_CALL"},
-		"never ends":    {[]string{begun, strings.Replace(begun, "Lima", strings.Repeat("long", maxAnswer/4), 1)}, llm.ErrorMalformed, "larger"},
 	} {
 		t.Log(name)
 		_, got, err := heard(t, newVendor(t, streams(c.events...)), question("hello"))

@@ -11,15 +11,17 @@
 package gemini
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/provider/endpoint"
 )
 
 // DefaultBaseURL is Google's own endpoint.
@@ -36,11 +38,9 @@ type Options struct {
 
 // Provider calls one endpoint. It is safe for concurrent use.
 type Provider struct {
-	name       string
-	key        string
+	endpoint   *endpoint.Endpoint
 	base       string
 	timeout    time.Duration
-	client     *http.Client
 	signatures signatures
 }
 
@@ -50,50 +50,31 @@ var _ llm.Provider = (*Provider)(nil)
 // an absolute http or https URL without credentials, query and fragment, or
 // when the key cannot be sent in a header; the error does not quote the key.
 func New(o Options) (*Provider, error) {
-	if o.BaseURL == "" {
-		o.BaseURL = DefaultBaseURL
-	}
-	base, err := parseBase(o.BaseURL)
+	base, err := endpoint.ParseBase(cmp.Or(o.BaseURL, DefaultBaseURL), DefaultBaseURL, "/models")
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the API key holds a space, a line break or a sign that no header can carry")
-	}
-	if o.Name == "" {
-		o.Name = "gemini"
-	}
-	return &Provider{
-		name:    o.Name,
-		key:     o.APIKey,
-		base:    strings.TrimRight(base.String(), "/"),
-		timeout: o.Timeout,
-		client:  clientWithoutRedirects(o.Client),
-	}, nil
-}
-
-func parseBase(raw string) (*url.URL, error) {
-	base, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the base URL cannot be read; it should look like %s", DefaultBaseURL)
-	case base.Scheme != "https" && base.Scheme != "http", base.Host == "":
-		return nil, errors.New("the base URL must begin with https:// or http:// and name a host")
-	case base.User != nil:
-		return nil, errors.New("the base URL holds credentials; put the key into the API key instead")
-	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
-		return nil, errors.New("the base URL must not have a query or a fragment; put the key into the API key")
-	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/models"):
-		return nil, errors.New("the base URL must end before /models")
-	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/openai"):
+	if strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/openai") {
 		return nil, errors.New("the base URL is that of the endpoint compatible with OpenAI's: leave /openai out, or use the kind openai")
 	}
-	return base, nil
+	if err := endpoint.CheckKey(o.APIKey); err != nil {
+		return nil, err
+	}
+	headers := map[string]string{}
+	if o.APIKey != "" {
+		headers["x-goog-api-key"] = o.APIKey
+	}
+	return &Provider{
+		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "gemini"), Headers: headers,
+			Secrets: []string{o.APIKey}, Client: o.Client, Failure: meaning}),
+		base:    strings.TrimRight(base.String(), "/"),
+		timeout: o.Timeout,
+	}, nil
 }
 
 // Close drops idle connections. Calls under way are not disturbed.
 func (p *Provider) Close() error {
-	p.client.CloseIdleConnections()
+	p.endpoint.Close()
 	return nil
 }
 
@@ -107,40 +88,48 @@ func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, e
 		ctx, cancel = context.WithTimeout(ctx, p.timeout)
 		defer cancel()
 	}
-	request, err := p.newRequest(ctx, r)
+	wire, err := p.translate(r)
 	if err != nil {
-		return llm.Response{}, p.fail(llm.ErrorRejected, err)
+		return llm.Response{}, p.endpoint.Fail(llm.ErrorRejected, 0, err)
 	}
-	response, err := p.client.Do(request)
+	body, err := json.Marshal(wire)
 	if err != nil {
-		return llm.Response{}, p.transportError(ctx, 0, err)
+		return llm.Response{}, p.endpoint.Fail(llm.ErrorRejected, 0, err)
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return llm.Response{}, p.statusError(ctx, response, time.Now())
-	}
-	answer := p.newAnswer(r)
-	if r.Emit == nil {
-		err = p.readWhole(ctx, response, answer)
+	a := p.newAnswer(r)
+	if r.Emit != nil {
+		err = p.stream(ctx, a, body)
 	} else {
-		err = p.readStream(ctx, response, answer, r.Emit)
+		err = p.whole(ctx, a, body)
 	}
-	return answer.response(), err
+	return a.response(), err
 }
 
-func (p *Provider) readWhole(ctx context.Context, response *http.Response, a *answer) error {
-	body, err := readBounded(response.Body, maxAnswer)
-	if errors.Is(err, errTooLarge) {
-		return p.failWith(llm.ErrorMalformed, response.StatusCode, err)
-	}
+func (p *Provider) whole(ctx context.Context, a *answer, body []byte) error {
+	response, err := p.endpoint.Post(ctx, p.address(a.request.Model, "generateContent"), http.Header{"Accept": {"application/json"}}, body)
 	if err != nil {
-		return p.transportError(ctx, response.StatusCode, fmt.Errorf("answer cut off: %w", err))
+		return err
 	}
-	if _, err := a.take(body); err != nil {
-		return p.answerError(response, body, err)
+	defer response.Body.Close()
+	said, err := p.endpoint.ReadAnswer(ctx, response)
+	if err != nil {
+		return err
+	}
+	if _, err := a.take(said); err != nil {
+		return p.answerError(response, said, err)
 	}
 	if _, err := a.end(); err != nil {
-		return p.answerError(response, body, err)
+		return p.answerError(response, said, err)
 	}
 	return nil
+}
+
+// address is the URL of a model's method. Models are named with or without
+// their collection: gemini-2.5-flash, models/gemini-2.5-flash, tunedModels/x.
+func (p *Provider) address(model, method string) string {
+	collection, name, found := strings.Cut(model, "/")
+	if !found {
+		collection, name = "models", model
+	}
+	return p.base + "/" + url.PathEscape(collection) + "/" + url.PathEscape(name) + ":" + method
 }

@@ -1,102 +1,91 @@
 package gemini
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/busuhq/busu/internal/llm"
-	"github.com/busuhq/busu/internal/sse"
 )
 
-// readStream reads an answer in pieces and emits each. No event says that the
+// stream asks for an answer in pieces and emits each. No event says that the
 // answer is over, and some models give a reason to finish more than once: it
 // is over when the connection is, if there was a reason.
-func (p *Provider) readStream(ctx context.Context, response *http.Response, a *answer, emit llm.Emit) error {
-	next, err := events(response.Body)
-	for err == nil {
-		var data []byte
-		if data, err = next(); err != nil {
-			break
+func (p *Provider) stream(ctx context.Context, a *answer, body []byte) error {
+	address := p.address(a.request.Model, "streamGenerateContent") + "?alt=sse"
+	s, whole, err := p.endpoint.PostStream(ctx, address, http.Header{"Accept": {"text/event-stream"}}, body)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return p.list(ctx, a, whole)
+	}
+	defer s.Close()
+	for {
+		event, err := s.Next(ctx)
+		if err != nil {
+			return p.over(ctx, a, s.Response(), err)
 		}
-		chunk, failed := a.take(data)
-		if !chunk.Empty() {
-			if err := emit(chunk); err != nil {
-				return p.fail(llm.ErrorCanceled, fmt.Errorf("nobody takes the answer any more: %w", err))
-			}
+		if err := p.pass(a, s.Response(), event.Data); err != nil {
+			return err
 		}
-		if failed != nil {
-			return p.answerError(response, data, failed)
+		if err := s.Allow(a.size); err != nil {
+			return err
 		}
 	}
+}
+
+// pass takes one piece and emits what it adds.
+func (p *Provider) pass(a *answer, response *http.Response, data []byte) error {
+	chunk, err := a.take(data)
+	if err != nil {
+		return p.answerError(response, data, err)
+	}
+	if chunk.Empty() {
+		return nil
+	}
+	return p.emit(a, chunk)
+}
+
+func (p *Provider) emit(a *answer, chunk llm.Chunk) error {
+	if err := a.request.Emit(chunk); err != nil {
+		return p.endpoint.Left(err)
+	}
+	return nil
+}
+
+// over is the end of a stream, in err. Whatever a connection breaks with after
+// the reason to finish does no harm to the answer.
+func (p *Provider) over(ctx context.Context, a *answer, response *http.Response, err error) error {
+	ended := errors.Is(err, io.EOF)
 	switch {
-	case errors.Is(err, errTooLarge), errors.Is(err, sse.ErrTooLong):
-		return p.failWith(llm.ErrorMalformed, response.StatusCode, err)
-	case ctx.Err() != nil && !errors.Is(err, io.EOF):
-		return p.transportError(ctx, response.StatusCode, err)
-	case a.reason == "":
-		return p.transportError(ctx, response.StatusCode, fmt.Errorf("the stream ended before the answer did: %w", err))
+	case a.reason == "" && ended:
+		return p.endpoint.Fail(llm.ErrorUnavailable, response.StatusCode, errors.New("the stream ended before the answer did"))
+	case a.reason == "", !ended && ctx.Err() != nil:
+		return err
 	}
 	last, err := a.end()
 	if err != nil {
 		return p.answerError(response, nil, err)
 	}
-	if err := emit(last); err != nil {
-		return p.fail(llm.ErrorCanceled, fmt.Errorf("nobody takes the answer any more: %w", err))
-	}
-	return nil
+	return p.emit(a, last)
 }
 
-// events gives the data of a stream's events one by one, and io.EOF after the
-// last. A body that is no stream of events, as failures and some gateways
-// between send it, counts as one event, or as many as it lists.
-func events(body io.Reader) (func() ([]byte, error), error) {
-	buffered := bufio.NewReader(body)
-	first, err := firstSign(buffered)
-	if err != nil {
-		return nil, err
+// list is an answer in a JSON document instead of events, as failures are sent
+// and as whole answers are when alt=sse gets lost on the way: then it is a
+// list of the pieces.
+func (p *Provider) list(ctx context.Context, a *answer, whole []byte) error {
+	response := &http.Response{StatusCode: http.StatusOK}
+	var pieces []json.RawMessage
+	if json.Unmarshal(whole, &pieces) != nil {
+		pieces = []json.RawMessage{whole}
 	}
-	if first != '{' && first != '[' && first != '<' {
-		reader := sse.NewReader(buffered)
-		return func() ([]byte, error) {
-			e, err := reader.Next()
-			return e.Data, err
-		}, nil
-	}
-	whole, err := readBounded(buffered, maxAnswer)
-	if err != nil {
-		return nil, err
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(whole, &list) != nil {
-		list = []json.RawMessage{whole}
-	}
-	return func() ([]byte, error) {
-		if len(list) == 0 {
-			return nil, io.EOF
-		}
-		data := list[0]
-		list = list[1:]
-		return data, nil
-	}, nil
-}
-
-// firstSign is the first byte that is not white space, which stays unread.
-func firstSign(r *bufio.Reader) (byte, error) {
-	for {
-		next, err := r.Peek(1)
-		if err != nil {
-			return 0, err
-		}
-		switch next[0] {
-		case ' ', '\t', '\r', '\n':
-			_, _ = r.Discard(1) // it is buffered
-		default:
-			return next[0], nil
+	for _, piece := range pieces {
+		if err := p.pass(a, response, piece); err != nil {
+			return err
 		}
 	}
+	return p.over(ctx, a, response, io.EOF)
 }

@@ -49,12 +49,17 @@ var plan = map[string]room{
 	"internal/worker":      {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
+	"internal/messages":    {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/chat":        {may: []string{"llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/flight":      {may: []string{"llm"}, why: pure},
 	"internal/cache": {may: []string{"event", "llm"}, libs: []string{"github.com/google/uuid", "github.com/sony/gobreaker", "golang.org/x/text"},
 		why: "the cache declares what its levels do and knows no technology"},
 
 	"internal/provider/openai":    {may: []string{"chat", "llm", "sse"}, io: true, why: adapter},
+	"internal/provider/endpoint":  {may: []string{"llm", "sse"}, io: true, why: adapter + "; this is what those of vendors stand on"},
+	"internal/provider/anthropic": {may: []string{"llm", "messages", "provider/endpoint", "sse"}, io: true, why: adapter},
+	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
+	"internal/provider/gemini":    {may: []string{"llm", "provider/endpoint"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
@@ -87,9 +92,10 @@ var plan = map[string]room{
 		why: "chaos knows the processes as programs only, and looks into the stores that they leave behind"},
 	"internal/chaos/run": {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
 
-	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
-	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
-	"internal/storetest/withstores": {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
+	"internal/provider/providertest": {may: []string{"llm"}, io: true, why: "test support"},
+	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
+	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
+	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 }
 
 // impure are the packages of the standard library that reach outside.

@@ -32,6 +32,10 @@ type Request struct {
 	Body   []byte // JSON object in Format; nil: made from the fields below. Never changed
 	Emit   Emit   // takes the answer piece by piece; nil: it comes whole
 
+	// Headers are those of the caller's that belong to Format, such as
+	// anthropic-beta, by lower-case name. They go on with Body only.
+	Headers map[string]string
+
 	Messages       []Message
 	MaxTokens      int // upper limit of generated tokens; 0: the provider's own
 	Temperature    *float64

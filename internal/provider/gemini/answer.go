@@ -1,0 +1,217 @@
+package gemini
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// wireResponse is what of an answer, or of a piece of one, is understood.
+type wireResponse struct {
+	Candidates []candidate     `json:"candidates"`
+	Feedback   *feedback       `json:"promptFeedback"`
+	Usage      *wireUsage      `json:"usageMetadata"`
+	Model      string          `json:"modelVersion"`
+	Error      json.RawMessage `json:"error"`
+}
+
+type candidate struct {
+	Content       content `json:"content"`
+	FinishReason  string  `json:"finishReason"`
+	FinishMessage string  `json:"finishMessage"`
+}
+
+type feedback struct {
+	BlockReason        string `json:"blockReason"`
+	BlockReasonMessage string `json:"blockReasonMessage"`
+}
+
+type wireUsage struct {
+	Prompt     int64 `json:"promptTokenCount"` // with what was cached
+	Cached     int64 `json:"cachedContentTokenCount"`
+	ToolUse    int64 `json:"toolUsePromptTokenCount"` // beside Prompt
+	Candidates int64 `json:"candidatesTokenCount"`    // without the thoughts
+	Thoughts   int64 `json:"thoughtsTokenCount"`
+}
+
+// translate makes counts that hold together: none negative, cached within the
+// prompt.
+func (u *wireUsage) translate() llm.Usage {
+	in, thoughts := max(u.Prompt, 0)+max(u.ToolUse, 0), max(u.Thoughts, 0)
+	return llm.Usage{
+		In:        in,
+		CachedIn:  min(in, max(u.Cached, 0)),
+		Out:       max(u.Candidates, 0) + thoughts,
+		Reasoning: thoughts,
+	}
+}
+
+// errFailure says that the vendor reports a failure, though with status 200.
+var errFailure = errors.New("the vendor reports a failure")
+
+// endError is an answer that ended in a way that makes it none.
+type endError struct {
+	kind llm.ErrorKind
+	text string
+}
+
+func (e *endError) Error() string { return e.text }
+
+// answer is what was received of one answer.
+type answer struct {
+	request   llm.Request
+	remember  func(id, signature string)
+	text      strings.Builder
+	calls     []llm.ToolCall
+	size      int // bytes of text and calls
+	model     string
+	usage     *llm.Usage
+	candidate bool   // one was there, maybe without content
+	reason    string // why it ended, in Gemini's words; "" until it does
+	message   string // more about that
+	finish    string // the same in ours, once the answer is known to be good
+}
+
+func (p *Provider) newAnswer(r llm.Request) *answer {
+	return &answer{request: r, remember: func(id, signature string) { p.signatures.keep(r.Model, id, signature) }}
+}
+
+// take reads a whole answer or a piece of one, and returns what it adds.
+func (a *answer) take(body []byte) (llm.Chunk, error) {
+	var w wireResponse
+	if json.Unmarshal(body, &w) != nil {
+		return llm.Chunk{}, errors.New("the answer is not one of Gemini's in JSON")
+	}
+	if len(w.Error) > 0 && string(w.Error) != "null" {
+		return llm.Chunk{}, errFailure
+	}
+	if w.Model != "" {
+		a.model = w.Model
+	}
+	if w.Usage != nil {
+		usage := w.Usage.translate()
+		a.usage = &usage
+	}
+	if len(w.Candidates) == 0 {
+		return llm.Chunk{}, w.Feedback.err()
+	}
+	a.candidate = true
+	first := w.Candidates[0]
+	if first.FinishReason != "" {
+		a.reason, a.message = first.FinishReason, first.FinishMessage
+	}
+	return a.add(first.Content.Parts), nil
+}
+
+// err is a blocked prompt, or nil.
+func (f *feedback) err() error {
+	if f == nil || f.BlockReason == "" {
+		return nil
+	}
+	text := "the prompt was blocked: " + f.BlockReason
+	if f.BlockReasonMessage != "" {
+		text += ", " + f.BlockReasonMessage
+	}
+	return &endError{llm.ErrorRejected, text}
+}
+
+// add takes texts and calls. Thoughts are not shown, and other parts, such as
+// pictures, have no place in a chat's answer.
+func (a *answer) add(parts []part) llm.Chunk {
+	var chunk llm.Chunk
+	for _, part := range parts {
+		switch {
+		case part.Thought:
+		case part.FunctionCall != nil:
+			if a.request.SerialTools && len(a.calls) > 0 {
+				continue // Gemini cannot be told to make one at a time
+			}
+			chunk.ToolCalls = append(chunk.ToolCalls, a.addCall(part))
+		default:
+			chunk.Text += part.Text
+		}
+	}
+	a.text.WriteString(chunk.Text)
+	a.size += len(chunk.Text)
+	return chunk
+}
+
+func (a *answer) addCall(given part) llm.ToolCallDelta {
+	call := llm.ToolCall{ID: given.FunctionCall.ID, Name: given.FunctionCall.Name, Arguments: "{}"}
+	if !portable(call.ID) {
+		call.ID = newID()
+	}
+	var compact bytes.Buffer
+	if isObject(given.FunctionCall.Args) && json.Compact(&compact, given.FunctionCall.Args) == nil {
+		call.Arguments = compact.String()
+	}
+	a.remember(call.ID, given.Signature)
+	a.calls = append(a.calls, call)
+	a.size += len(call.ID) + len(call.Name) + len(call.Arguments)
+	return llm.ToolCallDelta{Index: len(a.calls) - 1, ID: call.ID, Name: call.Name, Arguments: call.Arguments}
+}
+
+// portable reports whether other vendors take id, too, should the conversation
+// go on there: OpenAI wants at most 40 characters, Anthropic only these.
+func portable(id string) bool {
+	return id != "" && len(id) <= 40 && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	})
+}
+
+func newID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "call_" + hex.EncodeToString(b[:])
+}
+
+// end says whether what was received is an answer, and returns what there is
+// to say at its end.
+func (a *answer) end() (llm.Chunk, error) {
+	if !a.candidate {
+		return llm.Chunk{}, errors.New("the answer holds no candidate")
+	}
+	if a.finish = a.finishReason(); a.finish == "" {
+		text := "the answer ended with " + a.reason
+		if a.message != "" {
+			text += ": " + a.message
+		}
+		return llm.Chunk{}, &endError{llm.ErrorMalformed, text}
+	}
+	return llm.Chunk{FinishReason: a.finish, Usage: a.usage}, nil
+}
+
+// finishReason puts Gemini's reasons into OpenAI's words; "" is an answer that
+// failed. A reason that nobody knows is an ordinary end if something was said.
+func (a *answer) finishReason() string {
+	switch a.reason {
+	case "MAX_TOKENS":
+		return llm.FinishLength
+	case "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "ESCALATION",
+		"IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION":
+		return llm.FinishContentFilter
+	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE":
+		return ""
+	}
+	switch {
+	case len(a.calls) > 0:
+		return llm.FinishToolCalls
+	case a.reason == "STOP", a.reason == "", a.text.Len() > 0:
+		return llm.FinishStop
+	}
+	return ""
+}
+
+// response is what was received, good or not.
+func (a *answer) response() llm.Response {
+	r := llm.Response{Model: a.model, Text: a.text.String(), ToolCalls: a.calls, FinishReason: a.finish}
+	if a.usage != nil {
+		r.Usage = *a.usage
+	}
+	return r
+}

@@ -1,0 +1,112 @@
+package providertest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/busuhq/busu/internal/llm"
+)
+
+// end is callers who leave, and deadlines that pass: the vendor must see the
+// connection close, since it generates, and charges, as long as it is open.
+func (s suite) end() cases {
+	c := cases{"the listener leaves": s.leaves}
+	for how, kind := range map[error]llm.ErrorKind{context.Canceled: llm.ErrorCanceled, context.DeadlineExceeded: llm.ErrorTimeout} {
+		c[string(kind)+" before the header"] = func(t *testing.T) { s.ends(t, how, kind, false, func(http.ResponseWriter) {}) }
+		c[string(kind)+" before the stream's header"] = func(t *testing.T) { s.ends(t, how, kind, true, func(http.ResponseWriter) {}) }
+		c[string(kind)+" in the answer"] = func(t *testing.T) {
+			s.ends(t, how, kind, false, func(w http.ResponseWriter) { push(w, s.Wire.Whole(s.answer())[:20]) })
+		}
+		c[string(kind)+" in an error"] = func(t *testing.T) {
+			s.ends(t, how, kind, false, func(w http.ResponseWriter) {
+				w.WriteHeader(http.StatusInternalServerError)
+				push(w, `{"error":{`)
+			})
+		}
+		c[string(kind)+" in the stream"] = func(t *testing.T) { s.endsInStream(t, how, kind) }
+	}
+	return c
+}
+
+// ends ends a call in how when the vendor has begun.
+func (s suite) ends(t *testing.T, how error, kind llm.ErrorKind, streamed bool, begin func(http.ResponseWriter)) {
+	ctx := newEnding(within(t), how)
+	closed := make(chan struct{})
+	f := s.fake(t, func(w http.ResponseWriter, r *http.Request) {
+		begin(w)
+		ctx.end()
+		<-r.Context().Done()
+		close(closed)
+	})
+	r := s.question()
+	if streamed {
+		r.Emit = func(c llm.Chunk) error { t.Errorf("a piece came out of nothing: %+v", c); return nil }
+	}
+	_, err := f.provider.Complete(ctx, r)
+	s.mustEndWith(t, err, how, kind)
+	await(t, closed, "the vendor did not see the connection close")
+}
+
+func (s suite) mustEndWith(t *testing.T, err, how error, kind llm.ErrorKind) {
+	t.Helper()
+	if s.mustFail(t, err, kind); !errors.Is(err, how) {
+		t.Errorf("%v is not in %v", how, err)
+	}
+}
+
+func (s suite) endsInStream(t *testing.T, how error, kind llm.ErrorKind) {
+	ctx := newEnding(within(t), how)
+	head, text, _ := s.upTo(t)
+	closed := make(chan struct{})
+	f := s.fake(t, func(w http.ResponseWriter, r *http.Request) {
+		stream(head, nil)(w, r)
+		<-r.Context().Done()
+		close(closed)
+	})
+	got, _, err := s.call(ctx, t, f.provider, s.question(), func(so sum) error {
+		if so.text == text {
+			go ctx.end() // while the provider waits for the next piece, or is about to
+		}
+		return nil
+	})
+	s.mustEndWith(t, err, how, kind)
+	if got.Text != text {
+		t.Errorf("what came before the end is %q, want %q", got.Text, text)
+	}
+	await(t, closed, "the vendor did not see the connection close")
+}
+
+// leaves: the listener's error ends the call at once, though the vendor goes
+// on.
+func (s suite) leaves(t *testing.T) {
+	head, text, next := s.upTo(t)
+	closed := make(chan struct{})
+	f := s.fake(t, func(w http.ResponseWriter, r *http.Request) {
+		stream(head, nil)(w, r)
+		for r.Context().Err() == nil {
+			if _, err := io.WriteString(w, next); err != nil {
+				break
+			}
+		}
+		close(closed)
+	})
+	gone := false
+	got, _, err := s.call(within(t), t, f.provider, s.question(), func(so sum) error {
+		if gone {
+			t.Error("a piece came after the listener had left")
+		}
+		if so.text == "" {
+			return nil
+		}
+		gone = true
+		return errGone
+	})
+	s.mustEndWith(t, err, errGone, llm.ErrorCanceled)
+	if got.Text != text {
+		t.Errorf("what had been received is %q, want %q", got.Text, text)
+	}
+	await(t, closed, "the vendor did not see the connection close")
+}

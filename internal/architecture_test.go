@@ -58,7 +58,6 @@ var plan = map[string]room{
 	"internal/provider/openai":    {may: []string{"chat", "llm", "sse"}, io: true, why: adapter},
 	"internal/provider/endpoint":  {may: []string{"llm", "sse"}, io: true, why: adapter + "; this is what those of vendors stand on"},
 	"internal/provider/anthropic": {may: []string{"llm", "messages", "provider/endpoint", "sse"}, io: true, why: adapter},
-	"internal/provider/openai":    {may: []string{"llm"}, io: true, why: adapter},
 	"internal/provider/gemini":    {may: []string{"llm", "provider/endpoint"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type outcome struct {
 	waited   time.Duration     // for providers, in all
 	err      error             // when none answered
 	kind     llm.ErrorKind     // of err
+	unsent   bool              // err came before the last model was asked
+	room     time.Duration     // until one may have room that had none; 0 when none was full
 }
 
 // call tries the plan's models in order until one answers.
@@ -37,7 +40,7 @@ func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan) outcome {
 		if o.err == nil {
 			return o
 		}
-		o.kind = kindOf(ctx, o.err)
+		o.note(ctx)
 		if !elsewhere(ctx, o.err) {
 			return o
 		}
@@ -52,7 +55,21 @@ func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model) (llm.Re
 			Err: errors.New("is not configured")}
 	}
 	return provider.Complete(ctx, llm.Request{
-		Model: m.Upstream, Messages: r.Messages, MaxTokens: r.MaxTokens, Temperature: r.Temperature})
+		Caller: cmp.Or(r.KeyID, r.UserID),
+		Model:  m.Upstream, Messages: r.Messages, MaxTokens: r.MaxTokens, Temperature: r.Temperature})
+}
+
+// note reads the failure that came last.
+func (o *outcome) note(ctx context.Context) {
+	o.kind, o.unsent = kindOf(ctx, o.err), false
+	failed, ok := errors.AsType[*llm.ProviderError](o.err)
+	if !ok {
+		return
+	}
+	o.unsent = failed.Unsent
+	if failed.Kind == llm.ErrorOverloaded && (o.room == 0 || failed.RetryAfter < o.room) {
+		o.room = max(failed.RetryAfter, time.Nanosecond)
+	}
 }
 
 // elsewhere reports whether the next model may be tried: as long as somebody

@@ -68,6 +68,16 @@ const strategyExplicit = "model"
 // the returned answer.
 var ErrProviders = errors.New("every provider failed")
 
+// OverloadedError comes with ErrProviders when at least one of them had no room
+// for the request, and did not fail: the request may come again.
+type OverloadedError struct {
+	RetryAfter time.Duration // until there may be room
+}
+
+func (e *OverloadedError) Error() string {
+	return fmt.Sprintf("overloaded: there may be room in %s", e.RetryAfter)
+}
+
 // ErrCanceled says that the caller left, or was made to. The fact is in the
 // returned answer.
 var ErrCanceled = errors.New("canceled by the caller")
@@ -194,6 +204,8 @@ func failure(f *event.CompletionRecorded, o outcome) error {
 		return nil
 	case f.Status == event.StatusCanceled:
 		return fmt.Errorf("%w: %w", ErrCanceled, o.err)
+	case o.room > 0:
+		return fmt.Errorf("%w: %w: %w", ErrProviders, &OverloadedError{o.room}, o.err)
 	default:
 		return fmt.Errorf("%w: %w", ErrProviders, o.err)
 	}
@@ -252,16 +264,19 @@ func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Ti
 
 // finishFailed charges nothing for what failed, except when the caller left in
 // the middle: the provider went on, and the estimate of the intent stands, at
-// the price of the model that was being asked.
+// the price of the model that was being asked. One that was still waiting to be
+// asked does not go on.
 func (g *Gateway) finishFailed(f *event.CompletionRecorded, o outcome) {
 	f.Status = event.StatusError
 	f.ErrorKind = string(o.kind)
 	usage := llm.Usage{}
 	if o.kind == llm.ErrorCanceled {
 		f.Status = event.StatusCanceled
+	}
+	f.Estimated = o.kind == llm.ErrorCanceled && !o.unsent
+	if f.Estimated {
 		usage = llm.Usage{In: f.TokensIn, Out: f.TokensOut}
 	}
-	f.Estimated = o.kind == llm.ErrorCanceled
 	g.charge(f, o.served, usage)
 }
 

@@ -63,6 +63,8 @@ var plan = map[string]room{
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
 	"internal/redisdb":            {may: []string{"event", "idempotency", "rollup"}, libs: []string{"github.com/redis/go-redis"}, io: true, why: adapter},
+	"internal/provider/guard": {may: []string{"llm", "rollup"}, libs: []string{"github.com/sony/gobreaker"},
+		why: "a guard decorates any provider; it knows no vendor, no network and no store"},
 	"internal/postgres": {may: []string{"event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
 	"internal/telemetry": {may: []string{"event"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},

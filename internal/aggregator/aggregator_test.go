@@ -261,7 +261,7 @@ func TestPublisher(t *testing.T) {
 	fs := facts(4, 100)
 	appendFacts(t, db, fs)
 	a := newAggregator("one", db, db, openLedger(t))
-	p := &aggregator.Publisher{Partitions: []*aggregator.Aggregator{a}, Board: db, Log: slog.New(slog.DiscardHandler)}
+	p := &aggregator.Publisher{Partitions: []*aggregator.Aggregator{a}, Board: db, Providers: db, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var loops sync.WaitGroup
 	loops.Go(func() { _ = a.Run(ctx) })

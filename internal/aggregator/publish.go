@@ -15,10 +15,17 @@ type Board interface {
 	Pipeline(ctx context.Context, partitions int, now time.Time) (rollup.Pipeline, error)
 }
 
+// Providers knows how the providers fare in all processes. The list is never
+// nil.
+type Providers interface {
+	Providers(ctx context.Context) ([]rollup.ProviderState, error)
+}
+
 // Publisher puts the sums of all partitions on the board.
 type Publisher struct {
 	Partitions []*Aggregator
 	Board      Board
+	Providers  Providers
 	Log        *slog.Logger
 
 	failing bool
@@ -65,6 +72,10 @@ func (p *Publisher) publish(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	providers, err := p.Providers.Providers(ctx)
+	if err != nil {
+		return err
+	}
 	reports := map[string][]rollup.Report{}
 	for _, w := range rollup.Windows() {
 		cells := map[string]rollup.Cells{}
@@ -78,6 +89,7 @@ func (p *Publisher) publish(ctx context.Context, now time.Time) error {
 	for project, cells := range totals {
 		sums := rollup.NewSums(cells)
 		s := rollup.NewSnapshot(reports[project][0], &sums, &pipeline)
+		s.Providers = providers
 		if err := p.Board.Publish(ctx, project, s, reports[project]); err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 // startAggregator counts every partition.
 func startAggregator(cfg config.Config, s *stores, m *migration, log *slog.Logger, life *lifecycle) {
 	owner := uuid.NewString()
-	publisher := &aggregator.Publisher{Board: s.redis, Log: log}
+	publisher := &aggregator.Publisher{Board: s.redis, Providers: s.redis, Log: log}
 	loops := []func(context.Context) error{publisher.Run}
 	for p := range cfg.Streams.Partitions {
 		a := &aggregator.Aggregator{Partition: p, Owner: owner, Feed: s.redis, State: s.redis, Ledger: ledger{s.postgres, m},

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type outcome struct {
 	waited   time.Duration     // for providers, in all
 	err      error             // when none answered
 	kind     llm.ErrorKind     // of err
+	unsent   bool              // err came before the last model was asked
+	room     time.Duration     // until one may have room that had none; 0 when none was full
 }
 
 // call tries the plan's models in order until one answers, or begins to.
@@ -43,7 +46,7 @@ func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan, f *event.
 			o.tail = relay.finish()
 			break
 		}
-		o.kind = kindOf(ctx, relay, o.err)
+		o.note(ctx, relay)
 		if relay.begun || !elsewhere(ctx, o.err) {
 			break
 		}
@@ -59,11 +62,24 @@ func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model, relay *
 			Err: errors.New("is not configured")}
 	}
 	ask := r.Ask
-	ask.Model = m.Upstream
+	ask.Model, ask.Caller = m.Upstream, cmp.Or(r.KeyID, r.UserID)
 	if r.Sink != nil {
 		ask.Emit = relay.emit
 	}
 	return provider.Complete(ctx, ask)
+}
+
+// note reads the failure that came last.
+func (o *outcome) note(ctx context.Context, relay *relay) {
+	o.kind, o.unsent = kindOf(ctx, relay, o.err), false
+	failed, ok := errors.AsType[*llm.ProviderError](o.err)
+	if !ok {
+		return
+	}
+	o.unsent = failed.Unsent
+	if failed.Kind == llm.ErrorOverloaded && (o.room == 0 || failed.RetryAfter < o.room) {
+		o.room = max(failed.RetryAfter, time.Nanosecond)
+	}
 }
 
 // elsewhere reports whether the next model may be tried: as long as somebody

@@ -57,7 +57,8 @@ func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Ti
 // finishFailed charges what was consumed: nothing of a call that brought
 // nothing; of an answer that broke off, what had come of it; and when the
 // caller left before anything came, the estimate of the intent, at the price
-// of the model that was being asked, since the provider went on.
+// of the model that was being asked, since the provider went on; but for one
+// that was still waiting to be asked.
 func (g *Gateway) finishFailed(f *event.CompletionRecorded, o outcome) {
 	f.Status = event.StatusError
 	f.ErrorKind = string(o.kind)
@@ -69,7 +70,7 @@ func (g *Gateway) finishFailed(f *event.CompletionRecorded, o outcome) {
 	case generated(o.response) != "" || o.response.Usage != (llm.Usage{}):
 		usage, estimated = usageOf(o.response, f.TokensIn)
 		estimated = estimated || o.response.FinishReason == "" // the last count may be missing
-	case o.kind == llm.ErrorCanceled:
+	case o.kind == llm.ErrorCanceled && !o.unsent:
 		usage, estimated = llm.Usage{In: f.TokensIn, Out: f.TokensOut}, true
 	}
 	f.Estimated = estimated

@@ -82,6 +82,16 @@ const strategyExplicit = "model"
 // the returned answer.
 var ErrProviders = errors.New("every provider failed")
 
+// OverloadedError comes with ErrProviders when at least one of them had no room
+// for the request, and did not fail: the request may come again.
+type OverloadedError struct {
+	RetryAfter time.Duration // until there may be room
+}
+
+func (e *OverloadedError) Error() string {
+	return fmt.Sprintf("overloaded: there may be room in %s", e.RetryAfter)
+}
+
 // ErrCanceled says that the caller left, or was made to. The fact is in the
 // returned answer.
 var ErrCanceled = errors.New("canceled by the caller")
@@ -153,6 +163,8 @@ func failure(f *event.CompletionRecorded, o outcome) error {
 		return nil
 	case f.Status == event.StatusCanceled:
 		return fmt.Errorf("%w: %w", ErrCanceled, o.err)
+	case o.room > 0:
+		return fmt.Errorf("%w: %w: %w", ErrProviders, &OverloadedError{o.room}, o.err)
 	default:
 		return fmt.Errorf("%w: %w", ErrProviders, o.err)
 	}

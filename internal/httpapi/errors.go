@@ -90,7 +90,11 @@ func problemOf(err error) problem {
 		return p
 	}
 	var failed *failedError
+	var full *gateway.OverloadedError
 	switch {
+	case errors.As(err, &failed) && errors.As(err, &full):
+		return problem{Type: "overloaded", Status: http.StatusServiceUnavailable, Detail: failed.detail,
+			retryAfter: int(math.Ceil(full.RetryAfter.Seconds()))}
 	case errors.As(err, &failed):
 		return problem{Type: "providers-failed", Status: http.StatusBadGateway, Detail: failed.detail, failed: failed, retryAfter: failed.retryAfter()}
 	case errors.Is(err, gateway.ErrLedger):

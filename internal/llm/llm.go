@@ -31,6 +31,7 @@ type Request struct {
 	Model  string // the name the provider knows
 	Body   []byte // JSON object in Format; nil: made from the fields below. Never changed
 	Emit   Emit   // takes the answer piece by piece; nil: it comes whole
+	Caller string // whose turn it is where calls must wait: the key, or else the user. Never sent to a vendor
 
 	// Headers are those of the caller's that belong to Format, such as
 	// anthropic-beta, by lower-case name. They go on with Body only.
@@ -294,6 +295,7 @@ const (
 	ErrorRejected    ErrorKind = "rejected"     // the provider refused the request
 	ErrorMalformed   ErrorKind = "malformed"    // an answer that makes no sense
 	ErrorCanceled    ErrorKind = "canceled"     // the caller went away
+	ErrorOverloaded  ErrorKind = "overloaded"   // we have no room for another call, and did not ask
 )
 
 // ProviderError is a failed call. Err is for logs and may quote the vendor;
@@ -302,7 +304,8 @@ type ProviderError struct {
 	Provider   string
 	Kind       ErrorKind
 	Status     int           // the vendor's HTTP status, 0 if there was none
-	RetryAfter time.Duration // what the vendor asked for, 0 if nothing
+	RetryAfter time.Duration // when to ask again, 0 if nobody said
+	Unsent     bool          // nothing was asked of the vendor: it cannot charge for it. false: it may
 	Err        error
 }
 

@@ -69,7 +69,7 @@ type CacheCounts struct {
 }
 
 // Snapshot is the live feed: the last minute, the state of the pipeline and
-// what there is in all.
+// the providers, and what there is in all.
 type Snapshot struct {
 	Report
 	RequestsPerSecond float64       `json:"requests_per_second"`
@@ -77,6 +77,9 @@ type Snapshot struct {
 	CostUSDPerHour    pricing.Nanos `json:"cost_usd_per_hour"`
 	Totals            *Sums         `json:"totals"`   // since the first request; null when only PostgreSQL answers
 	Pipeline          *Pipeline     `json:"pipeline"` // likewise
+
+	// Providers are those of all API processes; null when only PostgreSQL answers.
+	Providers []ProviderState `json:"providers"`
 }
 
 // Pipeline is how far the facts have come.

@@ -1,0 +1,94 @@
+package redisdb
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/rollup"
+)
+
+// providersKey is a hash: process → what it says of its providers.
+const providersKey = "busu:providers"
+
+// providersTTL is how long a process is believed that says nothing more.
+const providersTTL = 5 * time.Second
+
+// exchangeScript puts up what a process says, and returns what is not too old.
+// The only clock is that of Redis. When it is set back, what seems to come from
+// the future is dropped, and put up again within a second by those who live.
+//
+//	KEYS[1] hash
+//	ARGV[1] process, ARGV[2] what it says, both '' to only read
+//	ARGV[3] milliseconds until that is too old
+//	returns process, age in milliseconds, what it said; and so on
+var exchangeScript = redis.NewScript(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[1] ~= '' then
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+local all, found = redis.call('HGETALL', KEYS[1]), {}
+for i = 1, #all, 2 do
+  local at, said = string.match(all[i + 1], '^(%d+) (.*)$')
+  local age = now - tonumber(at or 0)
+  if age >= 0 and age <= tonumber(ARGV[3]) then
+    found[#found + 1] = all[i]
+    found[#found + 1] = age
+    found[#found + 1] = said
+  elseif ARGV[1] ~= '' then
+    redis.call('HDEL', KEYS[1], all[i])
+  end
+end
+return found
+`)
+
+// Exchange puts up what a process says of its providers for a few seconds, and
+// returns what every process has put up, by its name, aged by the time since.
+// What another release has written and this one cannot read is left out.
+func (db *DB) Exchange(ctx context.Context, process string, mine []rollup.ProviderState) (map[string][]rollup.ProviderState, error) {
+	body, err := json.Marshal(mine)
+	if err != nil {
+		return nil, fmt.Errorf("encode providers: %w", err)
+	}
+	return db.exchange(ctx, process, string(body))
+}
+
+// Providers sums what all processes say of their providers.
+func (db *DB) Providers(ctx context.Context) ([]rollup.ProviderState, error) {
+	all, err := db.exchange(ctx, "", "")
+	if err != nil {
+		return nil, err
+	}
+	said := make([][]rollup.ProviderState, 0, len(all))
+	for _, states := range all {
+		said = append(said, states)
+	}
+	return rollup.MergeProviders(said...), nil
+}
+
+func (db *DB) exchange(ctx context.Context, process, body string) (map[string][]rollup.ProviderState, error) {
+	found, err := exchangeScript.Run(ctx, db.rdb, []string{providersKey}, process, body, providersTTL.Milliseconds()).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("exchange providers: %w", err)
+	}
+	all := map[string][]rollup.ProviderState{}
+	for ; len(found) >= 3; found = found[3:] {
+		name, _ := found[0].(string)
+		age, _ := found[1].(int64)
+		said, _ := found[2].(string)
+		var states []rollup.ProviderState
+		if json.Unmarshal([]byte(said), &states) != nil {
+			continue
+		}
+		for i := range states {
+			states[i] = states[i].Aged(float64(age))
+		}
+		all[name] = states
+	}
+	return all, nil
+}

@@ -84,7 +84,7 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "journal", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "journal", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 

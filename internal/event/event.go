@@ -64,6 +64,12 @@ type Entry struct {
 	Deliveries int64 // how often it was handed out before; 0 for a new one
 }
 
+// Refused is an entry that cannot be processed.
+type Refused struct {
+	Entry
+	Reason string
+}
+
 // Types of facts.
 const TypeCompletionRecorded = "completion.recorded"
 

@@ -123,17 +123,19 @@ func (s *stores) Ack(_ context.Context, entries []event.Entry) error {
 	return nil
 }
 
-func (s *stores) Bury(_ context.Context, e event.Entry, reason string) error {
+func (s *stores) Bury(_ context.Context, refused []event.Refused) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.fails(); err != nil {
 		return err
 	}
-	if _, again := s.buried[e.ID]; again {
-		panic("buried twice")
+	for _, r := range refused {
+		if _, again := s.buried[r.ID]; again {
+			panic("buried twice")
+		}
+		s.buried[r.ID] = r.Reason
+		delete(s.pending, r.ID)
 	}
-	s.buried[e.ID] = reason
-	delete(s.pending, e.ID)
 	return nil
 }
 

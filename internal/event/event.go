@@ -150,9 +150,6 @@ func (h *Header) validate(wantType string) error {
 	return nil
 }
 
-// Encode gives the JSON of a fact.
-func Encode(f Fact) ([]byte, error) { return json.Marshal(f) }
-
 // Decode reads a fact and refuses what is not whole: an unknown type or
 // version, an id that is no UUIDv7, a value out of range. Fields it does not
 // know are skipped, so that a newer writer of the same version can add some.

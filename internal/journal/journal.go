@@ -10,7 +10,6 @@
 package journal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -139,7 +138,7 @@ func (j *Journal) Intend(c *event.CompletionRecorded) error {
 	if err := validateIntended(*c); err != nil {
 		return fmt.Errorf("journal intent: %w", err)
 	}
-	body, err := json.Marshal(c)
+	body, err := event.Encode(c)
 	if err != nil {
 		return fmt.Errorf("journal intent: %w", err)
 	}
@@ -202,17 +201,17 @@ func (j *Journal) record(f event.Fact) (extent, error) {
 	if err := f.Validate(); err != nil {
 		return extent{}, err
 	}
-	body, err := event.Encode(f)
+	record, err := event.Append(appendFact(j.begin(), factRecord{id: head.ID, lane: lane, seq: seq}), f)
 	if err != nil {
 		return extent{}, err
 	}
 	settles, isOpen := j.open[head.ID]
 	if !isOpen { // else there is room already
-		if err := j.makeRoom(int64(frameBytes + factPrefix + len(body))); err != nil {
+		if err := j.makeRoom(int64(len(record))); err != nil {
 			return extent{}, err
 		}
 	}
-	end, err := j.append(appendFact(j.begin(), factRecord{id: head.ID, lane: lane, seq: seq, body: body}))
+	end, err := j.append(record)
 	if err != nil {
 		return extent{}, err
 	}

@@ -1,12 +1,15 @@
 package event
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 // Encode gives the JSON of a fact.
@@ -46,8 +49,7 @@ func (w *writer) completion(c *CompletionRecorded) {
 func (w *writer) header(h *Header) {
 	w.integer("v", int64(h.V))
 	w.text("type", h.Type)
-	w.name("id")
-	w.b = append(append(append(w.b, '"'), h.ID.String()...), '"')
+	w.id("id", h.ID)
 	w.time("at", h.At)
 	w.text("journal", h.Journal)
 	w.integer("partition", int64(h.Partition))
@@ -158,6 +160,18 @@ func (w *writer) name(name string) {
 	w.b = append(w.b, '"')
 	w.b = append(w.b, name...)
 	w.b = append(w.b, '"', ':')
+}
+
+func (w *writer) id(name string, v uuid.UUID) {
+	w.name(name)
+	w.b = append(w.b, '"')
+	for i, part := range [...][]byte{v[:4], v[4:6], v[6:8], v[8:10], v[10:]} {
+		if i > 0 {
+			w.b = append(w.b, '-')
+		}
+		w.b = hex.AppendEncode(w.b, part)
+	}
+	w.b = append(w.b, '"')
 }
 
 func (w *writer) text(name, v string) {

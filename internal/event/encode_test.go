@@ -74,7 +74,7 @@ func FuzzAppendAgreesOnWhatIsRead(f *testing.F) {
 	})
 }
 
-func TestAppendHardlyAllocates(t *testing.T) {
+func TestAppendAllocatesNothingForTheUsual(t *testing.T) {
 	c, ok := scanCompletion([]byte(sample))
 	if !ok {
 		t.Fatal("refused")
@@ -86,7 +86,7 @@ func TestAppendHardlyAllocates(t *testing.T) {
 		if _, err := Append(dst, c); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 1 { // the text of the id
+	}); n > 0 {
 		t.Errorf("%g allocations", n)
 	}
 }

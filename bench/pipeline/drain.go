@@ -30,7 +30,7 @@ const (
 // marks that the worker writes in the same transaction.
 func drains() []scenario {
 	full := func(b *bench) worker.Store { return b.postgres }
-	withoutRollups := func(b *bench) worker.Store { return bare{b.postgres, b.pool} }
+	withoutRollups := func(b *bench) worker.Store { return bare{b.postgres} }
 	return []scenario{
 		{"busu: drain bare facts, 1 worker", func(ctx context.Context, b *bench) (figures, error) { return drain(ctx, b, 1, withoutRollups(b)) }},
 		{bareDrain, func(ctx context.Context, b *bench) (figures, error) { return drain(ctx, b, 2, withoutRollups(b)) }},
@@ -52,6 +52,7 @@ type crew struct {
 	workers []*worker.Worker
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
+	merged  error
 }
 
 func (b *bench) employ(ctx context.Context, n int, store worker.Store) *crew {
@@ -63,7 +64,20 @@ func (b *bench) employ(ctx context.Context, n int, store worker.Store) *crew {
 		c.workers = append(c.workers, w)
 		c.wait.Go(func() { _ = w.Run(ctx) }) // it has no error to give
 	}
+	c.wait.Go(func() { c.merged = b.mergeRollups(ctx) })
 	return c
+}
+
+// mergeRollups does what a worker's upkeep does besides.
+func (b *bench) mergeRollups(ctx context.Context) error {
+	for {
+		if err := sleep(ctx, time.Second); err != nil {
+			return nil // the crew is done
+		}
+		if _, err := b.postgres.MergeRollups(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
 }
 
 // end lets workers finish, and fails where they had to try again.
@@ -77,7 +91,7 @@ func (c *crew) end() error {
 	if failures > 0 {
 		return fmt.Errorf("workers had to try again %d times", failures)
 	}
-	return nil
+	return c.merged
 }
 
 // done counts what is through, stored or buried.

@@ -8,14 +8,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
-	"github.com/busuhq/busu/internal/worker"
 )
 
 // Names of scenarios that ratios refer to.
@@ -106,16 +104,9 @@ func stage(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) er
 
 // bare stores facts as internal/postgres does, without the rollups and the
 // marks that it writes in the same transaction.
-type bare struct {
-	worker.Store
-	pool *pgxpool.Pool
-}
+type bare struct{ *postgres.DB }
 
 // Persist stores facts and returns the ids of those that were new.
-func (p bare) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
-	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		added, err = postgres.InsertCompletions(ctx, tx, facts)
-		return err
-	})
-	return added, err
+func (b bare) Persist(ctx context.Context, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
+	return b.InsertCompletions(ctx, facts)
 }

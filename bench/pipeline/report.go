@@ -134,6 +134,7 @@ func (r *results) writeMethod(b *strings.Builder) {
 - Limits: XADD in pipelines of %d by go-redis; COPY by pgx, %d rows a transaction, into the partitioned table (three indexes) or
   into a temporary table and from there with ON CONFLICT DO NOTHING.
 - busu: the worker, consumer and store of the product. “Bare” replaces the store by the same COPY without rollups and marks.
+  Rollups are merged every second, as the worker's upkeep does. Peers run with the same garbage collection as busu.
   While producing, a producer appends as the shipper does, at most %d ahead.
 - Commit lag counts from when an event was due at the stream to the return of its transaction, producer's delay included, after
   %s of warm-up. Emit counts Intend and Record together from when the request was due, paced by spinning, with the

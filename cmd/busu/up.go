@@ -22,6 +22,7 @@ Example:
 }
 
 func (upCommand) Run(ctx context.Context) error {
+	app.SpendMemory()
 	cfg, err := config.FromEnvironment(config.All)
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 		workers = append(workers, w)
 		loops = append(loops, m.then(w.Run))
 	}
-	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Lanes: lanes(cfg), Groups: cfg.Streams.Groups,
+	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres, Lanes: lanes(cfg), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
 	life.start("worker", append(loops, m.then(upkeep.Run))...)
 	countWorkers(health.Registry(), workers)

@@ -64,6 +64,12 @@ type Entry struct {
 	Deliveries int64 // how often it was handed out before; 0 for a new one
 }
 
+// Refused is an entry that cannot be processed.
+type Refused struct {
+	Entry
+	Reason string
+}
+
 // Types of facts.
 const TypeCompletionRecorded = "completion.recorded"
 
@@ -143,9 +149,6 @@ func (h *Header) validate(wantType string) error {
 	}
 	return nil
 }
-
-// Encode gives the JSON of a fact.
-func Encode(f Fact) ([]byte, error) { return json.Marshal(f) }
 
 // Decode reads a fact and refuses what is not whole: an unknown type or
 // version, an id that is no UUIDv7, a value out of range. Fields it does not

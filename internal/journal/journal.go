@@ -10,7 +10,6 @@
 package journal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -87,7 +86,8 @@ type Journal struct {
 	reserved int64 // for the facts of open intents
 	facts    int64 // recorded or found since Open
 	corrupt  int64
-	buffer   []byte // of the record that is being written
+	buffer   []byte   // of the record that is being written
+	spare    [][]byte // bodies of settled intents, to be used again
 	closed   bool
 	broken   error // set when nothing more may be written
 
@@ -139,7 +139,7 @@ func (j *Journal) Intend(c *event.CompletionRecorded) error {
 	if err := validateIntended(*c); err != nil {
 		return fmt.Errorf("journal intent: %w", err)
 	}
-	body, err := json.Marshal(c)
+	body, err := event.Append(j.spareBody(), c)
 	if err != nil {
 		return fmt.Errorf("journal intent: %w", err)
 	}
@@ -149,6 +149,36 @@ func (j *Journal) Intend(c *event.CompletionRecorded) error {
 		return fmt.Errorf("journal intent: %w", err)
 	}
 	return nil
+}
+
+// mostSpare bounds what is kept for requests that may come.
+const mostSpare = 256
+
+// spareBody gives memory for an intent's body, if there is one that was
+// settled: collecting garbage is what delays requests most.
+func (j *Journal) spareBody() []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := len(j.spare)
+	if n == 0 {
+		return make([]byte, 0, usualBytes)
+	}
+	body := j.spare[n-1]
+	j.spare = j.spare[:n-1]
+	return body[:0]
+}
+
+// usualBytes are enough for the body of most intents.
+const usualBytes = 1 << 10
+
+// settled forgets the intent of a fact that is recorded.
+func (j *Journal) settled(id uuid.UUID) {
+	open := j.open[id]
+	j.reserved -= open.reserved
+	delete(j.open, id)
+	if open.body != nil && len(j.spare) < mostSpare {
+		j.spare = append(j.spare, open.body)
+	}
 }
 
 // validateIntended says whether c can become a fact.
@@ -202,25 +232,23 @@ func (j *Journal) record(f event.Fact) (extent, error) {
 	if err := f.Validate(); err != nil {
 		return extent{}, err
 	}
-	body, err := event.Encode(f)
+	record, err := event.Append(appendFact(j.begin(), factRecord{id: head.ID, lane: lane, seq: seq}), f)
 	if err != nil {
 		return extent{}, err
 	}
-	settles, isOpen := j.open[head.ID]
-	if !isOpen { // else there is room already
-		if err := j.makeRoom(int64(frameBytes + factPrefix + len(body))); err != nil {
+	if _, isOpen := j.open[head.ID]; !isOpen { // else there is room already
+		if err := j.makeRoom(int64(len(record))); err != nil {
 			return extent{}, err
 		}
 	}
-	end, err := j.append(appendFact(j.begin(), factRecord{id: head.ID, lane: lane, seq: seq, body: body}))
+	end, err := j.append(record)
 	if err != nil {
 		return extent{}, err
 	}
 	j.next[lane] = seq + 1
 	end.segment.keep(lane, seq)
 	j.facts++
-	j.reserved -= settles.reserved
-	delete(j.open, head.ID)
+	j.settled(head.ID)
 	select {
 	case j.wrote <- struct{}{}:
 	default:

@@ -56,6 +56,7 @@ type origin struct {
 
 const (
 	shipBatch    = 256
+	gatherFor    = time.Millisecond
 	shipTimeout  = 2 * time.Second
 	releaseEvery = 5 * time.Second
 	beatEvery    = time.Second
@@ -104,6 +105,7 @@ func (s *Shipper) every(ctx context.Context, interval time.Duration, do func(con
 
 func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 	var at Position
+	hadSome := false
 	poll := time.NewTicker(beatEvery) // a loss is noticed by the heartbeat
 	defer poll.Stop()
 	for ctx.Err() == nil {
@@ -118,6 +120,12 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 		at = next
 		if len(facts) > 0 {
 			s.ship(ctx, facts, persisted)
+			hadSome = true
+			continue
+		}
+		if hadSome {
+			hadSome = false
+			s.gather(ctx)
 			continue
 		}
 		select {
@@ -127,6 +135,18 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 		}
 	}
 	return nil
+}
+
+// gather lets more facts come together before the shipper looks again: to be
+// woken for each would cost whoever records it more than writing it does, and
+// the stream takes a few at once for little more than one.
+func (s *Shipper) gather(ctx context.Context) {
+	pause := time.NewTimer(gatherFor)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+	case <-pause.C:
+	}
 }
 
 // rewind forgets what the stream was given.

@@ -142,6 +142,12 @@ func startShipping(t *testing.T, j *Journal, s *store) *shipping {
 	return sh
 }
 
+// settle lets the shipper ship what was recorded.
+func settle() {
+	time.Sleep(gatherFor)
+	synctest.Wait()
+}
+
 // stop ends the shipper, which must not need any time for it.
 func (s *shipping) stop(t *testing.T) {
 	t.Helper()
@@ -197,7 +203,7 @@ func TestShipperShipsWhatIsThereAndWhatComes(t *testing.T) {
 		checkShipped(t, j, s.store.received(), 0)
 		for range 3 {
 			recordSome(t, j, 5)
-			synctest.Wait()
+			settle()
 			checkShipped(t, j, s.store.received(), 0)
 		}
 		if s.Backlog() != 0 || s.Failing() {
@@ -226,7 +232,7 @@ func TestShipperTriesAgain(t *testing.T) {
 		}
 		recordSome(t, j, 10)
 		time.Sleep(time.Minute)
-		synctest.Wait()
+		settle()
 		if s.Backlog() != 0 || s.Failing() {
 			t.Errorf("backlog %d, failing %t", s.Backlog(), s.Failing())
 		}
@@ -264,7 +270,7 @@ func TestShipperDoesNotHang(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- s.Run(ctx) }()
 		time.Sleep(5 * shipTimeout)
-		synctest.Wait()
+		settle()
 		if !s.Failing() || hanging.attempts < 3 {
 			t.Errorf("failing %t after %d attempts", s.Failing(), hanging.attempts)
 		}
@@ -311,12 +317,12 @@ func TestShipperRepeatsWhatTheStreamLost(t *testing.T) {
 				db := &store{}
 				startShipping(t, j, db)
 				recordSome(t, j, 30)
-				synctest.Wait()
+				settle()
 				db.persist(j.ID(), 10)
 				db.lose(c.kept, c.note)
 				recordSome(t, j, c.more)
 				time.Sleep(3 * beatEvery) // the clock is the bubble's
-				synctest.Wait()
+				settle()
 				there := map[int64]bool{}
 				for _, e := range db.received() {
 					fact, err := event.Decode(e.Body)
@@ -445,7 +451,7 @@ func TestShipperReleasesAllTheTime(t *testing.T) {
 					recordSome(t, j, 1)
 					time.Sleep(time.Second)
 				}
-				synctest.Wait()
+				settle()
 				if n := j.Stats().Segments; n > 4 {
 					t.Errorf("%d segments are left", n)
 				}
@@ -477,7 +483,7 @@ func TestShipperPassesReleasedSegments(t *testing.T) {
 		left := len(allFacts(t, j))
 		isBack.Store(true)
 		time.Sleep(2 * retryMost)
-		synctest.Wait()
+		settle()
 		got := s.store.received()
 		checkShipped(t, j, got[len(got)-left:], 0)
 	})

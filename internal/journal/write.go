@@ -121,5 +121,6 @@ func (j *Journal) writeHeader(s *segment) error {
 	if err != nil {
 		return err
 	}
-	return j.write(s, append(append(j.begin(), kindHeader), body...))
+	// In memory of its own: a record that waits for this segment may be in the buffer.
+	return j.write(s, append(append(beginRecord(nil), kindHeader), body...))
 }

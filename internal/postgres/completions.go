@@ -31,20 +31,87 @@ var completionColumns = []string{
 // changes nothing. An error for which Unstorable is true means that one of
 // them can never be stored.
 func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
-	err = db.tx(ctx, func(tx pgx.Tx) error {
-		if added, err = insertCompletions(ctx, tx, facts); err != nil {
-			return err
-		}
-		// What workers compete for comes last, so that it is locked shortly.
-		if err := addRollups(ctx, tx, onlyAdded(facts, added)); err != nil {
-			return err
-		}
-		return markPersisted(ctx, tx, facts)
+	return db.insert(ctx, facts, func(batch *pgx.Batch, added []*event.CompletionRecorded) {
+		queueRollups(batch, added)
+		queueMarks(batch, facts) // last: workers compete for them
 	})
+}
+
+// InsertCompletions stores facts without what Persist adds to them: for bench,
+// which measures what that costs.
+func (db *DB) InsertCompletions(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
+	return db.insert(ctx, facts, func(*pgx.Batch, []*event.CompletionRecorded) {})
+}
+
+// besides queues what goes with facts that were not there before.
+type besides func(batch *pgx.Batch, added []*event.CompletionRecorded)
+
+// insert copies straight into the table, which cannot skip what is there
+// already. That is rare: only where it happens, all is done again by way of a
+// staging table.
+func (db *DB) insert(ctx context.Context, facts []*event.CompletionRecorded, and besides) ([]uuid.UUID, error) {
+	added, err := facts, db.insertNew(ctx, facts, and)
+	if isDuplicate(err) {
+		added, err = db.insertMissing(ctx, facts, and)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("persist %d completions: %w", len(facts), err)
 	}
-	return added, nil
+	ids := make([]uuid.UUID, len(added))
+	for i, f := range added {
+		ids[i] = f.ID
+	}
+	return ids, nil
+}
+
+// insertNew is a transaction in two round trips: what a small batch takes is
+// mostly waiting for answers.
+func (db *DB) insertNew(ctx context.Context, facts []*event.CompletionRecorded, and besides) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release() // which closes it, and so rolls back, unless the transaction has ended
+	if err := copyCompletions(ctx, conn.Conn(), "BEGIN; COPY completions", facts); err != nil {
+		_, _ = conn.Exec(ctx, "ROLLBACK")
+		return err
+	}
+	batch := new(pgx.Batch)
+	and(batch, facts)
+	batch.Queue("COMMIT") // is not reached when anything before it fails
+	return conn.SendBatch(ctx, batch).Close()
+}
+
+func (db *DB) insertMissing(ctx context.Context, facts []*event.CompletionRecorded, and besides) (added []*event.CompletionRecorded, err error) {
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		ids, err := copyMissing(ctx, tx, facts)
+		if err != nil {
+			return err
+		}
+		added = onlyAdded(facts, ids)
+		batch := new(pgx.Batch)
+		and(batch, added)
+		return tx.SendBatch(ctx, batch).Close()
+	})
+	return added, err
+}
+
+// copyMissing gives the ids of those that were missing.
+func copyMissing(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
+	if _, err := tx.Exec(ctx, `CREATE TEMP TABLE IF NOT EXISTS completions_stage
+		(LIKE completions INCLUDING DEFAULTS) ON COMMIT DELETE ROWS`); err != nil {
+		return nil, err
+	}
+	if err := copyCompletions(ctx, tx.Conn(), "COPY pg_temp.completions_stage", facts); err != nil {
+		return nil, err
+	}
+	columns := strings.Join(completionColumns, ", ")
+	added, err := tx.Query(ctx, `INSERT INTO completions (`+columns+`)
+		SELECT `+columns+` FROM pg_temp.completions_stage ON CONFLICT DO NOTHING RETURNING id`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(added, pgx.RowTo[uuid.UUID])
 }
 
 func onlyAdded(facts []*event.CompletionRecorded, added []uuid.UUID) []*event.CompletionRecorded {
@@ -60,45 +127,4 @@ func onlyAdded(facts []*event.CompletionRecorded, added []uuid.UUID) []*event.Co
 		}
 	}
 	return fresh
-}
-
-// insertCompletions copies straight into the table, which cannot skip what is
-// there already. That is rare: only where it happens, the facts take the way
-// over a staging table.
-func insertCompletions(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
-	err := pgx.BeginFunc(ctx, tx, func(inner pgx.Tx) error { return copyCompletions(ctx, inner, "completions", facts) })
-	if err == nil {
-		added := make([]uuid.UUID, len(facts))
-		for i, f := range facts {
-			added[i] = f.ID
-		}
-		return added, nil
-	}
-	if !isDuplicate(err) {
-		return nil, err
-	}
-	return insertMissing(ctx, tx, facts)
-}
-
-func insertMissing(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
-	if _, err := tx.Exec(ctx, `CREATE TEMP TABLE IF NOT EXISTS completions_stage
-		(LIKE completions INCLUDING DEFAULTS) ON COMMIT DELETE ROWS`); err != nil {
-		return nil, err
-	}
-	if err := copyCompletions(ctx, tx, "pg_temp.completions_stage", facts); err != nil {
-		return nil, err
-	}
-	columns := strings.Join(completionColumns, ", ")
-	added, err := tx.Query(ctx, `INSERT INTO completions (`+columns+`)
-		SELECT `+columns+` FROM pg_temp.completions_stage ON CONFLICT DO NOTHING RETURNING id`)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(added, pgx.RowTo[uuid.UUID])
-}
-
-// InsertCompletions stores facts in a transaction of the caller's, without
-// what Persist adds to them: for bench, which measures what that costs.
-func InsertCompletions(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) ([]uuid.UUID, error) {
-	return insertCompletions(ctx, tx, facts)
 }

@@ -19,7 +19,8 @@ import (
 
 // copyCompletions sends facts by COPY in PostgreSQL's binary format, written
 // by hand: choosing an encoder for every value is what pgx spends most on.
-func copyCompletions(ctx context.Context, tx pgx.Tx, table string, facts []*event.CompletionRecorded) error {
+// into is the statement up to the table.
+func copyCompletions(ctx context.Context, conn *pgx.Conn, into string, facts []*event.CompletionRecorded) error {
 	const each = 1 << 10
 	b := copyBuffer{bytes: make([]byte, 0, (len(facts)+1)*each)}
 	b.bytes = append(b.bytes, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
@@ -30,8 +31,8 @@ func copyCompletions(ctx context.Context, tx pgx.Tx, table string, facts []*even
 	if b.err != nil {
 		return b.err
 	}
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(b.bytes),
-		"COPY "+table+" ("+strings.Join(completionColumns, ", ")+") FROM STDIN BINARY")
+	_, err := conn.PgConn().CopyFrom(ctx, bytes.NewReader(b.bytes),
+		into+" ("+strings.Join(completionColumns, ", ")+") FROM STDIN BINARY")
 	return err
 }
 

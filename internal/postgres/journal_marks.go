@@ -11,9 +11,9 @@ import (
 	"github.com/busuhq/busu/internal/event"
 )
 
-// markPersisted adds the facts' seqs to what is stored of their lanes. Lanes
+// queueMarks adds the facts' seqs to what is stored of their lanes. Lanes
 // are taken in order, so that workers do not wait for each other in a circle.
-func markPersisted(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) error {
+func queueMarks(batch *pgx.Batch, facts []*event.CompletionRecorded) {
 	seqs := map[journalLane]event.Ranges{}
 	for _, f := range facts {
 		l := journalLane{f.Journal, event.Lane{Stream: f.Stream(), Partition: f.Partition}}
@@ -26,7 +26,6 @@ func markPersisted(ctx context.Context, tx pgx.Tx, facts []*event.CompletionReco
 		lanes = append(lanes, l)
 	}
 	slices.SortFunc(lanes, compareLanes)
-	batch := new(pgx.Batch)
 	for _, l := range lanes {
 		batch.Queue(`INSERT INTO journal_marks (journal, stream, partition, persisted)
 			VALUES ($1, $2, $3, $4::text::int8multirange)
@@ -34,7 +33,6 @@ func markPersisted(ctx context.Context, tx pgx.Tx, facts []*event.CompletionReco
 			DO UPDATE SET persisted = journal_marks.persisted + excluded.persisted`,
 			l.journal, l.Stream.String(), l.Partition, seqs[l].String())
 	}
-	return tx.SendBatch(ctx, batch).Close()
 }
 
 type journalLane struct {

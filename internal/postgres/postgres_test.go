@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -283,67 +282,6 @@ func TestReportEqualsTheBook(t *testing.T) {
 	}
 	if other, err := db.Report(t.Context(), "another", rollup.Windows()[4], now); err != nil || other.TotalRequests != 0 {
 		t.Errorf("another project sees %d requests (%v)", other.TotalRequests, err)
-	}
-}
-
-// What is rebuilt from the database is what folding the facts gives, to the
-// last integer, whoever stored them, in whatever batches, and however often.
-func TestRebuildEqualsTheBooks(t *testing.T) {
-	t.Parallel()
-	url := storetest.Postgres(t)
-	facts := append(completions(9, 1500, 8*24*time.Hour), completions(10, 500, 4*time.Minute)...)
-	for i, f := range facts {
-		eventtest.Number("journal", int64(i+1), f)
-		if i%5 == 0 {
-			f.Project = "another"
-		}
-	}
-	stored := slices.Clone(facts[:1990])
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(stored), func(i, j int) { stored[i], stored[j] = stored[j], stored[i] })
-	var workers sync.WaitGroup
-	for w := range 4 {
-		workers.Go(func() {
-			db := open(t, url)
-			for i := w * 250; i < len(stored); i += 333 { // overlapping
-				if _, err := db.Persist(t.Context(), stored[i:min(i+400, len(stored))]); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	workers.Wait()
-	if _, err := open(t, url).Persist(t.Context(), stored); err != nil {
-		t.Fatal(err)
-	}
-	c, err := open(t, url).Rebuild(t.Context(), 0, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Seqs["journal"].String() != "{[1,1991)}" || c.Position != "" {
-		t.Errorf("it counts %s up to %q", c.Seqs["journal"], c.Position)
-	}
-	rebuilt, want := rollup.Books{}, rollup.Books{}
-	for _, cell := range c.Cells {
-		rebuilt.Of(cell.Project).Restore(cell.Key, *cell.Cell)
-	}
-	want.Fold(facts[:1990])
-	for _, project := range []string{event.DefaultProject, "another"} {
-		want.Of(project).Advance(now)
-		rebuilt.Of(project).Advance(now)
-		for _, w := range rollup.Windows() {
-			a, b := rollup.Cells{}, rollup.Cells{}
-			rebuilt.Of(project).AddWindow(w.Name, a)
-			want.Of(project).AddWindow(w.Name, b)
-			if !reflect.DeepEqual(rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now)) {
-				t.Errorf("%s of %s:\nrebuilt %+v\nfolded  %+v", w.Name, project, rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now))
-			}
-		}
-		a, b := rollup.Cells{}, rollup.Cells{}
-		rebuilt.Of(project).AddTotals(a)
-		want.Of(project).AddTotals(b)
-		if rollup.NewSums(a) != rollup.NewSums(b) {
-			t.Errorf("totals of %s: rebuilt %+v, folded %+v", project, rollup.NewSums(a), rollup.NewSums(b))
-		}
 	}
 }
 

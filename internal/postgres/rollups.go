@@ -1,10 +1,8 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,37 +11,30 @@ import (
 	"github.com/busuhq/busu/internal/rollup"
 )
 
-// addRollups adds facts that were just stored to their minutes. Rows are taken
-// in order, so that workers do not wait for each other in a circle.
-func addRollups(ctx context.Context, tx pgx.Tx, facts []*event.CompletionRecorded) error {
+// queueRollups adds facts that are stored in the same transaction to their
+// minutes, in rows of their own. Locking the rows that are there, reading them
+// and writing them back is what commits would wait for longest; that is left to
+// MergeRollups.
+func queueRollups(batch *pgx.Batch, facts []*event.CompletionRecorded) {
 	byPartition := map[int][]*event.CompletionRecorded{}
 	for _, f := range facts {
 		byPartition[f.Partition] = append(byPartition[f.Partition], f)
 	}
-	for _, partition := range slices.Sorted(keysOf(byPartition)) {
-		if err := addPartition(ctx, tx, partition, rollup.Sum(byPartition[partition], time.Minute)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func keysOf[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
+	for partition, facts := range byPartition {
+		rows := columnsOf(partition, rollup.Sum(facts, time.Minute))
+		batch.Queue(insertRollups("rollups_new"), rows.values()...)
 	}
 }
 
-func compareSlots(a, b rollup.Slot) int {
-	return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Start, b.Start),
-		cmp.Compare(a.Dim.Kind, b.Dim.Kind), cmp.Compare(a.Dim.Name, b.Dim.Name))
+// insertRollups adds rows given as rollupColumns.values.
+func insertRollups(table string) string {
+	return `INSERT INTO ` + table + ` (partition, project, minute, kind, name, requests, errors,
+			cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead)
+		SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[])`
 }
 
-// rollupColumns are rows as arrays, for unnest.
+// rollupColumns are rows of one partition as arrays, for unnest.
 type rollupColumns struct {
 	partition                                             int
 	projects, kinds, names                                []string
@@ -52,14 +43,17 @@ type rollupColumns struct {
 	latency, ttft, overhead                               [][]byte
 }
 
-// key adds the key of a row only.
-func (r *rollupColumns) key(s rollup.Slot) {
-	r.projects, r.kinds, r.names = append(r.projects, s.Project), append(r.kinds, s.Dim.Kind), append(r.names, s.Dim.Name)
-	r.minutes = append(r.minutes, time.Unix(s.Start, 0))
+func columnsOf(partition int, sums map[rollup.Slot]*rollup.Cell) *rollupColumns {
+	r := &rollupColumns{partition: partition}
+	for slot, c := range sums {
+		r.add(slot, c)
+	}
+	return r
 }
 
-// values adds the counters of a row.
-func (r *rollupColumns) values(c *rollup.Cell) {
+func (r *rollupColumns) add(s rollup.Slot, c *rollup.Cell) {
+	r.projects, r.kinds, r.names = append(r.projects, s.Project), append(r.kinds, s.Dim.Kind), append(r.names, s.Dim.Name)
+	r.minutes = append(r.minutes, time.Unix(s.Start, 0))
 	r.requests, r.errors = append(r.requests, c.Requests), append(r.errors, c.Errors)
 	r.cost, r.baseline = append(r.cost, c.CostNanos), append(r.baseline, c.BaselineNanos)
 	r.tokensIn, r.tokensOut = append(r.tokensIn, c.TokensIn), append(r.tokensOut, c.TokensOut)
@@ -71,6 +65,15 @@ func (r *rollupColumns) values(c *rollup.Cell) {
 	}
 }
 
+// keys are the arguments of a statement that finds rows.
+func (r *rollupColumns) keys() []any {
+	return []any{r.partition, r.projects, r.minutes, r.kinds, r.names}
+}
+
+func (r *rollupColumns) values() []any {
+	return append(r.keys(), r.requests, r.errors, r.cost, r.baseline, r.tokensIn, r.tokensOut, r.latency, r.ttft, r.overhead)
+}
+
 // packed lets a sketch be a bytea.
 type packed struct{ to *rollup.Sketch }
 
@@ -80,256 +83,93 @@ func (p packed) ScanBytes(v []byte) (err error) {
 	return err
 }
 
-// addPartition reads the rows of sums, adds them up here, and writes them back: adding
-// sketches in SQL costs ten times as much, and all of it under the lock.
-func addPartition(ctx context.Context, tx pgx.Tx, partition int, sums map[rollup.Slot]*rollup.Cell) error {
-	slots := slices.SortedFunc(keysOf(sums), compareSlots)
-	keys := rollupColumns{partition: partition}
-	for _, slot := range slots {
-		keys.key(slot)
-	}
-	found, err := keys.lock(ctx, tx, sums)
-	if err != nil {
-		return err
-	}
-	if found < len(slots) { // a new minute: make its rows, then they can be locked
-		if err := keys.make(ctx, tx); err != nil {
+// MergeRollups adds what batches have added to their minutes to the rows of
+// those minutes, of which there is one per key, and gives how many it took in.
+// Whoever comes while another process does so has nothing to do.
+func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		var isOurs bool
+		err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('busu: rollups'))`).Scan(&isOurs)
+		if err != nil || !isOurs {
 			return err
 		}
-		return addPartition(ctx, tx, partition, sums)
-	}
-	for _, slot := range slots {
-		keys.values(sums[slot])
-	}
-	return keys.update(ctx, tx)
-}
-
-const rollupKeys = `unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS new (project, minute, kind, name)`
-
-func (r *rollupColumns) make(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `
-		INSERT INTO rollups (project, partition, minute, kind, name, requests, errors,
-			cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead)
-		SELECT project, $1, minute, kind, name, 0, 0, 0, 0, 0, 0, '', '', ''
-		FROM `+rollupKeys+` ON CONFLICT DO NOTHING`, r.partition, r.projects, r.minutes, r.kinds, r.names)
-	return err
-}
-
-// lock locks rows in their order and, when all are there, adds them to sums.
-func (r *rollupColumns) lock(ctx context.Context, tx pgx.Tx, sums map[rollup.Slot]*rollup.Cell) (int, error) {
-	rows, err := tx.Query(ctx, `
-		SELECT project, extract(epoch FROM minute)::bigint, kind, name, requests, errors, cost_nanos,
-		       baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead
-		FROM rollups JOIN `+rollupKeys+` USING (project, minute, kind, name)
-		WHERE partition = $1 ORDER BY project, minute, kind, name FOR UPDATE OF rollups`,
-		r.partition, r.projects, r.minutes, r.kinds, r.names)
-	if err != nil {
-		return 0, err
-	}
-	type stored struct {
-		slot rollup.Slot
-		cell rollup.Cell
-	}
-	var all []stored
-	for rows.Next() {
-		var s stored
-		c := &s.cell
-		if err := rows.Scan(&s.slot.Project, &s.slot.Start, &s.slot.Dim.Kind, &s.slot.Dim.Name, &c.Requests, &c.Errors, &c.CostNanos,
-			&c.BaselineNanos, &c.TokensIn, &c.TokensOut, packed{&c.Latency}, packed{&c.TTFT}, packed{&c.Overhead}); err != nil {
-			return 0, err
+		sums := partitionSums{}
+		if merged, err = sums.take(ctx, tx); err != nil {
+			return err
 		}
-		all = append(all, s)
-	}
-	if len(all) == len(sums) {
-		for _, s := range all {
-			sums[s.slot].Add(s.cell)
-		}
-	}
-	return len(all), rows.Err()
-}
-
-func (r *rollupColumns) update(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `
-		UPDATE rollups AS old SET requests = new.requests, errors = new.errors, cost_nanos = cost,
-			baseline_cost_nanos = baseline, tokens_in = new.tokens_in, tokens_out = new.tokens_out,
-			latency = new.latency, ttft = new.ttft, overhead = new.overhead
-		FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[])
-			AS new (project, minute, kind, name, requests, errors, cost, baseline, tokens_in, tokens_out, latency, ttft, overhead)
-		WHERE (old.project, old.partition, old.minute, old.kind, old.name) = (new.project, $1, new.minute, new.kind, new.name)`,
-		r.partition, r.projects, r.minutes, r.kinds, r.names, r.requests, r.errors,
-		r.cost, r.baseline, r.tokensIn, r.tokensOut, r.latency, r.ttft, r.overhead)
-	return err
-}
-
-// Rebuild makes a partition's checkpoint at now from what is stored: the cells
-// of all windows and the seqs that they count, as of one moment. Its position
-// is the beginning of the stream; what is counted already is known by its seq.
-func (db *DB) Rebuild(ctx context.Context, partition int, now time.Time) (rollup.Checkpoint, error) {
-	c := rebuilding{partition: partition, now: now, cells: map[rebuiltKey]*rollup.Cell{}, seqs: map[string]event.Ranges{}}
-	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		for _, step := range []func(context.Context, pgx.Tx) error{c.readSeqs, c.readTotals, c.readMinutes, c.readRows} {
-			if err := step(ctx, tx); err != nil {
+		for partition, cells := range sums {
+			if err := mergePartition(ctx, tx, partition, cells); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return rollup.Checkpoint{}, fmt.Errorf("rebuild aggregates of partition %d: %w", partition, err)
+		return 0, fmt.Errorf("merge rollups: %w", err)
 	}
-	return c.checkpoint(), nil
+	return merged, nil
 }
 
-// rebuilding is a checkpoint while it is put together.
-type rebuilding struct {
-	partition int
-	now       time.Time
-	seqs      map[string]event.Ranges
-	cells     map[rebuiltKey]*rollup.Cell
-}
+// partitionSums are cells by partition.
+type partitionSums map[int]map[rollup.Slot]*rollup.Cell
 
-type rebuiltKey struct {
-	project string
-	key     rollup.Key
-}
-
-func (r *rebuilding) add(project string, key rollup.Key, c rollup.Cell) {
-	at := rebuiltKey{project, key}
-	if r.cells[at] == nil {
-		r.cells[at] = new(rollup.Cell)
+func (p partitionSums) add(partition int, s rollup.Slot, c rollup.Cell) {
+	if p[partition] == nil {
+		p[partition] = map[rollup.Slot]*rollup.Cell{}
 	}
-	r.cells[at].Add(c)
+	if p[partition][s] == nil {
+		p[partition][s] = new(rollup.Cell)
+	}
+	p[partition][s].Add(c)
 }
 
-func (r *rebuilding) checkpoint() rollup.Checkpoint {
-	c := rollup.Checkpoint{Seqs: r.seqs}
-	for at, cell := range r.cells {
-		c.Cells = append(c.Cells, rollup.ProjectCell{Project: at.project, Key: at.key, Cell: cell})
-	}
-	return c
-}
+const rollupValues = `partition, project, extract(epoch FROM minute)::bigint, kind, name, requests, errors,
+	cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead`
 
-func (r *rebuilding) readSeqs(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, storedSeqs, event.Completions.String(), r.partition)
-	if err != nil {
-		return err
-	}
-	return collectSeqs(rows, r.seqs)
-}
-
-const storedSeqs = `SELECT journal, persisted::text FROM journal_marks WHERE stream = $1 AND partition = $2`
-
-func collectSeqs(rows pgx.Rows, into map[string]event.Ranges) error {
-	var journal, text string
-	_, err := pgx.ForEachRow(rows, []any{&journal, &text}, func() (err error) {
-		into[journal], err = event.ParseRanges(text)
-		return err
-	})
-	return err
-}
-
-// Stored gives the seqs of a partition's completions that are stored, by
-// journal.
-func (db *DB) Stored(ctx context.Context, partition int) (map[string]event.Ranges, error) {
-	seqs := map[string]event.Ranges{}
-	rows, err := db.pool.Query(ctx, storedSeqs, event.Completions.String(), partition)
-	if err == nil {
-		err = collectSeqs(rows, seqs)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what is stored of partition %d: %w", partition, err)
-	}
-	return seqs, nil
-}
-
-func (r *rebuilding) readTotals(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, `
-		SELECT project, kind, name, sum(requests)::bigint, sum(errors)::bigint, sum(cost_nanos)::bigint,
-		       sum(baseline_cost_nanos)::bigint, sum(tokens_in)::bigint, sum(tokens_out)::bigint
-		FROM rollups WHERE partition = $1 GROUP BY project, kind, name`, r.partition)
-	if err != nil {
-		return err
-	}
-	var project string
-	var d rollup.Dim
-	var c rollup.Cell
-	_, err = pgx.ForEachRow(rows, []any{&project, &d.Kind, &d.Name, &c.Requests, &c.Errors, &c.CostNanos,
-		&c.BaselineNanos, &c.TokensIn, &c.TokensOut}, func() error {
-		r.add(project, rollup.Key{Dim: d}, c)
-		return nil
-	})
-	return err
-}
-
-// windows lists the windows whose slots are whole minutes, or those whose are
-// not, and where the longest of them begins.
-func (r *rebuilding) windows(wholeMinutes bool) (ws []rollup.Window, from time.Time) {
-	from = r.now
-	for _, w := range rollup.Windows() {
-		if (w.Resolution%time.Minute == 0) == wholeMinutes {
-			ws = append(ws, w)
-			if w.From(r.now).Before(from) {
-				from = w.From(r.now)
-			}
-		}
-	}
-	return ws, from
-}
-
-// spread adds a cell to the slots of windows that its time falls into.
-func (r *rebuilding) spread(ws []rollup.Window, s rollup.Slot, c rollup.Cell) {
-	for _, w := range ws {
-		if s.Start >= w.From(r.now).Unix() {
-			r.add(s.Project, rollup.Key{Window: w.Name, Slot: w.Slot(s.Start), Dim: s.Dim}, c)
-		}
-	}
-}
-
-func (r *rebuilding) readMinutes(ctx context.Context, tx pgx.Tx) error {
-	ws, from := r.windows(true)
-	rows, err := tx.Query(ctx, `
-		SELECT project, extract(epoch FROM minute)::bigint, kind, name, requests, errors, cost_nanos,
-		       baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead
-		FROM rollups WHERE partition = $1 AND minute >= $2`, r.partition, from)
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		var s rollup.Slot
+// addAll adds rows of rollupValues, and counts them.
+func (p partitionSums) addAll(rows pgx.Rows) (n int, err error) {
+	var partition int
+	var s rollup.Slot
+	for ; rows.Next(); n++ {
 		var c rollup.Cell
-		if err := rows.Scan(&s.Project, &s.Start, &s.Dim.Kind, &s.Dim.Name, &c.Requests, &c.Errors, &c.CostNanos,
+		if err := rows.Scan(&partition, &s.Project, &s.Start, &s.Dim.Kind, &s.Dim.Name, &c.Requests, &c.Errors, &c.CostNanos,
 			&c.BaselineNanos, &c.TokensIn, &c.TokensOut, packed{&c.Latency}, packed{&c.TTFT}, packed{&c.Overhead}); err != nil {
-			return err
+			rows.Close()
+			return n, err
 		}
-		r.spread(ws, s, c)
+		p.add(partition, s, c)
 	}
-	return rows.Err()
+	return n, rows.Err()
 }
 
-// readRows reads what windows finer than a minute need.
-func (r *rebuilding) readRows(ctx context.Context, tx pgx.Tx) error {
-	ws, from := r.windows(false)
+// take takes what is new out of its table.
+func (p partitionSums) take(ctx context.Context, tx pgx.Tx) (int, error) {
+	rows, err := tx.Query(ctx, `DELETE FROM rollups_new RETURNING `+rollupValues)
+	if err != nil {
+		return 0, err
+	}
+	return p.addAll(rows)
+}
+
+// mergePartition reads the rows of cells, adds them up here, and writes them
+// back: adding sketches in SQL costs ten times as much.
+func mergePartition(ctx context.Context, tx pgx.Tx, partition int, cells map[rollup.Slot]*rollup.Cell) error {
 	rows, err := tx.Query(ctx, `
-		SELECT project, at, strategy, cache, coalesce(model, ''), coalesce(provider, ''), coalesce(confidence, ''),
-		       coalesce(error_kind, ''), status, unpriced, tokens_in, tokens_out, cost_nanos, baseline_cost_nanos,
-		       latency_us, ttft_us, overhead_us
-		FROM completions WHERE partition = $1 AND at >= $2`, r.partition, from)
+		SELECT `+rollupValues+` FROM rollups_merged
+		JOIN unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS new (project, minute, kind, name)
+			USING (project, minute, kind, name)
+		WHERE partition = $1`, columnsOf(partition, cells).keys()...)
 	if err != nil {
 		return err
 	}
-	var facts []*event.CompletionRecorded
-	for rows.Next() {
-		f := new(event.CompletionRecorded)
-		if err := rows.Scan(&f.Project, &f.At, &f.Strategy, &f.Cache, &f.Model, &f.Provider, &f.Confidence,
-			&f.ErrorKind, &f.Status, &f.Unpriced, &f.TokensIn, &f.TokensOut, &f.CostNanos, &f.BaselineCostNanos,
-			&f.LatencyUS, &f.TTFTUS, &f.OverheadUS); err != nil {
-			return err
-		}
-		facts = append(facts, f)
+	if _, err := (partitionSums{partition: cells}).addAll(rows); err != nil {
+		return err
 	}
-	for slot, c := range rollup.Sum(facts, time.Second) {
-		r.spread(ws, slot, *c)
-	}
-	return rows.Err()
+	_, err = tx.Exec(ctx, insertRollups("rollups_merged")+`
+		ON CONFLICT (project, partition, minute, kind, name) DO UPDATE SET requests = excluded.requests, errors = excluded.errors,
+			cost_nanos = excluded.cost_nanos, baseline_cost_nanos = excluded.baseline_cost_nanos,
+			tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
+			latency = excluded.latency, ttft = excluded.ttft, overhead = excluded.overhead`,
+		columnsOf(partition, cells).values()...)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/redisdb"
 )
 
@@ -51,10 +52,12 @@ func TestDeadLettersGoBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := db.NewConsumer(lane, "me")
+	var refused []event.Refused
 	for i, e := range read(t, c, 3) {
-		if err := c.Bury(t.Context(), e, fmt.Sprint("reason ", i)); err != nil {
-			t.Fatal(err)
-		}
+		refused = append(refused, event.Refused{Entry: e, Reason: fmt.Sprint("reason ", i)})
+	}
+	if err := c.Bury(t.Context(), refused); err != nil {
+		t.Fatal(err)
 	}
 	letters, err := db.DeadLetters(t.Context(), "", 2)
 	if err != nil || len(letters) != 2 || letters[1].Reason != "reason 1" || letters[1].Body != "body 1" {
@@ -83,20 +86,30 @@ func TestDeadLettersGoBack(t *testing.T) {
 func TestBuryKeepsTheBytesAndAcknowledges(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)
-	if err := db.Append(t.Context(), entries(0, 1)); err != nil {
+	if err := db.Append(t.Context(), entries(0, 3)); err != nil {
 		t.Fatal(err)
 	}
 	c := db.NewConsumer(lane, "me")
-	e := read(t, c, 1)[0]
-	if err := c.Bury(t.Context(), e, "no JSON"); err != nil {
+	got := read(t, c, 3)
+	if err := c.Bury(t.Context(), []event.Refused{{Entry: got[0], Reason: "no JSON"}, {Entry: got[2], Reason: "no fact"}}); err != nil {
 		t.Fatal(err)
 	}
 	dead := plain.XRange(t.Context(), "busu:dead", "-", "+").Val()
-	want := map[string]any{"event": "body 0", "reason": "no JSON", "stream": "busu:completions:{0}", "id": e.ID}
-	if len(dead) != 1 || !reflect.DeepEqual(dead[0].Values, want) {
-		t.Errorf("dead letters: %v", dead)
+	if len(dead) != 2 {
+		t.Fatalf("dead letters: %v", dead)
 	}
-	if n := plain.XPending(t.Context(), "busu:completions:{0}", "persist").Val().Count; n != 0 {
-		t.Errorf("%d entries are still pending", n)
+	for i, want := range []map[string]any{
+		{"event": "body 0", "reason": "no JSON", "stream": "busu:completions:{0}", "id": got[0].ID},
+		{"event": "body 2", "reason": "no fact", "stream": "busu:completions:{0}", "id": got[2].ID}} {
+		if !reflect.DeepEqual(dead[i].Values, want) {
+			t.Errorf("dead letter %d: %v", i, dead[i])
+		}
+	}
+	left := plain.XPending(t.Context(), "busu:completions:{0}", "persist").Val()
+	if left.Count != 1 || left.Lower != got[1].ID {
+		t.Errorf("pending are %d entries from %s on, not only %s", left.Count, left.Lower, got[1].ID)
+	}
+	if err := c.Bury(t.Context(), nil); err != nil {
+		t.Errorf("burying nothing: %v", err)
 	}
 }

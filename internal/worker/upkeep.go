@@ -36,6 +36,13 @@ type Keeper interface {
 	KeepHeartbeats(ctx context.Context, beats []event.Heartbeat) error
 }
 
+// Rollups are what the facts of a minute add up to.
+type Rollups interface {
+	// MergeRollups adds up what batches added to the same minute, so that
+	// there is one row of it.
+	MergeRollups(ctx context.Context) (merged int, err error)
+}
+
 // Upkeep keeps streams short, partitions ready and old ones away. Any number of processes may
 // do it at once.
 type Upkeep struct {
@@ -43,6 +50,7 @@ type Upkeep struct {
 	Days      Days
 	Beats     Heartbeats
 	Keeper    Keeper
+	Rollups   Rollups
 	Lanes     []event.Lane
 	Groups    []string      // of outside readers, that trimming waits for
 	Retention time.Duration // how long entries stay for outside readers
@@ -74,6 +82,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		u.trim(ctx, now)
 		u.watchMemory(ctx)
 		u.keepHeartbeats(ctx)
+		u.mergeRollups(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -125,6 +134,15 @@ func (u *Upkeep) keepHeartbeats(ctx context.Context) {
 	}
 	if err != nil {
 		u.Log.Debug("heartbeats cannot be kept now", "err", err)
+	}
+}
+
+// mergeRollups keeps what is not merged as little as a second brings.
+func (u *Upkeep) mergeRollups(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	if _, err := u.Rollups.MergeRollups(ctx); err != nil {
+		u.Log.Debug("rollups cannot be merged now", "err", err)
 	}
 }
 

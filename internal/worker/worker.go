@@ -23,9 +23,9 @@ type Source interface {
 	// Read returns the next entries, or none after waiting a moment.
 	Read(ctx context.Context, now time.Time) ([]event.Entry, error)
 	Ack(ctx context.Context, entries []event.Entry) error
-	// Bury acknowledges an entry that cannot be processed and keeps its bytes
-	// with the reason.
-	Bury(ctx context.Context, e event.Entry, reason string) error
+	// Bury acknowledges entries that cannot be processed and keeps their bytes
+	// with the reasons.
+	Bury(ctx context.Context, refused []event.Refused) error
 }
 
 // Store keeps facts for good.
@@ -64,30 +64,41 @@ const (
 	tryFor     = 30 * time.Second
 )
 
-// Run works until ctx ends; what is in hand then stays pending. Redis or
-// PostgreSQL being away only makes it wait. The next batch is read and decoded
-// while the one before is stored.
+// readAhead is how many entries at once say that there is a backlog. Then the
+// next batch is read and decoded while the one before is stored; else it would
+// only wait there, while what comes after it has to wait in the stream.
+const readAhead = 250
+
+// Run works until ctx ends; what was not begun then stays pending. Redis or
+// PostgreSQL being away only makes it wait. What is stored is acknowledged
+// while the next batch is under way.
 func (w *Worker) Run(ctx context.Context) error {
-	decoded := make(chan batch)
+	decoded, through := make(chan batch), make(chan batch, 1)
 	go func() {
 		defer close(decoded)
 		for ctx.Err() == nil {
 			w.read(ctx, decoded)
 		}
 	}()
-	for b := range decoded {
-		for _, bad := range b.bad {
-			w.bury(ctx, bad.entry, bad.reason)
+	go func() {
+		defer close(through)
+		for b := range decoded {
+			w.persist(ctx, b, through)
+			close(b.done)
 		}
-		w.persist(ctx, b)
+	}()
+	for b := range through {
+		w.bury(ctx, b.bad)
+		w.retry(ctx, func(ctx context.Context) error { return w.Source.Ack(ctx, b.entries) })
 	}
 	return nil
 }
 
 // retry repeats try until it succeeds, or ctx ends and it returns false. A try
-// that has begun is finished even when the process is told to stop.
+// that has begun is finished even when the process is told to stop, and there
+// is always one: what is stored should not come again.
 func (w *Worker) retry(ctx context.Context, try func(context.Context) error) bool {
-	for wait := retryFirst; ctx.Err() == nil; wait = min(2*wait, retryMost) {
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryFor)
 		err := try(attempt)
 		cancel()
@@ -98,10 +109,10 @@ func (w *Worker) retry(ctx context.Context, try func(context.Context) error) boo
 		w.Log.Warn("worker cannot go on and tries again", "err", err, "in", wait)
 		select {
 		case <-ctx.Done():
+			return false
 		case <-time.After(wait/2 + rand.N(wait)):
 		}
 	}
-	return false
 }
 
 // An entry that was handed out often may be what kills the worker. It is
@@ -120,24 +131,31 @@ func (w *Worker) read(ctx context.Context, decoded chan<- batch) {
 		entries, err = w.Source.Read(ctx, time.Now())
 		return err
 	})
-	b := batch{}
+	b := newBatch()
 	for _, e := range entries {
 		if e.Deliveries > aloneAfter {
-			pass(ctx, decoded, newBatch(e))
+			alone := newBatch()
+			alone.add(e)
+			pass(ctx, decoded, alone)
 			continue
 		}
 		b.add(e)
 	}
-	pass(ctx, decoded, b)
+	if pass(ctx, decoded, b) && len(entries) < readAhead {
+		<-b.done
+	}
 }
 
-func pass(ctx context.Context, to chan<- batch, b batch) {
+// pass reports whether b was taken.
+func pass(ctx context.Context, to chan<- batch, b batch) bool {
 	if len(b.facts)+len(b.bad) == 0 {
-		return
+		return false
 	}
 	select {
 	case <-ctx.Done():
+		return false
 	case to <- b:
+		return true
 	}
 }
 
@@ -146,18 +164,11 @@ func pass(ctx context.Context, to chan<- batch, b batch) {
 type batch struct {
 	entries []event.Entry
 	facts   []*event.CompletionRecorded
-	bad     []refused
+	bad     []event.Refused
+	done    chan struct{} // closed when it is stored
 }
 
-type refused struct {
-	entry  event.Entry
-	reason error
-}
-
-func newBatch(e event.Entry) (b batch) {
-	b.add(e)
-	return b
-}
+func newBatch() batch { return batch{done: make(chan struct{})} }
 
 func (b *batch) add(e event.Entry) {
 	fact, err := decode(e)
@@ -165,22 +176,25 @@ func (b *batch) add(e event.Entry) {
 		err = errDeadly
 	}
 	if err != nil {
-		b.bad = append(b.bad, refused{e, err})
+		b.bad = append(b.bad, event.Refused{Entry: e, Reason: err.Error()})
 		return
 	}
 	b.entries = append(b.entries, e)
 	b.facts = append(b.facts, fact)
 }
 
-func (b batch) split() (batch, batch) {
+// split halves the facts; what is bad goes with the first half.
+func (b batch) split() (first, second batch) {
 	half := len(b.facts) / 2
-	return batch{entries: b.entries[:half], facts: b.facts[:half]}, batch{entries: b.entries[half:], facts: b.facts[half:]}
+	return batch{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad}, batch{entries: b.entries[half:], facts: b.facts[half:]}
 }
 
-// persist stores and acknowledges a batch. A fact that can never be stored is
-// found by halving and buried, so that it does not keep the others back.
-func (w *Worker) persist(ctx context.Context, b batch) {
+// persist stores a batch and passes on what is through. A fact that can never
+// be stored is found by halving and buried, so that it does not keep the others
+// back.
+func (w *Worker) persist(ctx context.Context, b batch, through chan<- batch) {
 	if len(b.facts) == 0 {
+		through <- b
 		return
 	}
 	var unstorable error
@@ -199,30 +213,31 @@ func (w *Worker) persist(ctx context.Context, b batch) {
 	switch {
 	case !stored: // pending; whoever has our name next gets it
 	case unstorable == nil:
-		w.retry(ctx, func(ctx context.Context) error { return w.Source.Ack(ctx, b.entries) })
+		through <- b
 	case len(b.facts) == 1:
-		w.discard(ctx, b.entries[0], b.facts[0], unstorable)
+		w.discard(ctx, b, unstorable, through)
 	default:
 		first, second := b.split()
-		w.persist(ctx, first)
-		w.persist(ctx, second)
+		w.persist(ctx, first, through)
+		w.persist(ctx, second, through)
 	}
 }
 
 // discard notes that a fact is missing for a reason before it is buried, so that
 // nobody looks for it.
-func (w *Worker) discard(ctx context.Context, e event.Entry, f *event.CompletionRecorded, reason error) {
-	if w.retry(ctx, func(ctx context.Context) error { return w.Store.Discard(ctx, f) }) {
-		w.bury(ctx, e, reason)
+func (w *Worker) discard(ctx context.Context, b batch, reason error, through chan<- batch) {
+	if w.retry(ctx, func(ctx context.Context) error { return w.Store.Discard(ctx, b.facts[0]) }) {
+		through <- batch{bad: append(b.bad, event.Refused{Entry: b.entries[0], Reason: reason.Error()})}
 	}
 }
 
-func (w *Worker) bury(ctx context.Context, e event.Entry, reason error) {
-	if !w.retry(ctx, func(ctx context.Context) error { return w.Source.Bury(ctx, e, reason.Error()) }) {
+func (w *Worker) bury(ctx context.Context, refused []event.Refused) {
+	if len(refused) == 0 || !w.retry(ctx, func(ctx context.Context) error { return w.Source.Bury(ctx, refused) }) {
 		return
 	}
-	w.stats.Buried.Add(1)
-	w.Log.Warn("event cannot be processed and went to the dead letters", "entry", e.ID, "reason", reason)
+	w.stats.Buried.Add(int64(len(refused)))
+	w.Log.Warn("events cannot be processed and went to the dead letters", "events", len(refused),
+		"first", refused[0].ID, "reason", refused[0].Reason)
 }
 
 // decode reads an entry, and holds its own word on where it belongs against

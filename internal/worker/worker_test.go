@@ -123,17 +123,19 @@ func (s *stores) Ack(_ context.Context, entries []event.Entry) error {
 	return nil
 }
 
-func (s *stores) Bury(_ context.Context, e event.Entry, reason string) error {
+func (s *stores) Bury(_ context.Context, refused []event.Refused) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.fails(); err != nil {
 		return err
 	}
-	if _, again := s.buried[e.ID]; again {
-		panic("buried twice")
+	for _, r := range refused {
+		if _, again := s.buried[r.ID]; again {
+			panic("buried twice")
+		}
+		s.buried[r.ID] = r.Reason
+		delete(s.pending, r.ID)
 	}
-	s.buried[e.ID] = reason
-	delete(s.pending, e.ID)
 	return nil
 }
 
@@ -279,6 +281,7 @@ type upkeepStores struct {
 	mu       sync.Mutex
 	days     int
 	kept     int // heartbeats
+	merged   int // times
 	dropped  []time.Time
 	horizons []time.Time
 	lanes    []event.Lane
@@ -293,6 +296,14 @@ func (u *upkeepStores) KeepHeartbeats(_ context.Context, beats []event.Heartbeat
 	defer u.mu.Unlock()
 	u.kept += len(beats)
 	return nil
+}
+
+func (u *upkeepStores) MergeRollups(context.Context) (int, error) {
+	u.merged++
+	if u.merged%2 == 0 {
+		return 0, errors.New("away")
+	}
+	return 10, nil
 }
 
 func (u *upkeepStores) DropDays(_ context.Context, before time.Time) ([]string, error) {
@@ -363,7 +374,7 @@ func TestUpkeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(upkeepStores)
 		other := event.Lane{Stream: event.Completions, Partition: 1}
-		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Rollups: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		began := time.Now()
@@ -381,6 +392,9 @@ func TestUpkeep(t *testing.T) {
 		}
 		if s.kept < 7000 {
 			t.Errorf("%d heartbeats were kept in two hours", s.kept)
+		}
+		if s.merged < 7000 {
+			t.Errorf("rollups were merged %d times in two hours", s.merged)
 		}
 		if want := began.Add(-15 * time.Minute); !s.horizons[0].Equal(want) || !slices.Contains(s.lanes, other) {
 			t.Errorf("the first horizon is %s, not %s; lanes %v", s.horizons[0], want, s.lanes[:2])

@@ -1,0 +1,92 @@
+package event
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Append writes what encoding/json writes, or the same error.
+func FuzzAppendAgrees(f *testing.F) {
+	for _, text := range []string{"plain", `"\`, "<&>", "\x00\n\x7f", "\xff\xfe", "\u2028 ü 漢字 🙂 \ufffd", ""} {
+		f.Add(text, "other", int64(7), 0.5, uint64(12345), false)
+	}
+	for _, x := range []float64{0, math.Copysign(0, -1), 1, 1e-6, 9.9e-7, 1e21, 1e20, math.NaN(), math.Inf(1), math.MaxFloat64, math.SmallestNonzeroFloat64} {
+		f.Add("a", "b", int64(-1), x, uint64(0), true)
+	}
+	f.Fuzz(func(t *testing.T, one, other string, n int64, x float64, at uint64, full bool) {
+		agree(t, made(one, other, n, x, at, full))
+	})
+}
+
+// made is a fact of anything, whole or not.
+func made(one, other string, n int64, x float64, at uint64, full bool) *CompletionRecorded {
+	c := &CompletionRecorded{Project: one, Reason: other, UserID: one, TokensIn: n, CostNanos: -n, Complexity: x, Holdout: full,
+		Metadata: map[string]string{one: other, other: one, "": "x"}, Candidates: []Candidate{{Model: one, Quality: x, Probability: 1 - x}}}
+	binary.BigEndian.PutUint64(c.ID[:], at)
+	c.V, c.Seq, c.At = int(n), n, time.Unix(int64(at>>20), int64(at&0xfffff)).UTC()
+	if !full {
+		c.At = c.At.In(time.FixedZone(other, int(at%50000)))
+		return c
+	}
+	c.Journal, c.KeyID, c.SessionID, c.CallerID, c.Strategy, c.Cache, c.Model = one, other, one, other, one, other, one
+	c.Experiments = []Arm{{one, other}, {other, one}}
+	c.Fallbacks, c.Degraded = []string{one, other, ""}, []string{other}
+	c.Candidates = append(c.Candidates, Candidate{Model: other, CostNanos: n}, Candidate{})
+	c.Snapshot, c.TokensInCached, c.TokensReasoning, c.Unpriced, c.Estimated = n, n, -n, true, n > 0
+	c.Confidence, c.Provider, c.ErrorKind, c.FinishReason, c.PriceVersion = other, one, one, other, one
+	return c
+}
+
+func agree(t *testing.T, c *CompletionRecorded) {
+	t.Helper()
+	want, wantErr := json.Marshal(c)
+	got, err := Append([]byte("before{"), c)
+	if (err == nil) != (wantErr == nil) {
+		t.Fatalf("error %v, not %v", err, wantErr)
+	}
+	if rest, kept := bytes.CutPrefix(got, []byte("before{")); !kept || !bytes.Equal(rest, want) {
+		t.Fatalf("written\n%s, not\n%s", got, want)
+	}
+}
+
+// Lists and dictionaries that are there but empty are left out as well.
+func TestAppendLeavesOutWhatIsEmpty(t *testing.T) {
+	c := NewCompletion(uuid.Must(uuid.NewV7()))
+	agree(t, c)
+	c.Metadata, c.Fallbacks, c.Candidates, c.Experiments = map[string]string{}, []string{}, []Candidate{}, []Arm{}
+	agree(t, c)
+}
+
+// What reading gives is written as encoding/json writes it.
+func FuzzAppendAgreesOnWhatIsRead(f *testing.F) {
+	f.Add([]byte(sample))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c := new(CompletionRecorded)
+		if json.Unmarshal(body, c) == nil {
+			agree(t, c)
+		}
+	})
+}
+
+func TestAppendAllocatesNothingForTheUsual(t *testing.T) {
+	c, ok := scanCompletion([]byte(sample))
+	if !ok {
+		t.Fatal("refused")
+	}
+	c.Metadata = nil     // holds what has to be escaped
+	c.Complexity = 0.123 // encoding/json writes what needs an exponent
+	dst := make([]byte, 0, 4096)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := Append(dst, c); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%g allocations", n)
+	}
+}

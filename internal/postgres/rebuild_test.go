@@ -1,0 +1,127 @@
+package postgres_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// What is rebuilt from the database is what folding the facts gives, to the
+// last integer, whoever stored them, in whatever batches, however often, and
+// merged or not.
+func TestRebuildEqualsTheBooks(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	facts := append(completions(9, 1500, 8*24*time.Hour), completions(10, 500, 4*time.Minute)...)
+	for i, f := range facts {
+		eventtest.Number("journal", int64(i+1), f)
+		if i%5 == 0 {
+			f.Project = "another"
+		}
+	}
+	stored := slices.Clone(facts[:1990])
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(stored), func(i, j int) { stored[i], stored[j] = stored[j], stored[i] })
+	var workers sync.WaitGroup
+	for w := range 4 {
+		workers.Go(func() {
+			db := open(t, url)
+			for i := w * 250; i < len(stored); i += 333 { // overlapping
+				if _, err := db.Persist(t.Context(), stored[i:min(i+400, len(stored))]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	merging := mergeMeanwhile(t, url)
+	workers.Wait()
+	merging()
+	db := open(t, url)
+	if _, err := db.Persist(t.Context(), stored); err != nil {
+		t.Fatal(err)
+	}
+	checkRebuilt(t, db, facts[:1990])
+	if _, err := db.MergeRollups(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkRebuilt(t, db, facts[:1990])
+	var rows, keys int
+	err := connect(t, url).QueryRow(t.Context(),
+		`SELECT count(*), count(DISTINCT (project, partition, minute, kind, name)) FROM rollups`).Scan(&rows, &keys)
+	if err != nil || rows != keys {
+		t.Errorf("%d rows of %d keys are left after merging: %v", rows, keys, err)
+	}
+}
+
+// mergeMeanwhile merges rollups in two processes and holds them against the
+// rows, until it is told to stop.
+func mergeMeanwhile(t *testing.T, url string) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var processes sync.WaitGroup
+	for range 2 {
+		processes.Go(func() {
+			for db := open(t, url); ctx.Err() == nil; {
+				if _, err := db.MergeRollups(t.Context()); err != nil {
+					t.Error(err)
+				}
+				l, err := db.Audit(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				for _, project := range []string{event.DefaultProject, "another"} {
+					if p := l.Project(project); !reflect.DeepEqual(p.Rows, p.Ever) {
+						t.Errorf("rows of %s add up to %+v, rollups to %+v", project, p.Rows, p.Ever)
+					}
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		processes.Wait()
+	}
+}
+
+// checkRebuilt holds what is rebuilt against facts, which seqs from 1 on are.
+func checkRebuilt(t *testing.T, db *postgres.DB, facts []*event.CompletionRecorded) {
+	t.Helper()
+	c, err := db.Rebuild(t.Context(), 0, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Seqs["journal"].String() != "{[1,1991)}" || c.Position != "" {
+		t.Errorf("it counts %s up to %q", c.Seqs["journal"], c.Position)
+	}
+	rebuilt, want := rollup.Books{}, rollup.Books{}
+	for _, cell := range c.Cells {
+		rebuilt.Of(cell.Project).Restore(cell.Key, *cell.Cell)
+	}
+	want.Fold(facts)
+	for _, project := range []string{event.DefaultProject, "another"} {
+		want.Of(project).Advance(now)
+		rebuilt.Of(project).Advance(now)
+		for _, w := range rollup.Windows() {
+			a, b := rollup.Cells{}, rollup.Cells{}
+			rebuilt.Of(project).AddWindow(w.Name, a)
+			want.Of(project).AddWindow(w.Name, b)
+			if !reflect.DeepEqual(rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now)) {
+				t.Errorf("%s of %s:\nrebuilt %+v\nfolded  %+v", w.Name, project, rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now))
+			}
+		}
+		a, b := rollup.Cells{}, rollup.Cells{}
+		rebuilt.Of(project).AddTotals(a)
+		want.Of(project).AddTotals(b)
+		if rollup.NewSums(a) != rollup.NewSums(b) {
+			t.Errorf("totals of %s: rebuilt %+v, folded %+v", project, rollup.NewSums(a), rollup.NewSums(b))
+		}
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"github.com/busuhq/busu/internal/aggregator"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/redisdb"
-	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/worker"
 )
 
@@ -102,18 +101,8 @@ func foldBacklog(ctx context.Context, b *bench) (figures, error) {
 	ended := make(chan error, 1)
 	m := b.start()
 	go func() { ended <- a.Run(ctx) }()
-	err := await(ctx, pollEvery, func() bool { return folded(a) >= int64(n) })
+	err := await(ctx, pollEvery, func() bool { return a.Folded() >= int64(n) })
 	f := m.figures(n)
 	cancel()
 	return f, firstOf(err, <-ended)
-}
-
-// folded is how many facts an aggregator has counted.
-func folded(a *aggregator.Aggregator) int64 {
-	totals := map[string]rollup.Cells{}
-	a.AddTo(totals, "")
-	if all := totals[event.DefaultProject][rollup.Dim{Kind: rollup.KindAll}]; all != nil {
-		return all.Requests
-	}
-	return 0
 }

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -10,9 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/busuhq/busu/internal/aggregator"
 	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/worker"
 )
 
@@ -94,8 +91,7 @@ func foldBacklog(ctx context.Context, b *bench) (figures, error) {
 		return nil, err
 	}
 	n := len(b.corpus.bodies)
-	a := &aggregator.Aggregator{Owner: "bench", Feed: b.redis, State: b.redis, Ledger: b.postgres,
-		None: func(err error) bool { return errors.Is(err, redisdb.ErrNone) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	a := b.newAggregator(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)

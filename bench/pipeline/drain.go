@@ -44,6 +44,7 @@ func drains() []scenario {
 		{lagOfOne, func(ctx context.Context, b *bench) (figures, error) { return commitLag(ctx, b, 1) }},
 		{lagOfTwo, func(ctx context.Context, b *bench) (figures, error) { return commitLag(ctx, b, 2) }},
 		{"busu: fold a backlog, aggregator", foldBacklog},
+		{liveLag, answerToSnapshot},
 	}
 }
 

@@ -50,6 +50,7 @@ func goals() []goal {
 			whence: "every malformed entry was found in busu:dead"},
 		goal{what: "commit lag at 20k/s, 1 worker, p99 in µs", of: latency(lagOfOne, p99), target: 10_000, atMost: true},
 		goal{what: "commit lag at 20k/s, 2 workers, p99 in µs", of: latency(lagOfTwo, p99), target: 10_000, atMost: true},
+		goal{what: "answer to live snapshot at 1k/s, p99 in µs", of: latency(liveLag, p99), target: 1_000_000, atMost: true},
 		goal{what: "emit with Redis running, p99 in µs", of: latency(emitRunning, p99), target: 50, atMost: true},
 		goal{what: "emit with Redis stopped, p99 in µs", of: latency(emitStopped, p99), target: 50, atMost: true},
 		goal{what: "emit with Redis hanging, p99 in µs", of: latency(emitHanging, p99), target: 50, atMost: true},

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -10,10 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/busuhq/busu/internal/aggregator"
 	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/redisdb"
-	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/worker"
 )
 
@@ -95,25 +91,14 @@ func foldBacklog(ctx context.Context, b *bench) (figures, error) {
 		return nil, err
 	}
 	n := len(b.corpus.bodies)
-	a := &aggregator.Aggregator{Owner: "bench", Feed: b.redis, State: b.redis, Ledger: b.postgres,
-		None: func(err error) bool { return errors.Is(err, redisdb.ErrNone) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	a := b.newAggregator(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
 	m := b.start()
 	go func() { ended <- a.Run(ctx) }()
-	err := await(ctx, pollEvery, func() bool { return folded(a) >= int64(n) })
+	err := await(ctx, pollEvery, func() bool { return a.Folded() >= int64(n) })
 	f := m.figures(n)
 	cancel()
 	return f, firstOf(err, <-ended)
-}
-
-// folded is how many facts an aggregator has counted.
-func folded(a *aggregator.Aggregator) int64 {
-	totals := map[string]rollup.Cells{}
-	a.AddTo(totals, "")
-	if all := totals[event.DefaultProject][rollup.Dim{Kind: rollup.KindAll}]; all != nil {
-		return all.Requests
-	}
-	return 0
 }

@@ -139,8 +139,10 @@ func (r *results) writeMethod(b *strings.Builder) {
 - Commit lag counts from when an event was due at the stream to the return of its transaction, producer's delay included, after
   %s of warm-up. Emit counts Intend and Record together from when the request was due, paced by spinning, with the
   shipper at work and fdatasync every %s; Redis is ended, or stopped by SIGSTOP, before.
+- Answer to live snapshot counts from the return of Record to the first look at metrics:latest, every %s, that has the request,
+  with journal, shipper, worker, aggregator and publisher at work.
 - Peers: watermill-redisstream with %d subscribers of one group; asynq with concurrency %d; river with %d workers, jobs inserted by
   InsertManyFast, FetchCooldown at its minimum. Their handlers decode one event and insert one row with ON CONFLICT DO NOTHING.
   They keep neither rollups nor marks. They are general tools for one message at a time: the ratio says what batching is worth.
-`, appendBatch, copyBatch, backlogCap, lagWarmUp, emitSync, handlers, handlers, handlers)
+`, appendBatch, copyBatch, backlogCap, lagWarmUp, emitSync, liveLook, handlers, handlers, handlers)
 }

@@ -5,6 +5,11 @@
 // stream in order and saves what changed together with its position, so that a
 // crash continues exactly; a fact that comes twice is known by its seq. What
 // Redis has lost is rebuilt from the ledger.
+//
+// With its checkpoint it saves a subtotal, the sums of all that it has counted.
+// One process at a time, by another lease, adds the subtotals of all partitions up
+// and publishes them. It takes none from its own memory: what was published
+// once is saved, and whoever goes on from there cannot fall behind it.
 package aggregator
 
 import (
@@ -13,7 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
@@ -59,21 +64,24 @@ type Aggregator struct {
 	Ledger    Ledger
 	Log       *slog.Logger
 
-	mu    sync.Mutex
-	books rollup.Books // nil without the lease
-
+	books    rollup.Books
 	position string
+	saved    string                  // position of the last checkpoint
 	seqs     map[string]event.Ranges // what was folded, by journal
 	moved    map[string]event.Ranges // of seqs, what changed since the last save
-	dirty    bool                    // the position changed since the last save
+	told     time.Time               // when the subtotal was saved last
+	current  bool                    // the end was reached since the checkpoint was loaded
 
 	owed   map[string]event.Ranges // is stored, and must be folded once the end is reached; nil: nothing to compare
 	missed bool                    // the stream has not brought what is stored: begin with the ledger
+
+	folded atomic.Int64
 }
 
 const (
 	tailCount  = 2500
 	saveEvery  = 250 * time.Millisecond
+	tellEvery  = time.Second // the subtotal, even when nothing changes, to say that it is current
 	leaseEvery = time.Second
 	tryFor     = 2 * time.Second
 	retryAfter = time.Second
@@ -106,7 +114,6 @@ func (a *Aggregator) pause(ctx context.Context) {
 func (a *Aggregator) own(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer a.drop()
 	got, err := a.State.Lease(ctx, a.Partition, a.Owner)
 	if err != nil {
 		return err
@@ -163,12 +170,6 @@ func (a *Aggregator) release(ctx context.Context) {
 	}
 }
 
-func (a *Aggregator) drop() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.books = nil
-}
-
 // load goes on from the checkpoint, or, where there is none or entries were
 // removed behind it, from what is stored for good.
 func (a *Aggregator) load(ctx context.Context) error {
@@ -213,13 +214,12 @@ func (a *Aggregator) rebuild(ctx context.Context, behind string) (rollup.Checkpo
 
 // adopt begins with a checkpoint.
 func (a *Aggregator) adopt(c rollup.Checkpoint) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.books = rollup.Books{}
 	for _, cell := range c.Cells {
 		a.books.Of(cell.Project).Restore(cell.Key, *cell.Cell)
 	}
-	a.position, a.seqs, a.dirty, a.owed = c.Position, c.Seqs, false, nil
+	a.position, a.saved, a.seqs, a.owed = c.Position, c.Position, c.Seqs, nil
+	a.current, a.told = false, time.Time{}
 	if a.seqs == nil {
 		a.seqs = map[string]event.Ranges{}
 	}
@@ -239,7 +239,7 @@ func (a *Aggregator) fold(ctx context.Context) (isEnd bool, err error) {
 	}
 	var fresh []*event.CompletionRecorded
 	for _, e := range entries {
-		a.position, a.dirty = e.ID, true
+		a.position = e.ID
 		fact, err := event.Decode(e.Body)
 		if err != nil {
 			continue // the worker buries it with the reason
@@ -248,10 +248,11 @@ func (a *Aggregator) fold(ctx context.Context) (isEnd bool, err error) {
 			fresh = append(fresh, c)
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.books.Fold(fresh)
-	return len(entries) < tailCount, nil
+	a.folded.Add(int64(len(fresh)))
+	isEnd = len(entries) < tailCount
+	a.current = a.current || isEnd
+	return isEnd, nil
 }
 
 // isNew marks a fact's seq as folded, and reports whether it was not before.
@@ -268,38 +269,23 @@ func (a *Aggregator) isNew(c *event.CompletionRecorded) bool {
 func (a *Aggregator) save(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, tryFor)
 	defer cancel()
-	c := rollup.Checkpoint{Position: a.position, Seqs: a.moved}
-	a.mu.Lock()
+	c := rollup.Checkpoint{After: a.saved, Position: a.position, Seqs: a.moved}
 	for project, book := range a.books {
 		book.Advance(now)
 		for key, cell := range book.Changed() {
 			c.Cells = append(c.Cells, rollup.ProjectCell{Project: project, Key: key, Cell: cell})
 		}
 	}
-	a.mu.Unlock() // only this goroutine changes cells
-	if !a.dirty && len(c.Cells) == 0 {
+	changed := a.position != a.saved || len(c.Cells) > 0
+	if a.current && (changed || now.Sub(a.told) >= tellEvery) {
+		subtotal := a.books.Subtotal(now)
+		c.Subtotal, a.told = &subtotal, now
+	} else if !changed {
 		return nil
 	}
-	a.dirty, a.moved = false, map[string]event.Ranges{}
+	a.saved, a.moved = a.position, map[string]event.Ranges{}
 	return a.State.SaveCheckpoint(ctx, a.Partition, a.Owner, c)
 }
 
-// AddTo adds the sums of each project's window, and its totals where the
-// window is "", to cells. It reports whether this process has the partition.
-func (a *Aggregator) AddTo(byProject map[string]rollup.Cells, window string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for project, book := range a.books {
-		cells := byProject[project]
-		if cells == nil {
-			cells = rollup.Cells{}
-			byProject[project] = cells
-		}
-		if window == "" {
-			book.AddTotals(cells)
-		} else {
-			book.AddWindow(window, cells)
-		}
-	}
-	return a.books != nil
-}
+// Folded counts facts, since this process began.
+func (a *Aggregator) Folded() int64 { return a.folded.Load() }

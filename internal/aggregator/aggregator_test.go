@@ -110,19 +110,23 @@ func appendFacts(t *testing.T, db *redisdb.DB, fs []*event.CompletionRecorded) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, event.Entry{Lane: event.Lane{Stream: event.Completions}, Body: body})
+		entries = append(entries, event.Entry{Lane: event.Lane{Stream: event.Completions, Partition: f.Partition}, Body: body})
 	}
 	if err := db.Append(t.Context(), entries); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func totals(a *aggregator.Aggregator) map[string]rollup.Sums {
-	byProject := map[string]rollup.Cells{}
-	a.AddTo(byProject, "")
+// totals are what a number of partitions have saved, by project.
+func totals(t *testing.T, db *redisdb.DB, partitions int) map[string]rollup.Sums {
+	t.Helper()
+	subtotals, err := db.Subtotals(t.Context(), partitions)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sums := map[string]rollup.Sums{}
-	for project, cells := range byProject {
-		sums[project] = rollup.NewSums(cells)
+	for project, windows := range rollup.Merge(subtotals) {
+		sums[project] = rollup.NewSums(windows[""])
 	}
 	return sums
 }
@@ -170,7 +174,7 @@ func TestEveryFactIsCountedOnce(t *testing.T) {
 		go func() { ended <- last.Run(ctx) }()
 		want := expected(fs[:(generation+1)*250])
 		if generation%2 == 1 { // every other one is stopped in the middle of its work
-			within(t, "all facts are counted once", func() bool { return reflect.DeepEqual(totals(last), want) })
+			within(t, "all facts are counted once", func() bool { return reflect.DeepEqual(totals(t, db, 1), want) })
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -198,18 +202,18 @@ func TestOneAtATime(t *testing.T) {
 		}
 	}
 	one, stopOne := run("one")
-	within(t, "the first counts", func() bool { return reflect.DeepEqual(totals(one), expected(fs)) })
+	within(t, "the first counts", func() bool { return reflect.DeepEqual(totals(t, db, 1), expected(fs)) })
 	other, stopOther := run("other")
 	defer stopOther()
 	more := facts(3, 100)
 	eventtest.Number("another journal", 1, more...)
 	appendFacts(t, db, more)
-	within(t, "the first goes on", func() bool { return reflect.DeepEqual(totals(one), expected(append(fs, more...))) })
-	if other.AddTo(map[string]rollup.Cells{}, "") {
-		t.Error("both have the partition")
+	within(t, "the first goes on", func() bool { return reflect.DeepEqual(totals(t, db, 1), expected(append(fs, more...))) })
+	if n := one.Folded() + other.Folded(); n != 300 || other.Folded() > 0 {
+		t.Errorf("both have the partition: %d and %d of 300 facts were counted", one.Folded(), other.Folded())
 	}
 	stopOne()
-	within(t, "the second took over", func() bool { return reflect.DeepEqual(totals(other), expected(append(fs, more...))) })
+	within(t, "the second took over", func() bool { return reflect.DeepEqual(totals(t, db, 1), expected(append(fs, more...))) })
 }
 
 // Redis loses everything, more than once, and the stream is trimmed before it
@@ -240,10 +244,10 @@ func TestWhatRedisLosesIsRebuilt(t *testing.T) {
 	loop.Go(func() { _ = a.Run(ctx) })
 	defer loop.Wait()
 	defer cancel()
-	within(t, "it begins with the ledger", func() bool { return reflect.DeepEqual(totals(a), expected(fs[:300])) })
+	within(t, "it begins with the ledger", func() bool { return reflect.DeepEqual(totals(t, db, 1), expected(fs[:300])) })
 
 	appendFacts(t, db, fs[200:500]) // a third of them is stored already
-	within(t, "the stream adds the rest", func() bool { return reflect.DeepEqual(totals(a), expected(fs[:500])) })
+	within(t, "the stream adds the rest", func() bool { return reflect.DeepEqual(totals(t, db, 1), expected(fs[:500])) })
 
 	if err := plain.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -252,32 +256,5 @@ func TestWhatRedisLosesIsRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	appendFacts(t, db, fs[300:900]) // as the shipper does: all that is not stored for good, in order
-	within(t, "all are counted after Redis was emptied", func() bool { return reflect.DeepEqual(totals(a), expected(fs)) })
-}
-
-func TestPublisher(t *testing.T) {
-	t.Parallel()
-	db := open(t)
-	fs := facts(4, 100)
-	appendFacts(t, db, fs)
-	a := newAggregator("one", db, db, openLedger(t))
-	p := &aggregator.Publisher{Partitions: []*aggregator.Aggregator{a}, Board: db, Providers: db, Log: slog.New(slog.DiscardHandler)}
-	ctx, cancel := context.WithCancel(t.Context())
-	var loops sync.WaitGroup
-	loops.Go(func() { _ = a.Run(ctx) })
-	loops.Go(func() { _ = p.Run(ctx) })
-	defer loops.Wait()
-	defer cancel()
-	for project, want := range expected(fs) {
-		within(t, "the snapshot of "+project+" has all", func() bool {
-			s, err := db.Live(t.Context(), project)
-			return err == nil && *s.Totals == want
-		})
-		for _, w := range rollup.Windows() {
-			r, err := db.Report(t.Context(), project, w)
-			if err != nil || r.Window != w.Name || r.Source != rollup.SourceRedis {
-				t.Errorf("window %s of %s: %+v, %v", w.Name, project, r, err)
-			}
-		}
-	}
+	within(t, "all are counted after Redis was emptied", func() bool { return reflect.DeepEqual(totals(t, db, 1), expected(fs)) })
 }

@@ -46,7 +46,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 		}
 	}
 	if runs(cfg, config.Aggregator) {
-		startAggregator(cfg, stores, migration, log, life)
+		startAggregator(cfg, stores, migration, health, log, life)
 	}
 	handler := health.Handler()
 	if runs(cfg, config.API) {

@@ -64,18 +64,27 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	return nil
 }
 
-// startAggregator counts every partition.
-func startAggregator(cfg config.Config, s *stores, m *migration, log *slog.Logger, life *lifecycle) {
+// startAggregator counts the partitions that no other process counts, and
+// publishes when no other does.
+func startAggregator(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) {
 	owner := uuid.NewString()
-	publisher := &aggregator.Publisher{Board: s.redis, Providers: s.redis, Log: log}
+	publisher := &aggregator.Publisher{Partitions: cfg.Streams.Partitions, Owner: owner, Chair: s.redis, Board: s.redis, Providers: s.redis, Log: log}
 	loops := []func(context.Context) error{publisher.Run}
+	var all []*aggregator.Aggregator
 	for p := range cfg.Streams.Partitions {
 		a := &aggregator.Aggregator{Partition: p, Owner: owner, Feed: s.redis, State: s.redis, Ledger: ledger{s.postgres, m},
 			None: func(err error) bool { return errors.Is(err, redisdb.ErrNone) }, Log: log}
-		publisher.Partitions = append(publisher.Partitions, a)
+		all = append(all, a)
 		loops = append(loops, a.Run)
 	}
 	life.start("aggregator", loops...)
+	telemetry.Counter(health.Registry(), "busu_aggregator_folded_total", "Facts that this process has counted.", func() float64 {
+		var n int64
+		for _, a := range all {
+			n += a.Folded()
+		}
+		return float64(n)
+	})
 }
 
 // startAPI opens the journal, ships it, and gives the routes.

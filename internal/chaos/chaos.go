@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/busuhq/busu/internal/event"
 )
 
 // Options of a run. The seed decides the faults and when they come; how the
@@ -70,6 +72,7 @@ type engine struct {
 	procs    []*process
 	load     *load
 	lag      *lag
+	shown    *shown
 	spawn    *spawner
 	found    *violations
 	mounted  string // a disk that has to be let go of
@@ -101,8 +104,20 @@ func (e *engine) process(name, binary, state string) *process {
 	}
 }
 
+// partitions are more than one, so that each job is spread over processes.
+const partitions = 3
+
+// lanes are the streams of results.
+func lanes() (all []event.Lane) {
+	for p := range partitions {
+		all = append(all, event.Lane{Stream: event.Completions, Partition: p})
+	}
+	return all
+}
+
 // configuration has three models of one provider, our own.
 const configuration = `
+streams: {partitions: %d}
 providers: [{name: upstream, kind: openai, base_url: "%s/v1", timeout: 20s}]
 models:
   - {id: small, provider: upstream, upstream: small, tier: simple, input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.60}
@@ -113,14 +128,14 @@ models:
 // begin starts everything and waits until it is ready.
 func begin(ctx context.Context, o Options, dir string) (*engine, error) {
 	e := &engine{o: o, dir: dir, found: &violations{log: o.Log}, spawn: newSpawner(), upstream: newUpstream()}
-	err := os.WriteFile(filepath.Join(dir, "busu.yaml"), fmt.Appendf(nil, configuration, e.upstream.url()), 0o600)
+	err := os.WriteFile(filepath.Join(dir, "busu.yaml"), fmt.Appendf(nil, configuration, partitions, e.upstream.url()), 0o600)
 	if err == nil {
 		e.stores, err = startStores(ctx, o, dir)
 	}
 	if err == nil {
 		e.procs = e.lineup()
 		e.load = newLoad(o.Rate, e.procs[0], e.procs[1])
-		e.lag = watchLag(e.stores.redis)
+		e.lag, e.shown = watchLag(e.stores.redis), watchShown(e.stores.redis)
 		err = e.startAll(ctx)
 	}
 	if err != nil {
@@ -197,6 +212,7 @@ func (e *engine) run(ctx context.Context) (*Report, error) {
 func (e *engine) end(ctx context.Context) error {
 	if e.lag != nil {
 		e.lag.stop()
+		e.shown.stop()
 	}
 	for _, p := range e.procs {
 		p.kill()

@@ -29,7 +29,7 @@ func (e *engine) check(ctx context.Context, r *Report) error {
 	}
 	e.counts(r, rows)
 	for _, check := range []func(context.Context, []row) (Check, error){
-		e.answersAreStored, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointAgrees,
+		e.answersAreStored, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointsAgree, e.nothingIsHidden,
 		e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
 		c, err := check(ctx, rows)
 		if err != nil {
@@ -170,20 +170,30 @@ func comparable(r rollup.Report) string {
 	return string(text)
 }
 
-// checkpointAgrees holds the aggregator's saved state against one made of the
-// rows and rollups.
-func (e *engine) checkpointAgrees(ctx context.Context, _ []row) (Check, error) {
-	c := Check{What: "the aggregator's checkpoint equals a rebuild, integer for integer"}
-	saved, err := e.stores.redis.LoadCheckpoint(ctx, 0)
-	if err != nil {
-		return c, err
+// checkpointsAgree holds what aggregators have saved against what can be made
+// of the rows and rollups.
+func (e *engine) checkpointsAgree(ctx context.Context, _ []row) (Check, error) {
+	c := Check{What: "the aggregators' checkpoints equal a rebuild, integer for integer"}
+	cells, journals, wrong := 0, 0, sample{}
+	for partition := range partitions {
+		saved, err := e.stores.redis.LoadCheckpoint(ctx, partition)
+		if err != nil {
+			return c, err
+		}
+		rebuilt, err := e.stores.postgres.Rebuild(ctx, partition, time.Now())
+		if err != nil {
+			return c, err
+		}
+		compareCheckpoints(saved, rebuilt, &wrong)
+		cells, journals = cells+len(rebuilt.Cells), max(journals, len(rebuilt.Seqs))
 	}
-	rebuilt, err := e.stores.postgres.Rebuild(ctx, 0, time.Now())
-	if err != nil {
-		return c, err
-	}
+	c.Result = fmt.Sprintf("%d cells in %d partitions, %d journals%s", cells, partitions, journals, wrong)
+	c.Holds = wrong.n == 0
+	return c, nil
+}
+
+func compareCheckpoints(saved, rebuilt rollup.Checkpoint, wrong *sample) {
 	a, b := cellsOf(saved), cellsOf(rebuilt)
-	wrong := sample{}
 	for key, cell := range a {
 		if b[key] != cell {
 			wrong.add("%s: saved %s, rebuilt %s", key, cell, b[key])
@@ -199,8 +209,6 @@ func (e *engine) checkpointAgrees(ctx context.Context, _ []row) (Check, error) {
 			wrong.add("journal %s: folded %s, stored %s", journal, got, ranges)
 		}
 	}
-	c.Result, c.Holds = fmt.Sprintf("%d cells, %d journals%s", len(b), len(rebuilt.Seqs), wrong), wrong.n == 0
-	return c, nil
 }
 
 // cellsOf are the totals and the cells of windows of whole minutes: slots of

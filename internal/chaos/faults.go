@@ -65,6 +65,9 @@ func (e *engine) inflict(ctx context.Context, faults []Fault) error {
 func (e *engine) strike(ctx context.Context, f Fault, t target) error {
 	t.lock()
 	defer t.unlock()
+	if t.Name() == "redis" && f.Kind != FaultStop {
+		defer e.shown.loss()()
+	}
 	switch f.Kind {
 	case FaultKill:
 		t.kill()

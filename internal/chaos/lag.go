@@ -45,7 +45,7 @@ func (l *lag) run(ctx context.Context) {
 func (l *lag) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	p, err := l.redis.Pipeline(ctx, 1, time.Now())
+	p, err := l.redis.Pipeline(ctx, partitions, time.Now())
 	if err != nil {
 		return // it is being killed
 	}

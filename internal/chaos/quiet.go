@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/redisdb"
 )
 
@@ -21,21 +20,24 @@ const mostConsumers = 2
 func (e *engine) streamsAreDone(ctx context.Context, _ []row) (Check, error) {
 	c := Check{What: "nothing is pending, no dead letters, no consumers too many"}
 	raw := e.stores.raw
-	stream := redisdb.StreamKey(event.Lane{Stream: event.Completions})
 	dead, err := raw.XLen(ctx, "busu:dead").Result()
 	if err != nil {
 		return c, err
 	}
-	pending, err := raw.XPending(ctx, stream, "persist").Result()
-	if err != nil {
-		return c, err
+	held, most := int64(0), 0
+	for _, lane := range lanes() {
+		pending, err := raw.XPending(ctx, redisdb.StreamKey(lane), "persist").Result()
+		if err != nil {
+			return c, err
+		}
+		consumers, err := raw.XInfoConsumers(ctx, redisdb.StreamKey(lane), "persist").Result()
+		if err != nil {
+			return c, err
+		}
+		held, most = held+pending.Count, max(most, len(consumers))
 	}
-	consumers, err := raw.XInfoConsumers(ctx, stream, "persist").Result()
-	if err != nil {
-		return c, err
-	}
-	c.Result = fmt.Sprintf("%d pending, %d dead letters, %d consumers", pending.Count, dead, len(consumers))
-	c.Holds = pending.Count == 0 && dead == 0 && len(consumers) <= mostConsumers
+	c.Result = fmt.Sprintf("%d pending, %d dead letters, %d consumers of a stream at most", held, dead, most)
+	c.Holds = held == 0 && dead == 0 && most <= mostConsumers
 	return c, nil
 }
 

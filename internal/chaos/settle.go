@@ -44,7 +44,7 @@ func (e *engine) unsettled(ctx context.Context) error {
 	if n := e.upstream.inFlight.Load(); n > 0 {
 		return fmt.Errorf("the provider is still working on %d calls", n)
 	}
-	p, err := e.stores.redis.Pipeline(ctx, 1, time.Now())
+	p, err := e.stores.redis.Pipeline(ctx, partitions, time.Now())
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func Drive(ctx context.Context, o Options) (Report, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	before, known := total(ctx, o)
 	tally, start := newTally(o), time.Now()
 	for outcome := range send(ctx, o) {
 		if err == nil {
@@ -53,7 +54,11 @@ func Drive(ctx context.Context, o Options) (Report, error) {
 		tally.add(outcome)
 		o.Progress(tally.done(), o.Requests)
 	}
-	return tally.report(time.Since(start)), err
+	r := tally.report(time.Since(start))
+	if err == nil && ctx.Err() == nil && known && r.Answered > 0 {
+		r.Live = watch(ctx, o, before, tally.recorded(), tally.last)
+	}
+	return r, err
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -125,7 +130,8 @@ type outcome struct {
 	problem string // what a refusal says
 	answer  answer // when status is 200
 	latency time.Duration
-	err     error // no answer, or one that cannot be understood
+	at      time.Time // when it came
+	err     error     // no answer, or one that cannot be understood
 }
 
 // answer is what of the contract's answer the demo looks at.
@@ -147,7 +153,12 @@ const maxAnswerBytes = 8 << 20
 
 func post(ctx context.Context, o Options, prompt Prompt) outcome {
 	out := outcome{prompt: prompt}
-	request, err := newRequest(ctx, o, prompt)
+	body, err := json.Marshal(map[string]any{"prompt": prompt.Text, "user_id": prompt.UserID, "max_tokens": prompt.MaxTokens})
+	if err != nil {
+		out.err = err
+		return out
+	}
+	request, err := newRequest(ctx, o, http.MethodPost, "/complete", body)
 	if err != nil {
 		out.err = err
 		return out
@@ -159,24 +170,23 @@ func post(ctx context.Context, o Options, prompt Prompt) outcome {
 		return out
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
-	out.latency, out.status, out.err = time.Since(start), response.StatusCode, err
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	out.at = time.Now()
+	out.latency, out.status, out.err = out.at.Sub(start), response.StatusCode, err
 	if err == nil {
-		out.read(body)
+		out.read(text)
 	}
 	return out
 }
 
-func newRequest(ctx context.Context, o Options, prompt Prompt) (*http.Request, error) {
-	body, err := json.Marshal(map[string]any{"prompt": prompt.Text, "user_id": prompt.UserID, "max_tokens": prompt.MaxTokens})
+func newRequest(ctx context.Context, o Options, method, path string, body []byte) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, method, o.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.BaseURL+"/complete", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
+	if len(body) > 0 {
+		request.Header.Set("Content-Type", "application/json")
 	}
-	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "busu-demo")
 	if o.APIKey != "" {
 		request.Header.Set("Authorization", "Bearer "+o.APIKey)

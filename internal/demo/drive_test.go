@@ -24,12 +24,18 @@ type fakeBusu struct {
 	count  atomic.Int64
 	mu     sync.Mutex
 	seen   []map[string]any
+
+	counted func(answered int) (total int, ok bool) // by the live metrics; nil: at once
 }
 
 func newFakeBusu(t *testing.T, intercept func(n int64, w http.ResponseWriter, r *http.Request) bool) *fakeBusu {
 	t.Helper()
 	f := &fakeBusu{}
 	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == "/metrics/live" {
+			f.live(w)
+			return
+		}
 		n := f.count.Add(1)
 		if intercept != nil && intercept(n, w, r) {
 			return
@@ -57,6 +63,23 @@ func (f *fakeBusu) complete(t *testing.T, n int64, w http.ResponseWriter, r *htt
 		"strategy":"complexity","confidence":"high","reason":"r","complexity":0.42,"tokens_in":12,"tokens_out":80,
 		"cost_usd":0.000000001,"baseline_cost_usd":0.00000001,"savings_usd":0.000000009,"cache":"miss","latency_ms":812.4,
 		"fallbacks":[],"degraded":[],"experiment":null,"holdout":false}`, n, model)
+}
+
+// liveBefore is what was counted before the drive.
+const liveBefore = 1000
+
+func (f *fakeBusu) live(w http.ResponseWriter) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	total, ok := len(f.seen), true
+	if f.counted != nil {
+		total, ok = f.counted(len(f.seen))
+	}
+	if !ok {
+		_, _ = io.WriteString(w, `{"source":"postgres","totals":null}`)
+		return
+	}
+	_, _ = fmt.Fprintf(w, `{"source":"redis","totals":{"total_requests":%d}}`, liveBefore+total)
 }
 
 func TestDrive(t *testing.T) {
@@ -88,6 +111,9 @@ func TestDrive(t *testing.T) {
 	}
 	if r.Latencies.P50 <= 0 || r.Latencies.P50 > r.Latencies.P95 || r.Latencies.P95 > r.Latencies.P99 {
 		t.Errorf("latencies %+v", r.Latencies)
+	}
+	if !r.Live.All || r.Live.Shown != n {
+		t.Errorf("live %+v", r.Live)
 	}
 	f.checkPrompts(t, New(4, 20), n)
 	checkQuality(t, r, n)

@@ -27,7 +27,7 @@ func (r Report) Write(w io.Writer) {
 }
 
 func (r Report) headline(b *strings.Builder) {
-	fmt.Fprintf(b, "%s of %s requests answered in %s s", grouped(r.Answered), grouped(r.Requested), seconds(r.Took))
+	fmt.Fprintf(b, "%s of %s requests answered in %s s", grouped(r.Answered), grouped(r.Requested), tenths(r.Took))
 	if r.Took > 0 {
 		fmt.Fprintf(b, " (%.1f/s)", float64(r.Answered)/r.Took.Seconds())
 	}
@@ -60,6 +60,12 @@ func (r Report) figures(b *strings.Builder) {
 	line("saving", "%s USD (%s), modelled from the same token counts", r.All.Savings(), share(int64(r.All.Savings()), int64(r.All.Baseline)))
 	line("latency", "p50 %s ms   p95 %s ms   p99 %s ms, as this client saw it",
 		milliseconds(r.Latencies.P50), milliseconds(r.Latencies.P95), milliseconds(r.Latencies.P99))
+	if l := r.Live; l.All {
+		line("live", "the live metrics had all of them %s s after the last answer", tenths(l.After))
+	} else if l.Asked {
+		line("live", "%s s after the last answer the live metrics had %s of them: is the aggregator running?",
+			tenths(l.After), grouped(int(l.Shown)))
+	}
 	if r.All.Rated > 0 {
 		line("quality", "%s of the answers were good, by the simulator's own truth", good(r.All))
 		line("", "on the same prompts: %s", r.always())
@@ -153,7 +159,7 @@ func share(part, whole int64) string {
 	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
+func tenths(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 
 func milliseconds(d time.Duration) string {
 	return grouped(int(d.Round(time.Millisecond) / time.Millisecond))

@@ -37,6 +37,7 @@ type Report struct {
 	All       Group
 	Latencies Percentiles
 	Always    map[string]int // simulated model → how many of the rated prompts it answers well
+	Live      Live
 }
 
 // Group adds up the answers that have something in common.
@@ -59,6 +60,7 @@ type tally struct {
 	seen      Report
 	truth     *simulated.Provider
 	latencies []time.Duration
+	last      time.Time // answer
 }
 
 func newTally(o Options) *tally {
@@ -79,6 +81,12 @@ func newTally(o Options) *tally {
 }
 
 func (t *tally) done() int { return t.seen.Answered + t.seen.Failed }
+
+// recorded is how many of the requests were recorded: also those that no model
+// answered.
+func (t *tally) recorded() int64 {
+	return int64(t.seen.Answered + t.seen.Statuses[strconv.Itoa(http.StatusBadGateway)])
+}
 
 // hopeless tells, as long as nothing has been answered, what makes going on
 // pointless. Later the same failures are only counted: servers restart.
@@ -101,6 +109,9 @@ func (t *tally) hopeless(out outcome) error {
 
 func (t *tally) add(out outcome) {
 	t.seen.Statuses[statusOf(out)]++
+	if out.at.After(t.last) {
+		t.last = out.at
+	}
 	if out.err != nil || out.status != http.StatusOK {
 		t.fault(out)
 		return

@@ -34,7 +34,7 @@ func parseCellField(field string) (project string, k rollup.Key, err error) {
 // partition.
 const leaseFor = 5 * time.Second
 
-// leaseScript takes or keeps the right to write a partition's aggregates.
+// leaseScript takes or keeps the right to write something.
 //
 //	KEYS[1] lease
 //	ARGV[1] owner, ARGV[2] milliseconds it lasts
@@ -49,11 +49,16 @@ return 1
 // Lease takes or keeps the right to write a partition's aggregates, and
 // reports whether owner has it.
 func (db *DB) Lease(ctx context.Context, partition int, owner string) (bool, error) {
-	got, err := leaseScript.Run(ctx, db.rdb, []string{aggregateKey(partition, "lease")}, owner, leaseFor.Milliseconds()).Int()
+	got, err := db.lease(ctx, aggregateKey(partition, "lease"), owner, leaseFor)
 	if err != nil {
 		return false, fmt.Errorf("lease aggregates of partition %d: %w", partition, err)
 	}
-	return got == 1, nil
+	return got, nil
+}
+
+func (db *DB) lease(ctx context.Context, key, owner string, lasts time.Duration) (bool, error) {
+	got, err := leaseScript.Run(ctx, db.rdb, []string{key}, owner, lasts.Milliseconds()).Int()
+	return got == 1, err
 }
 
 // releaseScript gives the lease back, if it is still the owner's.
@@ -71,20 +76,26 @@ func (db *DB) Release(ctx context.Context, partition int, owner string) error {
 }
 
 // saveScript stores a checkpoint in one step, provided that the owner still
-// has the lease.
+// has the lease, and that there is what changes are relative to: Redis may have
+// lost it, or have come back older, while the lease was free or the same.
 //
-//	KEYS    lease, position, seqs, cells
+//	KEYS    lease, position, seqs, cells, subtotal
 //	ARGV[1] owner, ARGV[2] 'reset' to forget all that was saved before, else ''
-//	ARGV[3] position
-//	ARGV[4] number n of journals, then n × (journal, seqs)
+//	ARGV[3] position before, ARGV[4] position, ARGV[5] subtotal ('' leaves the one before)
+//	ARGV[6] number n of journals, then n × (journal, seqs)
 //	then for each cell: field, JSON ('' when it is gone)
-//	returns 1, or 0 when the lease is another's
+//	returns 1, or 0 when the lease is another's or the position before is another
 var saveScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] == 'reset' then redis.call('DEL', KEYS[3], KEYS[4]) end
-redis.call('SET', KEYS[2], ARGV[3])
-local at = 5
-for _ = 1, tonumber(ARGV[4]) do
+if ARGV[2] == 'reset' then
+  redis.call('DEL', KEYS[3], KEYS[4])
+elseif redis.call('GET', KEYS[2]) ~= ARGV[3] then
+  return 0
+end
+redis.call('SET', KEYS[2], ARGV[4])
+if ARGV[5] ~= '' then redis.call('SET', KEYS[5], ARGV[5]) end
+local at = 7
+for _ = 1, tonumber(ARGV[6]) do
   redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1])
   at = at + 2
 end
@@ -99,29 +110,34 @@ end
 return 1
 `)
 
-// ErrNotOwner says that another aggregator has the partition.
-var ErrNotOwner = errors.New("another aggregator has this partition")
+// ErrNotOwner says that another aggregator has the partition, or that what was
+// saved before is not there any more.
+var ErrNotOwner = errors.New("another aggregator has this partition, or redis has lost what was saved of it")
 
-// SaveCheckpoint stores what changed since the last one.
+// SaveCheckpoint stores what changed since the one before.
 func (db *DB) SaveCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error {
 	return db.save(ctx, partition, owner, "", c)
 }
 
-// ResetCheckpoint stores a checkpoint in place of all that was saved before.
+// ResetCheckpoint stores a checkpoint in place of all that was saved before,
+// but for the subtotal, which holds until there is another.
 func (db *DB) ResetCheckpoint(ctx context.Context, partition int, owner string, c rollup.Checkpoint) error {
 	return db.save(ctx, partition, owner, "reset", c)
 }
 
 func (db *DB) save(ctx context.Context, partition int, owner, mode string, c rollup.Checkpoint) error {
-	args := make([]any, 0, 4+2*len(c.Seqs)+2*len(c.Cells))
-	args = append(args, owner, mode, c.Position, len(c.Seqs))
+	subtotal, err := encodeSubtotal(c.Subtotal)
+	if err != nil {
+		return fmt.Errorf("encode subtotal of partition %d: %w", partition, err)
+	}
+	args := make([]any, 0, 6+2*len(c.Seqs)+2*len(c.Cells))
+	args = append(args, owner, mode, c.After, c.Position, subtotal, len(c.Seqs))
 	for journal, seqs := range c.Seqs {
 		args = append(args, journal, seqs.String())
 	}
 	for _, pc := range c.Cells {
 		body := []byte{}
 		if pc.Cell != nil {
-			var err error
 			if body, err = json.Marshal(pc.Cell); err != nil {
 				return err
 			}
@@ -129,7 +145,7 @@ func (db *DB) save(ctx context.Context, partition int, owner, mode string, c rol
 		args = append(args, cellField(pc.Project, pc.Key), body)
 	}
 	keys := []string{aggregateKey(partition, "lease"), aggregateKey(partition, "position"),
-		aggregateKey(partition, "seqs"), aggregateKey(partition, "cells")}
+		aggregateKey(partition, "seqs"), aggregateKey(partition, "cells"), aggregateKey(partition, "subtotal")}
 	saved, err := saveScript.Run(ctx, db.rdb, keys, args...).Int()
 	if err != nil {
 		return fmt.Errorf("save aggregates of partition %d: %w", partition, err)
@@ -140,7 +156,8 @@ func (db *DB) save(ctx context.Context, partition int, owner, mode string, c rol
 	return nil
 }
 
-// LoadCheckpoint reads what was saved of a partition, or ErrNone.
+// LoadCheckpoint reads what was saved of a partition, or ErrNone: also when it
+// cannot be read, for then the ledger has to do.
 func (db *DB) LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpoint, error) {
 	pipe := db.rdb.TxPipeline()
 	position := pipe.Get(ctx, aggregateKey(partition, "position"))
@@ -156,18 +173,15 @@ func (db *DB) LoadCheckpoint(ctx context.Context, partition int) (rollup.Checkpo
 	for journal, text := range seqs.Val() {
 		ranges, err := event.ParseRanges(text)
 		if err != nil {
-			return rollup.Checkpoint{}, fmt.Errorf("load seqs of journal %s: %w", journal, err)
+			return rollup.Checkpoint{}, fmt.Errorf("%w to read: seqs of journal %s: %w", ErrNone, journal, err)
 		}
 		c.Seqs[journal] = ranges
 	}
 	for field, body := range cells.Val() {
 		project, key, err := parseCellField(field)
-		if err != nil {
-			return rollup.Checkpoint{}, err
-		}
 		cell := new(rollup.Cell)
-		if err := json.Unmarshal([]byte(body), cell); err != nil {
-			return rollup.Checkpoint{}, fmt.Errorf("load cell %q: %w", field, err)
+		if err = errors.Join(err, json.Unmarshal([]byte(body), cell)); err != nil {
+			return rollup.Checkpoint{}, fmt.Errorf("%w to read: cell %q: %w", ErrNone, field, err)
 		}
 		c.Cells = append(c.Cells, rollup.ProjectCell{Project: project, Key: key, Cell: cell})
 	}

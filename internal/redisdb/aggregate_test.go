@@ -17,7 +17,7 @@ import (
 
 func TestCheckpointIsSavedByItsOwnerOnly(t *testing.T) {
 	t.Parallel()
-	db, _ := open(t)
+	db, plain := open(t)
 	lease := func(owner string, want bool) {
 		t.Helper()
 		if got, err := db.Lease(t.Context(), 0, owner); err != nil || got != want {
@@ -43,14 +43,17 @@ func TestCheckpointIsSavedByItsOwnerOnly(t *testing.T) {
 	if err := db.SaveCheckpoint(t.Context(), 0, "other", c); !errors.Is(err, redisdb.ErrNotOwner) {
 		t.Errorf("another could save: %v", err)
 	}
-	if err := db.SaveCheckpoint(t.Context(), 0, "one", c); err != nil {
+	if err := db.ResetCheckpoint(t.Context(), 0, "other", c); !errors.Is(err, redisdb.ErrNotOwner) {
+		t.Errorf("another could begin anew: %v", err)
+	}
+	if err := db.ResetCheckpoint(t.Context(), 0, "one", c); err != nil {
 		t.Fatal(err)
 	}
 	got, err := db.LoadCheckpoint(t.Context(), 0)
 	if err != nil || got.Position != "5-0" || !slices.Equal(got.Seqs["a"], c.Seqs["a"]) || !sameCells(got.Cells, c.Cells) {
 		t.Errorf("loaded %+v: %v", got, err)
 	}
-	gone := rollup.Checkpoint{Position: "6-0"}
+	gone := rollup.Checkpoint{After: "5-0", Position: "6-0"}
 	for _, pc := range c.Cells {
 		gone.Cells = append(gone.Cells, rollup.ProjectCell{Project: pc.Project, Key: pc.Key})
 	}
@@ -66,6 +69,17 @@ func TestCheckpointIsSavedByItsOwnerOnly(t *testing.T) {
 	}
 	if got, err := db.LoadCheckpoint(t.Context(), 0); err != nil || len(got.Seqs) != 1 || !sameCells(got.Cells, fresh.Cells) {
 		t.Errorf("after a reset: %+v, %v", got, err)
+	}
+	for key, field := range map[string]string{"busu:aggregate:{0}:cells": "default", "busu:aggregate:{0}:seqs": "b"} {
+		if err := plain.HSet(t.Context(), key, field, "nonsense").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.LoadCheckpoint(t.Context(), 0); !errors.Is(err, redisdb.ErrNone) {
+			t.Errorf("with nonsense in %s: %v", key, err)
+		}
+		if err := plain.HDel(t.Context(), key, field).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := db.Release(t.Context(), 0, "one"); err != nil {
 		t.Fatal(err)
@@ -109,7 +123,10 @@ func TestPublishAndPipeline(t *testing.T) {
 	}
 	w := rollup.Windows()[0]
 	report := rollup.NewReport(w, rollup.Cells{}, rollup.SourceRedis, time.Now())
-	if err := db.Publish(t.Context(), "default", rollup.NewSnapshot(report, nil, &p), []rollup.Report{report}); err != nil {
+	if leads, err := db.Lead(t.Context(), "me"); err != nil || !leads {
+		t.Fatal(leads, err)
+	}
+	if err := db.Publish(t.Context(), "me", "default", rollup.NewSnapshot(report, nil, &p), []rollup.Report{report}); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := db.Live(t.Context(), "default"); err != nil || *s.Pipeline != p {

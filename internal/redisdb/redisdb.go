@@ -104,14 +104,17 @@ func aggregateKey(partition int, what string) string {
 	return fmt.Sprintf("busu:aggregate:{%d}:%s", partition, what)
 }
 
-// latestKey is public for the default project.
+// latestKey is public for the default project. All that is published shares
+// its hash tag, so that one script can set it.
 func latestKey(project string) string {
 	if project == event.DefaultProject {
 		return "metrics:latest"
 	}
-	return "metrics:latest:" + project
+	return "{metrics:latest}:of:" + project
 }
 
 func windowKey(project, window string) string {
-	return fmt.Sprintf("busu:metrics:%s:%s", project, window)
+	return fmt.Sprintf("{metrics:latest}:window:%s:%s", window, project)
 }
+
+const publisherKey = "{metrics:latest}:publisher" // a lease

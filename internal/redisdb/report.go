@@ -16,29 +16,60 @@ import (
 // reportTTL is how long a snapshot outlives its aggregator.
 const reportTTL = 30 * time.Second
 
-// Publish puts a project's live snapshot and reports where they are read.
-func (db *DB) Publish(ctx context.Context, project string, s rollup.Snapshot, reports []rollup.Report) error {
-	pipe := db.rdb.Pipeline()
-	if err := set(ctx, pipe, latestKey(project), s); err != nil {
-		return err
+// publisherLeads is how long a publisher that was killed keeps others from
+// publishing.
+const publisherLeads = 2 * time.Second
+
+// Lead takes or keeps the right to publish, and reports whether owner has it.
+func (db *DB) Lead(ctx context.Context, owner string) (bool, error) {
+	leads, err := db.lease(ctx, publisherKey, owner, publisherLeads)
+	if err != nil {
+		return false, fmt.Errorf("lease publishing: %w", err)
 	}
-	for _, r := range reports {
-		if err := set(ctx, pipe, windowKey(project, r.Window), r); err != nil {
-			return err
-		}
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("publish metrics of %s: %w", project, err)
-	}
-	return nil
+	return leads, nil
 }
 
-func set(ctx context.Context, pipe redis.Pipeliner, key string, value any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", key, err)
+// Resign lets another publish at once.
+func (db *DB) Resign(ctx context.Context, owner string) error {
+	return releaseScript.Run(ctx, db.rdb, []string{publisherKey}, owner).Err()
+}
+
+// publishScript sets what is read from here, provided that the owner still
+// leads: one that was held up since must not put old figures over newer ones.
+//
+//	KEYS[1] lease, then a key for each body
+//	ARGV[1] owner, ARGV[2] milliseconds to keep them, then the bodies
+//	returns 1, or 0 when another leads
+var publishScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[2]) end
+return 1
+`)
+
+// ErrNotLeading says that another publishes now.
+var ErrNotLeading = errors.New("another process publishes")
+
+// Publish puts a project's live snapshot and reports where they are read.
+func (db *DB) Publish(ctx context.Context, owner, project string, s rollup.Snapshot, reports []rollup.Report) error {
+	keys, args := []string{publisherKey, latestKey(project)}, []any{owner, reportTTL.Milliseconds()}
+	values := []any{s}
+	for _, r := range reports {
+		keys, values = append(keys, windowKey(project, r.Window)), append(values, r)
 	}
-	pipe.Set(ctx, key, body, reportTTL)
+	for i, value := range values {
+		body, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", keys[i+1], err)
+		}
+		args = append(args, body)
+	}
+	published, err := publishScript.Run(ctx, db.rdb, keys, args...).Int()
+	if err != nil {
+		return fmt.Errorf("publish metrics of %s: %w", project, err)
+	}
+	if published == 0 {
+		return ErrNotLeading
+	}
 	return nil
 }
 

@@ -69,7 +69,7 @@ func TestTrimWaitsForTheAggregator(t *testing.T) {
 	if got, err := db.Lease(t.Context(), 0, "one"); err != nil || !got {
 		t.Fatal(err)
 	}
-	if err := db.SaveCheckpoint(t.Context(), 0, "one", rollup.Checkpoint{Position: given[4].ID}); err != nil {
+	if err := db.ResetCheckpoint(t.Context(), 0, "one", rollup.Checkpoint{Position: given[4].ID}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour), nil); err != nil || n != 4 {

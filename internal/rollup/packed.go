@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -41,4 +42,20 @@ func ParsePacked(b []byte) (Sketch, error) {
 		b = b[n+m:]
 	}
 	return s, nil
+}
+
+// MarshalText writes a sketch packed, in base64: as an object of bins it would
+// be six times as long.
+func (s Sketch) MarshalText() ([]byte, error) {
+	return base64.RawStdEncoding.AppendEncode(nil, s.AppendPacked(nil)), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Sketch) UnmarshalText(text []byte) (err error) {
+	packed, err := base64.RawStdEncoding.AppendDecode(nil, text)
+	if err != nil {
+		return err
+	}
+	*s, err = ParsePacked(packed)
+	return err
 }

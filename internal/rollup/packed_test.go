@@ -1,6 +1,7 @@
 package rollup_test
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -23,6 +24,19 @@ func TestPackedSketches(t *testing.T) {
 		packed := sketch.AppendPacked(nil)
 		if back, err := rollup.ParsePacked(packed); err != nil || !reflect.DeepEqual(back, sketch) {
 			t.Fatalf("%v reads back as %v (%v)", sketch, back, err)
+		}
+		cell, back := rollup.Cell{Requests: 1, Latency: sketch, Overhead: sketch}, rollup.Cell{}
+		text, err := json.Marshal(cell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, cell) {
+			t.Fatalf("%s reads back as %v (%v)", text, back, err)
+		}
+	}
+	for _, text := range []string{`{"l":"*"}`, `{"l":"gA"}`, `{"l":{"1":1}}`} {
+		if err := json.Unmarshal([]byte(text), new(rollup.Cell)); err == nil {
+			t.Errorf("%s is taken for a cell", text)
 		}
 	}
 }

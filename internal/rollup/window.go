@@ -62,8 +62,10 @@ type Key struct {
 // saved and loaded as a whole, so that state and position never disagree.
 type Checkpoint struct {
 	Position string                  // in the stream; "" is the beginning
+	After    string                  // when saving, the position that was saved or loaded before
 	Seqs     map[string]event.Ranges // what was folded, by journal; when saving, only what changed
 	Cells    []ProjectCell           // when saving, only those that changed
+	Subtotal *Subtotal               // of all cells; when saving, nil leaves the one before, and it is never loaded
 }
 
 // ProjectCell is a cell under its project and key; without a cell, it is gone.

@@ -124,8 +124,8 @@ func (s settings) report(ctx context.Context) (violations int, err error) {
 
 // preface says what was run where, and how to run it again.
 func (s settings) preface(ctx context.Context, b *bytes.Buffer) {
-	fmt.Fprintf(b, "# Reliability\n\nTwo `api`, two `worker` and two `aggregator` processes, on a PostgreSQL and a Redis that write to the disk as in\n"+
-		"production, answer requests while processes and stores are killed, stopped, restarted and emptied at random moments. At the\n"+
+	fmt.Fprintf(b, "# Reliability\n\nTwo `api`, two `worker` and two `aggregator` processes, on three partitions and a PostgreSQL and a Redis that write\n"+
+		"to the disk as in production, answer requests while processes and stores are killed, stopped, restarted and emptied at random moments. At the\n"+
 		"end, what clients were told and what the provider was called for is held against the ledger and the live metrics.\n\n")
 	fmt.Fprintf(b, "Commit %s, %s, %s/%s, %d cores, %s, %s.\n\n", commit(ctx), time.Now().UTC().Format(time.DateOnly),
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())

@@ -94,7 +94,7 @@ func TestSimulatedModels(t *testing.T) {
 	for _, m := range c.Models {
 		got = append(got, fmt.Sprintf("%s %s %s %s/%s", m.ID, m.Provider, m.Tier, m.Price.Input, m.Price.Output))
 	}
-	want := "small simulated simple 0.15/0.6, medium simulated moderate 0.8/4, large simulated complex 3/15"
+	want := "small simulated simple 0.15/0.6, medium simulated moderate 0.8/4, large simulated complex 3/15, embedding simulated  0.02/0"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("models %s, want %s", strings.Join(got, ", "), want)
 	}

@@ -258,7 +258,7 @@ func TestPresets(t *testing.T) {
 	for name, want := range map[string]string{
 		"ollama": "openai http://127.0.0.1:11434/v1 ", "vllm": "openai http://gpu-1:8000/v1 ",
 		"groq-eu": "openai https://api.groq.com/openai/v1 OPENAI_API_KEY",
-		"claude":  "anthropic https://api.anthropic.com/v1 OPENAI_API_KEY",
+		"claude":  "anthropic https://api.anthropic.com OPENAI_API_KEY",
 		"google":  "gemini https://generativelanguage.googleapis.com/v1beta OPENAI_API_KEY",
 	} {
 		p, _ := c.Provider(name)

@@ -20,7 +20,7 @@ type preset struct {
 // one's own machines, where nobody asks for one unless told to.
 var presets = []preset{
 	{name: "openai", kind: KindOpenAI, baseURL: "https://api.openai.com/v1", keyEnv: "OPENAI_API_KEY"},
-	{name: "anthropic", kind: KindAnthropic, baseURL: "https://api.anthropic.com/v1", keyEnv: "ANTHROPIC_API_KEY"},
+	{name: "anthropic", kind: KindAnthropic, baseURL: "https://api.anthropic.com", keyEnv: "ANTHROPIC_API_KEY"},
 	{name: "gemini", kind: KindGemini, baseURL: "https://generativelanguage.googleapis.com/v1beta", keyEnv: "GEMINI_API_KEY"},
 	{name: "openrouter", kind: KindOpenAI, baseURL: "https://openrouter.ai/api/v1", keyEnv: "OPENROUTER_API_KEY"},
 	{name: "cerebras", kind: KindOpenAI, baseURL: "https://api.cerebras.ai/v1", keyEnv: "CEREBRAS_API_KEY"},

@@ -94,7 +94,7 @@ func TestSimulatedModels(t *testing.T) {
 	for _, m := range c.Models {
 		got = append(got, fmt.Sprintf("%s %s %s %s/%s", m.ID, m.Provider, m.Tier, m.Price.Input, m.Price.Output))
 	}
-	want := "small simulated simple 0.15/0.6, medium simulated moderate 0.8/4, large simulated complex 3/15"
+	want := "small simulated simple 0.15/0.6, medium simulated moderate 0.8/4, large simulated complex 3/15, embedding simulated  0.02/0"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("models %s, want %s", strings.Join(got, ", "), want)
 	}
@@ -258,7 +258,7 @@ func TestPresets(t *testing.T) {
 	for name, want := range map[string]string{
 		"ollama": "openai http://127.0.0.1:11434/v1 ", "vllm": "openai http://gpu-1:8000/v1 ",
 		"groq-eu": "openai https://api.groq.com/openai/v1 OPENAI_API_KEY",
-		"claude":  "anthropic https://api.anthropic.com/v1 OPENAI_API_KEY",
+		"claude":  "anthropic https://api.anthropic.com OPENAI_API_KEY",
 		"google":  "gemini https://generativelanguage.googleapis.com/v1beta OPENAI_API_KEY",
 	} {
 		p, _ := c.Provider(name)

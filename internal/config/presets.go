@@ -20,7 +20,7 @@ type preset struct {
 // one's own machines, where nobody asks for one unless told to.
 var presets = []preset{
 	{name: "openai", kind: KindOpenAI, baseURL: "https://api.openai.com/v1", keyEnv: "OPENAI_API_KEY"},
-	{name: "anthropic", kind: KindAnthropic, baseURL: "https://api.anthropic.com/v1", keyEnv: "ANTHROPIC_API_KEY"},
+	{name: "anthropic", kind: KindAnthropic, baseURL: "https://api.anthropic.com", keyEnv: "ANTHROPIC_API_KEY"},
 	{name: "gemini", kind: KindGemini, baseURL: "https://generativelanguage.googleapis.com/v1beta", keyEnv: "GEMINI_API_KEY"},
 	{name: "openrouter", kind: KindOpenAI, baseURL: "https://openrouter.ai/api/v1", keyEnv: "OPENROUTER_API_KEY"},
 	{name: "cerebras", kind: KindOpenAI, baseURL: "https://api.cerebras.ai/v1", keyEnv: "CEREBRAS_API_KEY"},
@@ -77,12 +77,13 @@ const (
 )
 
 // simulatedRows are the simulated provider's models, at typical prices of a
-// small, a medium and a large model. Its cached prices equal the fresh ones:
+// small, a medium and a large model, and of one that embeds. Its cached prices equal the fresh ones:
 // it caches nothing.
 var simulatedRows = []pricing.Row{
 	simulatedRow("small", llm.TierSimple, 15*nanosCent, 60*nanosCent),
 	simulatedRow("medium", llm.TierModerate, 80*nanosCent, 4*nanosDollar),
 	simulatedRow("large", llm.TierComplex, 3*nanosDollar, 15*nanosDollar),
+	simulatedEmbedding(2 * nanosCent),
 }
 
 func simulatedRow(model string, tier llm.Tier, input, output pricing.Nanos) pricing.Row {
@@ -91,6 +92,12 @@ func simulatedRow(model string, tier llm.Tier, input, output pricing.Nanos) pric
 		Price:     pricing.Price{Input: input, CachedInput: input, CacheWriteInput: input, Output: output},
 		Confirmed: true,
 	}
+}
+
+func simulatedEmbedding(input pricing.Nanos) pricing.Row {
+	row := simulatedRow("embedding", "", input, 0)
+	row.Purpose, row.ContextTokens = llm.PurposeEmbedding, 8*kiloTokens
+	return row
 }
 
 // catalog lists the models that a provider brings without being told: the

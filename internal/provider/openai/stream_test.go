@@ -286,8 +286,38 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfStreamsAreReused: after [DONE] the rest is heard out, and a
-// vendor that keeps the stream open does not keep the answer.
+// tape plays a body and notes whether it was heard to its end.
+type tape struct {
+	io.Reader
+	ended bool
+}
+
+func (b *tape) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.ended = b.ended || errors.Is(err, io.EOF)
+	return n, err
+}
+
+func (b *tape) Close() error { return nil }
+
+func (b *tape) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: b}, nil
+}
+
+// TestStreamsAreHeardOut: only a connection whose answer was read to its end
+// can be used again.
+func TestStreamsAreHeardOut(t *testing.T) {
+	t.Parallel()
+	// One read gives [DONE], and only the next one the end.
+	b := &tape{Reader: io.MultiReader(strings.NewReader("data: "+pieces()[2]+"\n\ndata: [DONE]\n\n"), strings.NewReader("\n"))}
+	p := provider(t, Options{Name: "acme", BaseURL: "http://vendor.test", Client: &http.Client{Transport: b}})
+	if _, err := p.Complete(t.Context(), streamed(func(llm.Chunk) error { return nil })); err != nil || !b.ended {
+		t.Errorf("heard to the end: %t, %v", b.ended, err)
+	}
+}
+
+// TestConnectionsOfStreamsAreReused, and a vendor that keeps the stream open
+// after [DONE] does not keep the answer.
 func TestConnectionsOfStreamsAreReused(t *testing.T) {
 	t.Parallel()
 	var opened, calls atomic.Int64

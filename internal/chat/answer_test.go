@@ -64,15 +64,17 @@ func TestWithCost(t *testing.T) {
 	t.Parallel()
 	const told = `"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0},"cost_usd":0.0000213}`
 	for body, want := range map[string]string{
-		`{"a": 1.0,"usage" : { "prompt_tokens":1 } }`: `{"a": 1.0,"usage" : {"cost_usd":0.0000213, "prompt_tokens":1 } }`,
+		`{"a": 1.0,"usage" : { "prompt_tokens":1 } }`: `{"a": 1.0,"usage" : { "prompt_tokens":1 ,"cost_usd":0.0000213} }`,
 		`{"usage":{}}`: `{"usage":{"cost_usd":0.0000213}}`,
 		`{"usage":{ "x":1,"cost_usd":5},"x":{"cost_usd":1}}`: `{"usage":{ "x":1,"cost_usd":0.0000213},"x":{"cost_usd":1}}`,
 		`{"usage":null}`:           `{` + told + `}`,
-		`{"x":{"usage":{}},"y":2}`: `{` + told + `,"x":{"usage":{}},"y":2}`,
+		`{"x":{"usage":{}},"y":2}`: `{"x":{"usage":{}},"y":2,` + told + `}`,
 		` {} `:                     ` {` + told + `} `,
 		`[]`:                       `[]`,
 		``:                         ``,
 		`nonsense`:                 `nonsense`,
+		`{"a":"`:                   `{"a":"`,
+		`{"a":{},"usage":null`:     `{"a":{},"usage":` + strings.TrimPrefix(told, `"usage":`),
 	} {
 		if got := string(chat.WithCost([]byte(body), llm.Usage{In: 9, Out: 3}, "0.0000213")); got != want {
 			t.Errorf("%s\n got %s\nwant %s", body, got, want)

@@ -9,12 +9,12 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// TestLargeBodiesTakeBoundedTime has bodies of 4 MiB that are as hard as can
+// TestLargeBodiesTakeBoundedTime has bodies of 1 MiB that are as hard as can
 // be. Reading one takes some ten milliseconds; were anything quadratic in it,
-// it would take minutes.
+// it would take minutes. The limit is far from both.
 func TestLargeBodiesTakeBoundedTime(t *testing.T) {
 	t.Parallel()
-	const size = 4 << 20
+	const size, limit = 1 << 20, 30 * time.Second
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	list := func(s string) string { return "[" + strings.TrimSuffix(fill(s+","), ",") + "]" }
 	object := func(s string) string { return "{" + strings.TrimSuffix(fill(s+","), ",") + "}" }
@@ -51,7 +51,6 @@ func TestLargeBodiesTakeBoundedTime(t *testing.T) {
 	}
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			began := time.Now()
 			if p, err := chat.Parse([]byte(body)); err == nil {
 				p.Emit = func(llm.Chunk) error { return nil }
@@ -62,7 +61,7 @@ func TestLargeBodiesTakeBoundedTime(t *testing.T) {
 			_, _ = chat.Decode([]byte(body))
 			_, _ = chat.DecodeChunk([]byte(body))
 			chat.WithCost([]byte(body), llm.Usage{}, "0.1")
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > limit {
 				t.Errorf("it took %s", took)
 			}
 		})

@@ -14,8 +14,12 @@ func newSplicer(text []byte) *splicer {
 	return &splicer{text: text, out: make([]byte, 0, len(text)+more)}
 }
 
-// replace puts with where text[from:to] was.
+// replace puts with where text[from:to] was. What is out of order, as in text
+// that is no JSON after all, is left as it is.
 func (s *splicer) replace(from, to int, with string) {
+	if from < s.done || to < from {
+		return
+	}
 	s.out = append(append(s.out, s.text[s.done:from]...), with...)
 	s.done = to
 }

@@ -26,7 +26,6 @@ func Upstream(r llm.Request, d Dialect) ([]byte, error) {
 		return nil, errNoObject
 	}
 	e := edit{splicer: newSplicer(r.Body), streamed: r.Emit != nil, dialect: d}
-	e.add(doc, r)
 	limit, other := d.limit()
 	doc.ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
@@ -47,6 +46,7 @@ func Upstream(r llm.Request, d Dialect) ([]byte, error) {
 		}
 		return true
 	})
+	e.add(doc, r)
 	return e.finish(), nil
 }
 
@@ -58,13 +58,13 @@ func WithModel(body []byte, model string) ([]byte, error) {
 		return nil, errNoObject
 	}
 	e := edit{splicer: newSplicer(body)}
-	e.add(doc, llm.Request{Model: model})
 	doc.ForEach(func(key, value gjson.Result) bool {
 		if key.Str == "model" {
 			e.value(value, quoted(model))
 		}
 		return true
 	})
+	e.add(doc, llm.Request{Model: model})
 	return e.finish(), nil
 }
 
@@ -75,7 +75,7 @@ type edit struct {
 	dialect  Dialect
 }
 
-// add puts members that must be there and are not before all others.
+// add puts members that must be there and are not behind all others.
 func (e *edit) add(doc gjson.Result, r llm.Request) {
 	var missing []string
 	if !doc.Get("model").Exists() {
@@ -90,16 +90,16 @@ func (e *edit) add(doc gjson.Result, r llm.Request) {
 	e.insert(doc, strings.Join(missing, ","))
 }
 
-// insert puts members before the others of an object.
+// insert puts members behind the others of an object.
 func (e *edit) insert(object gjson.Result, members string) {
 	if members == "" {
 		return
 	}
 	if !empty(object) {
-		members += ","
+		members = "," + members
 	}
-	start := object.Index + 1
-	e.replace(start, start, members)
+	end := object.Index + strings.LastIndexByte(object.Raw, '}')
+	e.replace(end, end, members)
 }
 
 func (e *edit) value(v gjson.Result, with string) { e.replace(v.Index, v.Index+len(v.Raw), with) }

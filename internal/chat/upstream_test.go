@@ -29,20 +29,20 @@ func TestUpstreamChangesWhatItMust(t *testing.T) {
 	}{
 		"the model":                {body: `{` + odd + `, "model" :"a" }`, want: `{` + odd + `, "model" :"up \"1\"" }`},
 		"a model in escapes":       {body: `{"mod\u0065l":"a"}`, want: `{"mod\u0065l":"up \"1\""}`},
-		"no model":                 {body: ` { "a":1} `, want: ` {"model":"up \"1\"", "a":1} `},
+		"no model":                 {body: ` { "a":1} `, want: ` { "a":1,"model":"up \"1\""} `},
 		"nothing":                  {body: `{}`, want: `{"model":"up \"1\""}`},
-		"stream":                   {body: `{"model":"a",` + odd + `}`, stream: true, want: `{"stream":true,` + usage + `,"model":"up \"1\"",` + odd + `}`},
-		"stream set":               {body: `{"stream":true,"model":"a"}`, stream: true, want: `{` + usage + `,"stream":true,"model":"up \"1\""}`},
-		"stream not set":           {body: `{"stream": false,"model":"a"}`, stream: true, want: `{` + usage + `,"stream": true,"model":"up \"1\""}`},
+		"stream":                   {body: `{"model":"a",` + odd + `}`, stream: true, want: `{"model":"up \"1\"",` + odd + `,"stream":true,` + usage + `}`},
+		"stream set":               {body: `{"stream":true,"model":"a"}`, stream: true, want: `{"stream":true,"model":"up \"1\"",` + usage + `}`},
+		"stream not set":           {body: `{"stream": false,"model":"a"}`, stream: true, want: `{"stream": true,"model":"up \"1\"",` + usage + `}`},
 		"stream null":              {body: `{"stream":null,"stream_options":null,"model":"a"}`, stream: true, want: `{"stream":true,` + usage + `,"model":"up \"1\""}`},
-		"options":                  {body: `{"model":"a","stream":true,"stream_options":{ "x":1}}`, stream: true, want: `{"model":"up \"1\"","stream":true,"stream_options":{"include_usage":true, "x":1}}`},
-		"empty options":            {body: `{"model":"a","stream":true,"stream_options":{ }}`, stream: true, want: `{"model":"up \"1\"","stream":true,"stream_options":{"include_usage":true }}`},
+		"options":                  {body: `{"model":"a","stream":true,"stream_options":{ "x":1}}`, stream: true, want: `{"model":"up \"1\"","stream":true,"stream_options":{ "x":1,"include_usage":true}}`},
+		"empty options":            {body: `{"model":"a","stream":true,"stream_options":{ }}`, stream: true, want: `{"model":"up \"1\"","stream":true,"stream_options":{ "include_usage":true}}`},
 		"no usage":                 {body: `{"model":"a","stream":true,"stream_options":{"x":1,"include_usage" :false}}`, stream: true, want: `{"model":"up \"1\"","stream":true,"stream_options":{"x":1,"include_usage" :true}}`},
 		"usage":                    {body: `{"model":"a","stream":true,` + usage + `}`, stream: true, want: `{"model":"up \"1\"","stream":true,` + usage + `}`},
 		"no stream after all":      {body: `{"model":"a","stream":true,` + usage + `}`, want: `{"model":"up \"1\"","stream":false,"stream_options":null}`},
 		"options without a stream": {body: `{"model":"a",` + usage + `}`, want: `{"model":"up \"1\"",` + usage + `}`},
 		"options that are refused": {body: `{"model":"a","stream":true,` + usage + `}`, stream: true, dialect: noOptions, want: `{"model":"up \"1\"","stream":true,"stream_options":null}`},
-		"options that would be":    {body: `{"model":"a"}`, stream: true, dialect: noOptions, want: `{"stream":true,"model":"up \"1\""}`},
+		"options that would be":    {body: `{"model":"a"}`, stream: true, dialect: noOptions, want: `{"model":"up \"1\"","stream":true}`},
 		"the old limit":            {body: `{"model":"a","max_completion_tokens":5.0}`, want: `{"model":"up \"1\"","max_tokens":5.0}`},
 		"the new limit":            {body: `{"model":"a","max_tokens" : 5}`, dialect: newLimit, want: `{"model":"up \"1\"","max_completion_tokens" : 5}`},
 		"the old limit already":    {body: `{"model":"a","max_tokens":5}`, want: `{"model":"up \"1\"","max_tokens":5}`},
@@ -143,7 +143,7 @@ func TestWithModel(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"input":"a", "model":"x","dimensions":2.0}`: `{"input":"a", "model":"up","dimensions":2.0}`,
-		`{"input":["a"],"stream":true}`:               `{"model":"up","input":["a"],"stream":true}`,
+		`{"input":["a"],"stream":true}`:               `{"input":["a"],"stream":true,"model":"up"}`,
 	} {
 		if got, err := chat.WithModel([]byte(body), "up"); err != nil || string(got) != want {
 			t.Errorf("%s, %v", got, err)

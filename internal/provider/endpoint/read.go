@@ -37,11 +37,16 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 
 // ReadAnswer reads a whole answer. Its error is a *llm.ProviderError.
 func (e *Endpoint) ReadAnswer(ctx context.Context, response *http.Response) ([]byte, error) {
-	return e.readAnswer(ctx, response, response.Body)
+	return e.readAnswer(ctx, response, response.Body, MaxAnswer)
 }
 
-func (e *Endpoint) readAnswer(ctx context.Context, response *http.Response, from io.Reader) ([]byte, error) {
-	body, err := ReadAll(from, MaxAnswer)
+// ReadUpTo is ReadAnswer for answers of at most limit bytes.
+func (e *Endpoint) ReadUpTo(ctx context.Context, response *http.Response, limit int64) ([]byte, error) {
+	return e.readAnswer(ctx, response, response.Body, limit)
+}
+
+func (e *Endpoint) readAnswer(ctx context.Context, response *http.Response, from io.Reader, limit int64) ([]byte, error) {
+	body, err := ReadAll(from, limit)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, e.Fail(llm.ErrorMalformed, response.StatusCode, err)
@@ -79,7 +84,7 @@ func (e *Endpoint) PostStream(ctx context.Context, address string, header http.H
 		return s, nil, nil
 	}
 	defer s.Close()
-	whole, err = e.readAnswer(ctx, response, s.body)
+	whole, err = e.readAnswer(ctx, response, s.body, MaxAnswer)
 	return nil, whole, err
 }
 

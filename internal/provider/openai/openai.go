@@ -12,6 +12,7 @@
 package openai
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/provider/endpoint"
 )
 
 // Options say where the endpoint is. BaseURL is required.
@@ -38,15 +40,11 @@ type Options struct {
 
 // Provider calls one endpoint. It is safe for concurrent use.
 type Provider struct {
-	name       string
-	key        string
-	headers    http.Header
-	secrets    []string // what no error may quote
-	chat       string   // addresses
+	endpoint   *endpoint.Endpoint
+	chat       string // addresses
 	embeddings string
 	dialect    chat.Dialect
 	timeout    time.Duration
-	client     *http.Client
 }
 
 var _ llm.Provider = (*Provider)(nil)
@@ -55,52 +53,40 @@ var _ llm.Provider = (*Provider)(nil)
 // an absolute http or https URL without credentials, query and fragment, or
 // when the key or another header cannot be sent; the error quotes neither.
 func New(o Options) (*Provider, error) {
-	base, err := parseBase(o.BaseURL)
+	base, err := endpoint.ParseBase(o.BaseURL, "https://api.openai.com/v1", "/chat/completions")
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsFunc(o.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the API key holds a space, a line break or a sign that no header can carry")
+	if err := endpoint.CheckKey(o.APIKey); err != nil {
+		return nil, err
 	}
 	headers, err := headersOf(o)
 	if err != nil {
 		return nil, err
 	}
-	if o.Name == "" {
-		o.Name = "openai"
-	}
 	return &Provider{
-		name:       o.Name,
-		key:        o.APIKey,
-		headers:    headers,
-		secrets:    secretsOf(o),
+		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "openai"), Headers: headers,
+			Secrets: secretsOf(o), Client: o.Client}),
 		chat:       base.JoinPath("chat/completions").String(),
 		embeddings: base.JoinPath("embeddings").String(),
 		dialect:    dialectOf(base),
 		timeout:    o.Timeout,
-		client:     clientWithoutRedirects(o.Client),
 	}, nil
 }
 
-// secretsOf are the texts that no error may quote. What is shorter cannot be a
-// secret, and would make errors unreadable.
-func secretsOf(o Options) []string {
-	const shortest = 8
-	var secrets []string
-	if o.APIKey != "" {
-		secrets = append(secrets, o.APIKey)
+// dialectOf knows hosts that take something otherwise than all others.
+func dialectOf(base *url.URL) chat.Dialect {
+	host := strings.ToLower(base.Hostname())
+	of := func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }
+	return chat.Dialect{
+		NewLimit:        of("openai.com") || of("openai.azure.com"),
+		NoStreamOptions: of("mistral.ai"),
 	}
-	for _, value := range slices.Sorted(maps.Values(o.Headers)) {
-		if len(value) >= shortest {
-			secrets = append(secrets, value)
-		}
-	}
-	return secrets
 }
 
 // Close drops idle connections. Calls under way are not disturbed.
 func (p *Provider) Close() error {
-	p.client.CloseIdleConnections()
+	p.endpoint.Close()
 	return nil
 }
 
@@ -119,59 +105,57 @@ func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, e
 	case llm.FormatEmbeddings:
 		return p.completeEmbeddings(ctx, r)
 	}
-	return llm.Response{}, p.fail(llm.ErrorRejected, errors.New("the endpoint speaks chat completions and embeddings only; send this request to a provider of its own format"))
+	return llm.Response{}, p.rejected(errors.New("the endpoint speaks chat completions and embeddings only; send this request to a provider of its own format"))
 }
 
 func (p *Provider) completeChat(ctx context.Context, r llm.Request) (llm.Response, error) {
 	body, err := chat.Upstream(r, p.dialect)
 	if err != nil {
-		return llm.Response{}, p.fail(llm.ErrorRejected, err)
+		return llm.Response{}, p.rejected(err)
 	}
 	if r.Emit != nil {
 		return p.stream(ctx, r, body)
 	}
-	response, err := p.post(ctx, p.chat, body, acceptJSON)
-	if err != nil {
-		return llm.Response{}, err
-	}
-	defer response.Body.Close()
-	return p.readAnswer(ctx, response, response.Body, maxAnswer, chat.Decode)
+	return p.whole(ctx, p.chat, body, endpoint.MaxAnswer, chat.Decode)
 }
+
+// maxEmbeddings bounds an answer with embeddings, in bytes: those of 2,000
+// texts have about half of it.
+const maxEmbeddings = 64 << 20
 
 func (p *Provider) completeEmbeddings(ctx context.Context, r llm.Request) (llm.Response, error) {
 	body, err := chat.WithModel(r.Body, r.Model)
 	if err != nil {
-		return llm.Response{}, p.fail(llm.ErrorRejected, err)
+		return llm.Response{}, p.rejected(err)
 	}
-	response, err := p.post(ctx, p.embeddings, body, acceptJSON)
+	return p.whole(ctx, p.embeddings, body, maxEmbeddings, chat.DecodeEmbeddings)
+}
+
+// whole posts body and reads an answer of at most limit bytes.
+func (p *Provider) whole(ctx context.Context, address string, body []byte, limit int64,
+	decode func([]byte) (llm.Response, error)) (llm.Response, error) {
+	response, err := p.endpoint.Post(ctx, address, accept("application/json"), body)
 	if err != nil {
 		return llm.Response{}, err
 	}
 	defer response.Body.Close()
-	return p.readAnswer(ctx, response, response.Body, maxEmbeddings, chat.DecodeEmbeddings)
+	said, err := p.endpoint.ReadUpTo(ctx, response, limit)
+	if err != nil {
+		return llm.Response{}, err
+	}
+	answer, err := decode(said)
+	if err != nil {
+		return llm.Response{}, p.answerError(response, said, err)
+	}
+	return answer, nil
 }
 
-func parseBase(raw string) (*url.URL, error) {
-	base, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return nil, errors.New("the base URL cannot be read; it should look like https://api.openai.com/v1")
-	case base.Scheme != "https" && base.Scheme != "http", base.Host == "":
-		return nil, errors.New("the base URL must begin with https:// or http:// and name a host")
-	case base.User != nil:
-		return nil, errors.New("the base URL holds credentials; put the key into the API key instead")
-	case base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
-		return nil, errors.New("the base URL must not have a query or a fragment")
-	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/chat/completions"):
-		return nil, errors.New("the base URL must end before /chat/completions")
-	}
-	return base, nil
-}
+func accept(mediaType string) http.Header { return http.Header{"Accept": {mediaType}} }
 
 // headersOf checks and gives the headers of every call. Those that the call
 // itself decides on are not to be had.
-func headersOf(o Options) (http.Header, error) {
-	headers := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"busu"}}
+func headersOf(o Options) (map[string]string, error) {
+	headers := map[string]string{}
 	for name, value := range o.Headers {
 		canonical := http.CanonicalHeaderKey(name)
 		switch canonical {
@@ -189,10 +173,10 @@ func headersOf(o Options) (http.Header, error) {
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return nil, fmt.Errorf("the header %s holds a line break or a sign that no header can carry", canonical)
 		}
-		headers.Set(canonical, value)
+		headers[canonical] = value
 	}
 	if o.APIKey != "" {
-		headers.Set("Authorization", "Bearer "+o.APIKey)
+		headers["Authorization"] = "Bearer " + o.APIKey
 	}
 	return headers, nil
 }
@@ -200,4 +184,17 @@ func headersOf(o Options) (http.Header, error) {
 // isToken reports whether a header's name may hold r (RFC 9110, 5.6.2).
 func isToken(r rune) bool {
 	return r > ' ' && r < 0x7f && !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
+// secretsOf are the texts that no error may quote: the key, and the values of
+// headers. What is shorter than a key can be would make errors unreadable.
+func secretsOf(o Options) []string {
+	const shortest = 8
+	secrets := []string{o.APIKey}
+	for _, value := range slices.Sorted(maps.Values(o.Headers)) {
+		if len(value) >= shortest {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets
 }

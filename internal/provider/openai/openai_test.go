@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -187,101 +186,49 @@ func TestWithoutAKeyNoneIsSent(t *testing.T) {
 	}
 }
 
-// hang answers nothing until the test is over, or the client has left.
-func hang(t *testing.T, before func(http.ResponseWriter)) (p *Provider, reached chan struct{}) {
-	reached, over := make(chan struct{}, 1), make(chan struct{})
-	p = vendor(t, func(w http.ResponseWriter, r *http.Request) {
+// hang has a vendor that stops answering until the test is over, or the client
+// has left.
+func hang(t *testing.T, before func(http.ResponseWriter)) *Provider {
+	over := make(chan struct{})
+	p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
 		before(w)
-		reached <- struct{}{}
 		select {
 		case <-over:
 		case <-r.Context().Done():
 		}
 	})
 	t.Cleanup(func() { close(over) }) // before the server closes, which waits for its handlers
-	return p, reached
+	return p
 }
 
-func TestHangingVendor(t *testing.T) {
+// TestOwnTimeout is beside what callers allow.
+func TestOwnTimeout(t *testing.T) {
 	t.Parallel()
-	phases := map[string]func(http.ResponseWriter){
-		"before the headers": func(http.ResponseWriter) {},
-		"within the body": func(w http.ResponseWriter) {
+	for name, c := range map[string]struct {
+		before func(http.ResponseWriter)
+		emit   llm.Emit
+		want   string
+	}{
+		"before the header": {before: func(http.ResponseWriter) {}},
+		"within the body": {before: func(w http.ResponseWriter) {
 			_, _ = io.WriteString(w, `{"choices":[`)
 			_ = http.NewResponseController(w).Flush()
-		},
-	}
-	for name, before := range phases {
-		t.Run("own timeout "+name, func(t *testing.T) {
+		}},
+		"within a stream": {before: func(w http.ResponseWriter) { events(w, pieces()[:2]...) }, emit: func(llm.Chunk) error { return nil }, want: "Li"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, _ := hang(t, before)
-			p.timeout = 30 * time.Millisecond
-			_, err := p.Complete(t.Context(), question())
+			p := hang(t, c.before)
+			p.timeout = 50 * time.Millisecond
+			r := question()
+			r.Emit = c.emit
+			got, err := p.Complete(t.Context(), r)
 			mustFail(t, err, llm.ErrorTimeout)
-		})
-		t.Run("caller's deadline "+name, func(t *testing.T) {
-			t.Parallel()
-			p, _ := hang(t, before)
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-			defer cancel()
-			_, err := p.Complete(ctx, question())
-			mustFail(t, err, llm.ErrorTimeout)
-		})
-		t.Run("caller leaves "+name, func(t *testing.T) {
-			t.Parallel()
-			p, reached := hang(t, before)
-			p.timeout = time.Minute
-			ctx, leave := context.WithCancel(t.Context())
-			go func() { <-reached; leave() }()
-			_, err := p.Complete(ctx, question())
-			if failed := mustFail(t, err, llm.ErrorCanceled); failed.Elsewhere() || !errors.Is(err, context.Canceled) {
-				t.Errorf("%v", err)
+			if got.Text != c.want {
+				t.Errorf("received %+v", got)
 			}
 		})
 	}
-}
-
-func TestJSONUnderAnotherContentTypeIsRead(t *testing.T) {
-	t.Parallel()
-	p := vendor(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain")
-		_, _ = io.WriteString(w, recorded)
-	})
-	if r, err := p.Complete(t.Context(), question()); err != nil || r.Text != "Lima." {
-		t.Errorf("%+v, %v", r, err)
-	}
-}
-
-func TestRedirectsAreNotFollowed(t *testing.T) {
-	t.Parallel()
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("the redirect was followed, with %q", r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(elsewhere.Close)
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		p := vendor(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/v1/chat/completions" {
-				t.Errorf("followed to %s", r.URL)
-			}
-			http.Redirect(w, r, elsewhere.URL+"/v1/chat/completions?key="+key, status)
-		})
-		_, err := p.Complete(t.Context(), question())
-		if failed := mustFail(t, err, llm.ErrorMalformed); failed.Status != status {
-			t.Errorf("status %d", failed.Status)
-		}
-	}
-}
-
-func TestNobodyListens(t *testing.T) {
-	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = listener.Close()
-	p := provider(t, Options{Name: "acme", BaseURL: "http://" + listener.Addr().String(), APIKey: key})
-	_, err = p.Complete(t.Context(), question())
-	mustFail(t, err, llm.ErrorUnavailable)
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -28,6 +28,7 @@ func schemas() map[string]string {
 		"references":   `{"type":"object","properties":{"a":{"$ref":"#/$defs/step"},"b":{"$ref":"#/$defs/x~1y"}},"required":["a","b"],"$defs":{"step":{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]},"x/y":{"const":7}}}`,
 		"recursive":    `{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"value":{"type":"string"},"left":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]},"rest":{"type":"array","items":{"$ref":"#/$defs/node"}}},"required":["value","left","rest"],"additionalProperties":false}}}`,
 		"root":         `{"type":"object","properties":{"next":{"anyOf":[{"type":"null"},{"$ref":"#"}]}},"required":["next"]}`,
+		"nullables":    `{"type":["object","null"],"properties":{"a":{"$ref":"#"},"b":{"$ref":"#"}},"required":["a","b"]}`,
 		"nullable":     `{"type":"object","properties":{"a":{"type":["string","null"]},"b":{"type":["null"]},"c":{"type":"null"}},"required":["a","b","c"]}`,
 		"all of":       `{"type":"object","allOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},{"properties":{"b":{"type":"boolean"}},"required":["b"]}]}`,
 		"one of":       `{"oneOf":[{"type":"object","properties":{"kind":{"const":"x"},"n":{"type":"integer"}},"required":["kind","n"]},{"type":"object","properties":{"kind":{"const":"y"}},"required":["kind"]}]}`,

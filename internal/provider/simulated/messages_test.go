@@ -17,6 +17,8 @@ func TestMessagesBodies(t *testing.T) {
 		"messages stop":   {reason: "stop_sequence", sequence: "model was", blocks: "text"},
 		"messages length": {reason: "max_tokens", blocks: "text"},
 		"messages call":   {reason: "tool_use", blocks: "tool_use"},
+		"messages calls":  {reason: "tool_use", blocks: "tool_use tool_use"},
+		"messages late":   {reason: "max_tokens", blocks: "text"},
 		"messages cut":    {reason: "max_tokens", blocks: "tool_use"},
 		"messages none":   {reason: "stop_sequence", sequence: "["},
 	} {
@@ -40,18 +42,19 @@ func TestMessagesBodies(t *testing.T) {
 		if err := json.Unmarshal(r.Body, &got); err != nil {
 			t.Fatalf("%s: %s: %v", name, r.Body, err)
 		}
-		var blocks, text, sequence string
-		for _, b := range got.Content {
-			blocks += b.Type
+		var blocks []string
+		var text, sequence string
+		for i, b := range got.Content {
+			blocks = append(blocks, b.Type)
 			text += b.Text
-			if b.Type == "tool_use" && (b.Name != r.ToolCalls[0].Name || b.ID != r.ToolCalls[0].ID || b.Input == nil || !strings.HasPrefix(b.ID, "toolu_")) {
+			if b.Type == "tool_use" && (b.Name != r.ToolCalls[i].Name || b.ID != r.ToolCalls[i].ID || b.Input == nil || !strings.HasPrefix(b.ID, "toolu_")) {
 				t.Errorf("%s: block %+v of %+v", name, b, r.ToolCalls)
 			}
 		}
 		if got.StopSequence != nil {
 			sequence = *got.StopSequence
 		}
-		if got.StopReason != want.reason || sequence != want.sequence || blocks != want.blocks || text != r.Text {
+		if got.StopReason != want.reason || sequence != want.sequence || strings.Join(blocks, " ") != want.blocks || text != r.Text {
 			t.Errorf("%s: %s", name, r.Body)
 		}
 		if got.Type != "message" || got.Role != "assistant" || got.Model != r.Model || !strings.HasPrefix(got.ID, "msg_") ||

@@ -38,6 +38,8 @@ func requests() map[string]llm.Request {
 		"cut":    ask(Large, "Call get_weather for Oslo, please."),
 		"json":   ask(Small, "Where is Oslo?"),
 		"none":   ask(Small, "Where is Oslo?"),
+		"calls":  ask(Large, "Call get_weather and get_time for Oslo, please."),
+		"late":   ask(Small, "Plan a week in Oslo with a schedule, a budget and a checklist."),
 	}
 	change := func(name string, with func(*llm.Request)) {
 		r := all[name]
@@ -47,6 +49,8 @@ func requests() map[string]llm.Request {
 	change("stop", func(r *llm.Request) { r.Stop = []string{"nowhere", "model was"} })
 	change("length", func(r *llm.Request) { r.MaxTokens = 12 })
 	change("call", func(r *llm.Request) { r.Tools = []llm.Tool{tool} })
+	change("calls", func(r *llm.Request) { r.Tools = []llm.Tool{tool, {Name: "get_time"}} })
+	change("late", func(r *llm.Request) { r.Stop, r.MaxTokens = []string{"text stands"}, 8 })
 	change("cut", func(r *llm.Request) { r.Tools, r.MaxTokens = []llm.Tool{tool}, 6 })
 	change("json", func(r *llm.Request) { r.ResponseFormat.Type = llm.ResponseJSON })
 	change("none", func(r *llm.Request) { r.Stop = []string{"["} })
@@ -96,7 +100,7 @@ func TestFinishReasons(t *testing.T) {
 	t.Parallel()
 	p, all := New(Options{}), requests()
 	for name, want := range map[string]string{"text": llm.FinishStop, "stop": llm.FinishStop, "length": llm.FinishLength,
-		"call": llm.FinishToolCalls, "cut": llm.FinishLength, "none": llm.FinishStop} {
+		"call": llm.FinishToolCalls, "calls": llm.FinishToolCalls, "late": llm.FinishLength, "cut": llm.FinishLength, "none": llm.FinishStop} {
 		got, err := p.Complete(t.Context(), all[name])
 		if err != nil || got.FinishReason != want {
 			t.Errorf("%s: %+v, %v", name, got, err)

@@ -2,6 +2,7 @@ package simulated
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -79,9 +80,15 @@ func TestAToolsResultIsAnsweredWithText(t *testing.T) {
 	if err != nil || len(got.ToolCalls) != 0 || got.FinishReason != llm.FinishStop || got.Usage.In <= before+8 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	good := mustTruth(t, p, "Use get_weather for Oslo.", Large).Good
-	if good != strings.Contains(got.Text, "cold, 3 degrees") {
-		t.Errorf("good is %v: %s", good, got.Text)
+	for i := range 40 {
+		r.Model, r.Messages[0].Content = Small, fmt.Sprintf("Prove by get_weather that %d is the least number without a counterexample.", i)
+		answer, err := p.Complete(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if good := mustTruth(t, p, r.Messages[0].Content, Small).Good; good != strings.Contains(answer.Text, "cold, 3 degrees") {
+			t.Errorf("good is %v: %s", good, answer.Text)
+		}
 	}
 	r.ToolChoice.Mode = llm.ToolsRequired
 	if again, err := p.Complete(t.Context(), r); err != nil || len(again.ToolCalls) != 1 || again.ToolCalls[0].ID == call.ToolCalls[0].ID {

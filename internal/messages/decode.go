@@ -98,18 +98,24 @@ func (u *usage) add(v gjson.Result) {
 		}
 		switch key.Str {
 		case "input_tokens":
-			u.in = max(v.Int(), 0)
+			u.in = count(v)
 		case "cache_read_input_tokens":
-			u.cached = max(v.Int(), 0)
+			u.cached = count(v)
 		case "cache_creation_input_tokens":
-			u.write = max(v.Int(), 0)
+			u.write = count(v)
 		case "output_tokens":
-			u.out = max(v.Int(), 0)
+			u.out = count(v)
 		case "output_tokens_details":
-			u.thinks = max(v.Get("thinking_tokens").Int(), 0)
+			u.thinks = count(v.Get("thinking_tokens"))
 		}
 		return true
 	})
+}
+
+// count is a number that sums cannot overflow with.
+func count(v gjson.Result) int64 {
+	const most = 1 << 40
+	return max(0, min(v.Int(), most))
 }
 
 // translate counts as we do: what was cached is part of the prompt here, and

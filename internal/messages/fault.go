@@ -32,7 +32,9 @@ func (e *InvalidError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// faults collects what is wrong with a request.
+// faults collects what is wrong with a request. Whoever reads a field knows
+// its own name only; those around it add theirs by within, so that a path
+// costs nothing until there is a fault.
 type faults struct {
 	found []Fault
 	more  int
@@ -46,7 +48,19 @@ func (f *faults) add(field, format string, args ...any) {
 		f.more++
 		return
 	}
-	f.found = append(f.found, Fault{field, fmt.Sprintf(format, args...)})
+	f.found = append(f.found, Fault{shown(field), fmt.Sprintf(format, args...)})
+}
+
+// within puts what was added since there were n faults below parent.
+func (f *faults) within(n int, parent string) {
+	for i := range f.found[n:] {
+		field := &f.found[n+i].Field
+		if *field == "" || (*field)[0] == '[' {
+			*field = parent + *field
+		} else {
+			*field = parent + "." + *field
+		}
+	}
 }
 
 // err is nil when nothing is wrong.
@@ -60,4 +74,13 @@ func (f *faults) err() error {
 // broken is the error of a body that cannot be read at all.
 func broken(format string, args ...any) error {
 	return &InvalidError{Faults: []Fault{{Message: fmt.Sprintf(format, args...)}}}
+}
+
+// shown keeps what callers sent short enough to be shown to them.
+func shown(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"testing"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -15,28 +16,41 @@ import (
 func (s suite) end() cases {
 	c := cases{"the listener leaves": s.leaves}
 	for how, kind := range map[error]llm.ErrorKind{context.Canceled: llm.ErrorCanceled, context.DeadlineExceeded: llm.ErrorTimeout} {
-		c[string(kind)+" before the header"] = func(t *testing.T) { s.ends(t, how, kind, false, func(http.ResponseWriter) {}) }
-		c[string(kind)+" before the stream's header"] = func(t *testing.T) { s.ends(t, how, kind, true, func(http.ResponseWriter) {}) }
-		c[string(kind)+" in the answer"] = func(t *testing.T) {
-			s.ends(t, how, kind, false, func(w http.ResponseWriter) { push(w, s.Wire.Whole(s.answer())[:20]) })
+		end := func(streamed bool, begin func(http.ResponseWriter)) func(*testing.T) {
+			return func(t *testing.T) { s.ends(t, how, kind, streamed, begin) }
 		}
-		c[string(kind)+" in an error"] = func(t *testing.T) {
-			s.ends(t, how, kind, false, func(w http.ResponseWriter) {
-				w.WriteHeader(http.StatusInternalServerError)
-				push(w, `{"error":{`)
-			})
-		}
+		c[string(kind)+" before the header"] = end(false, nil)
+		c[string(kind)+" before the stream's header"] = end(true, nil)
+		c[string(kind)+" in the answer"] = end(false, func(w http.ResponseWriter) { push(w, s.Wire.Whole(s.answer())[:20]) })
+		c[string(kind)+" at the stream's beginning"] = end(true, beginStream)
+		c[string(kind)+" in an error"] = end(false, func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusInternalServerError)
+			push(w, `{"error":{`)
+		})
 		c[string(kind)+" in the stream"] = func(t *testing.T) { s.endsInStream(t, how, kind) }
 	}
 	return c
 }
 
-// ends ends a call in how when the vendor has begun.
+// ends ends a call in how when the client hears the vendor begin, or, where it
+// does not begin, when the vendor was asked.
 func (s suite) ends(t *testing.T, how error, kind llm.ErrorKind, streamed bool, begin func(http.ResponseWriter)) {
-	ctx := newEnding(within(t), how)
+	const times = 20 // since nobody sees from outside how far the client has read
+	for range times {
+		s.endsOnce(t, how, kind, streamed, begin)
+	}
+}
+
+func (s suite) endsOnce(t *testing.T, how error, kind llm.ErrorKind, streamed bool, begin func(http.ResponseWriter)) {
+	heard := make(chan struct{}, 1)
+	parent := httptrace.WithClientTrace(within(t), &httptrace.ClientTrace{GotFirstResponseByte: func() { heard <- struct{}{} }})
+	ctx := newEnding(parent, how)
 	closed := make(chan struct{})
 	f := s.fake(t, func(w http.ResponseWriter, r *http.Request) {
-		begin(w)
+		if begin != nil {
+			begin(w)
+			await(t, heard, "the client does not hear the vendor, or makes its request without the caller's context")
+		}
 		ctx.end()
 		<-r.Context().Done()
 		close(closed)

@@ -115,11 +115,17 @@ func push(w http.ResponseWriter, text string) {
 // hangUp breaks the connection.
 func hangUp() { panic(http.ErrAbortHandler) }
 
-// within gives a context that ends long after a case should have.
+// within gives a context that ends long after a case should have: when it does,
+// the case fails.
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	t.Cleanup(func() {
+		if ctx.Err() != nil {
+			t.Errorf("the call was not over after %v", patience)
+		}
+		cancel()
+	})
 	return ctx
 }
 

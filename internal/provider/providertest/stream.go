@@ -12,6 +12,7 @@ import (
 // stream is answers that come in pieces.
 func (s suite) stream() cases {
 	c := cases{
+		"asked for":            s.askedFor,
 		"piece by piece":       s.asItComes,
 		"byte by byte":         s.streamSlowly,
 		"windows line ends":    s.streamWindows,
@@ -32,6 +33,22 @@ func (s suite) stream() cases {
 		}
 	}
 	return c
+}
+
+// askedFor: a vendor is asked for a stream otherwise than for a whole answer.
+func (s suite) askedFor(t *testing.T) {
+	f := s.fake(t, say(http.StatusOK, s.Wire.Whole(s.answer())))
+	if _, err := f.provider.Complete(within(t), s.question()); err != nil {
+		t.Fatal(err)
+	}
+	whole := f.only(t)
+	f = s.fake(t, stream(s.Wire.Stream(s.answer()), nil))
+	if _, _, err := s.call(within(t), t, f.provider, s.question(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if streamed := f.only(t); streamed.URL == whole.URL && streamed.Body == whole.Body {
+		t.Errorf("both are asked for by %s %s", whole.URL, whole.Body)
+	}
 }
 
 // streamIs has the vendor stream want and expects to hear it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,7 +33,13 @@ func (p *Provider) transportError(ctx context.Context, status int, err error) er
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), timedOut(err):
 		kind = llm.ErrorTimeout
 	}
-	return p.failWith(kind, status, p.withoutKey(err))
+	return &llm.ProviderError{Provider: p.name, Kind: kind, Status: status, Unsent: unsent(err), Err: p.withoutKey(err)}
+}
+
+// unsent reports whether a call failed before there was a connection.
+func unsent(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && (failed.Op == "dial" || failed.Op == "proxyconnect")
 }
 
 // statusError is an answer with another status than 200.

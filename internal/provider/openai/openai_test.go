@@ -281,7 +281,9 @@ func TestNobodyListens(t *testing.T) {
 	_ = listener.Close()
 	p := provider(t, Options{Name: "acme", BaseURL: "http://" + listener.Addr().String(), APIKey: key})
 	_, err = p.Complete(t.Context(), question())
-	mustFail(t, err, llm.ErrorUnavailable)
+	if failed := mustFail(t, err, llm.ErrorUnavailable); !failed.Unsent {
+		t.Error("a call that nobody took counts as sent")
+	}
 }
 
 func TestNewRefuses(t *testing.T) {

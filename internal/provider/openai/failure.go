@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,13 +32,7 @@ func (p *Provider) transportError(ctx context.Context, status int, err error) er
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), timedOut(err):
 		kind = llm.ErrorTimeout
 	}
-	return &llm.ProviderError{Provider: p.name, Kind: kind, Status: status, Unsent: unsent(err), Err: p.withoutKey(err)}
-}
-
-// unsent reports whether a call failed before there was a connection.
-func unsent(err error) bool {
-	failed, ok := errors.AsType[*net.OpError](err)
-	return ok && (failed.Op == "dial" || failed.Op == "proxyconnect")
+	return p.failWith(kind, status, p.withoutKey(err))
 }
 
 // statusError is an answer with another status than 200.

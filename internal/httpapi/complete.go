@@ -139,7 +139,7 @@ func (a *API) readRequest(c echo.Context) (gateway.Request, delivery, error) {
 
 func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery, error) {
 	caller := callerOf(c)
-	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: degradedOf(c)}
+	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: a.degradedOf(c)}
 	r.Ask.Messages = readMessages(o)
 	r.Ask.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
 	r.Ask.Temperature = o.number("temperature", 0, maxTemperature)
@@ -164,12 +164,14 @@ func readIdentity(o *object, r *gateway.Request) {
 	}
 }
 
-// degradedOf lists what could not be done for a request before it was read.
-func degradedOf(c echo.Context) []string {
+// degradedOf lists what could not be done for a request before it was read,
+// and the stores that it is answered without.
+func (a *API) degradedOf(c echo.Context) []string {
+	away := a.Health.Away()
 	if what, ok := c.Get(degradedKey).(string); ok {
-		return []string{what}
+		return append([]string{what}, away...)
 	}
-	return nil
+	return away
 }
 
 // delivery is how an answer should come.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -15,8 +16,9 @@ import (
 
 // Check is something that a process needs.
 type Check struct {
-	Name string
-	Run  func(ctx context.Context) error // nil when it is well
+	Name  string
+	Run   func(ctx context.Context) error // nil when it is well
+	Store bool                            // while it fails, requests are answered without it, and say so
 }
 
 // Health answers whether a process lives and whether it is ready, and serves
@@ -26,6 +28,7 @@ type Health struct {
 	running  singleflight.Group // of checks, by name
 	registry *prometheus.Registry
 	log      *slog.Logger
+	away     atomic.Pointer[[]string] // stores, by their checks' names
 
 	mu       sync.Mutex
 	drained  bool
@@ -35,7 +38,13 @@ type Health struct {
 
 // NewHealth makes a Health.
 func NewHealth(r *prometheus.Registry, log *slog.Logger, checks ...Check) *Health {
-	return &Health{checks: checks, registry: r, log: log, draining: make(chan struct{})}
+	h := &Health{checks: checks, registry: r, log: log, draining: make(chan struct{})}
+	for _, check := range checks {
+		if check.Store {
+			h.export(check.Name)
+		}
+	}
+	return h
 }
 
 const (
@@ -97,6 +106,12 @@ func (h *Health) routes(e *echo.Echo) {
 	get(e, "/metrics", echo.WrapHandler(promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{})))
 }
 
+// What comes of a check.
+const (
+	passed  = "ok"
+	failing = "failing"
+)
+
 // readiness maps each check to ok or failing.
 type readiness struct {
 	Status string            `json:"status"` // ready, not_ready or draining
@@ -106,7 +121,7 @@ type readiness struct {
 func (h *Health) ready(c echo.Context) error {
 	r := readiness{Status: "ready", Checks: h.run(c.Request().Context())}
 	for _, result := range r.Checks {
-		if result != "ok" {
+		if result != passed {
 			r.Status = "not_ready"
 		}
 	}
@@ -130,9 +145,9 @@ func (h *Health) run(ctx context.Context) map[string]string {
 	var wait sync.WaitGroup
 	for i, check := range h.checks {
 		wait.Go(func() {
-			results[i] = "ok"
+			results[i] = passed
 			if err := h.check(ctx, check); err != nil {
-				results[i] = "failing" // the reason may name hosts and users; anybody may ask
+				results[i] = failing // the reason may name hosts and users; anybody may ask
 				h.log.Debug("not ready", "check", check.Name, "err", err)
 			}
 		})

@@ -26,7 +26,7 @@ const (
 func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gateway.Request, error) {
 	caller := callerOf(c)
 	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c),
-		Degraded: degradedOf(c), Ask: ask}
+		Degraded: a.degradedOf(c), Ask: ask}
 	h, f := c.Request().Header, new(faults)
 	r.UserID = cmp.Or(headerText(h, headerUser, f), user)
 	if len(r.UserID) > maxID || !storable(r.UserID) {

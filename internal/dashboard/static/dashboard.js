@@ -1,5 +1,6 @@
 // The page at /: joins the live feed, the chosen window and the view.
 
+import { degraded } from "./banner.js";
 import { Charts, seriesRows } from "./chart.js";
 import { byId, fillRows, put } from "./dom.js";
 import { Client, Feed } from "./feed.js";
@@ -10,6 +11,7 @@ import * as view from "./view.js";
 
 const REPORT = 5000; // between reports of a longer window
 const FRESH = 5000; // a snapshot that has not moved for longer is stale
+const LOOK = 3000; // between looks at what the server needs
 const BEAR = 2500; // an interruption shorter than this gets no banner
 const SPEAK = 30_000; // between sentences for those who listen
 
@@ -19,6 +21,7 @@ const charts = new Charts(byId("chart-rate"), byId("chart-latency"));
 const feed = new Feed(client, take, showState);
 
 let snapshot = null, movedAt = 0; // when its as_of last advanced, by our own clock
+let checks = null; // of /readyz, as they were last
 let report = null, reportProblem = null, reportTimer = 0;
 let chosen = windowOfURL();
 let downSince = 0, toldOf, spokeAt = performance.now() - SPEAK + 3000, triedKey = false;
@@ -104,9 +107,16 @@ function bannerNow() {
     };
   }
   if (!snapshot || mode === "locked" || mode === "paused" || mode === "down" || mode === "reconnecting") return null;
-  if (stale()) return { what: `Nothing has been counted since ${clock(Date.parse(snapshot.as_of))}.`, so: "The aggregator stands still; answers may still go out, and will be counted when it returns." };
-  if (snapshot.source === "postgres") return { what: "Redis does not answer.", so: "Figures are counted from PostgreSQL: what is not stored yet is missing, totals and pipeline are not known." };
-  return null;
+  return degraded({ snapshot, stale: stale(), checks });
+}
+
+async function look() {
+  const { mode } = feed.state;
+  if (mode === "live" || mode === "polling") {
+    checks = await client.checks();
+    showState();
+  }
+  setTimeout(look, LOOK);
 }
 
 const sentence = (s) => s.charAt(0).toUpperCase() + s.slice(1).replace(/[^.]$/, "$&.");
@@ -212,3 +222,4 @@ setInterval(() => {
 }, 1000);
 feed.start();
 askForReport();
+look();

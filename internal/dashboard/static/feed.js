@@ -29,6 +29,16 @@ export class Client {
     return url;
   }
 
+  /** What the server needs, by name: "ok" or "failing"; null when it does not say. */
+  async checks() {
+    try {
+      const response = await fetch(this.url("readyz"), { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE) });
+      return (await response.json()).checks ?? null; // also with status 503
+    } catch {
+      return null;
+    }
+  }
+
   async get(path) {
     const headers = this.hasKey ? { Authorization: `Bearer ${this.#key}` } : {};
     let response;

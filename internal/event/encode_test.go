@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -61,6 +62,61 @@ func TestAppendLeavesOutWhatIsEmpty(t *testing.T) {
 	agree(t, c)
 	c.Metadata, c.Fallbacks, c.Candidates, c.Experiments = map[string]string{}, []string{}, []Candidate{}, []Arm{}
 	agree(t, c)
+}
+
+// A field that is added to the struct has to be added to Append and the scanner:
+// without the one, facts would lose it; without the other, reading gets slow.
+func TestNoFieldIsForgotten(t *testing.T) {
+	c := new(CompletionRecorded)
+	fill(t, reflect.ValueOf(c).Elem())
+	agree(t, c)
+	body, err := Append(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, ok := scanCompletion(body)
+	if !ok || !reflect.DeepEqual(read, c) {
+		t.Fatalf("read %v\n%+v, not\n%+v", ok, read, c)
+	}
+}
+
+// fill gives every field a value that is not its zero.
+func fill(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(time.Date(2026, 11, 23, 12, 0, 0, 5e6, time.UTC)))
+		return
+	case uuid.UUID:
+		v.Set(reflect.ValueOf(uuid.Must(uuid.NewV7())))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(.5)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(t, v.Index(0))
+		fill(t, v.Index(1))
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(t, key)
+		fill(t, value)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	default:
+		t.Fatalf("no value for %s", v.Type())
+	}
 }
 
 // What reading gives is written as encoding/json writes it.

@@ -27,9 +27,8 @@ var completionColumns = []string{
 
 // Persist stores facts, adds the new ones to the rollups and marks the seqs of
 // all as stored, in one transaction. It returns the ids of those that were not
-// there before. Storing a fact again
-// changes nothing. An error for which Unstorable is true means that one of
-// them can never be stored.
+// there before. Storing a fact again changes nothing. An error for which
+// Unstorable is true means that one of them can never be stored.
 func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
 	return db.insert(ctx, facts, func(batch *pgx.Batch, added []*event.CompletionRecorded) {
 		queueRollups(batch, added)

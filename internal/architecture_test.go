@@ -71,7 +71,7 @@ var plan = map[string]room{
 	"internal/dashboard": {io: true, why: adapter},
 	"internal/localstack": {libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/alicebob/miniredis"},
 		io: true, why: adapter},
-	"internal/httpapi": {may: []string{"access", "chat", "event", "gateway", "idempotency", "llm", "pricing", "rollup", "routing", "tail"}, io: true,
+	"internal/httpapi": {may: []string{"access", "chat", "event", "gateway", "idempotency", "llm", "messages", "pricing", "rollup", "routing", "tail"}, io: true,
 		libs: []string{"github.com/labstack/echo", "github.com/coder/websocket", "github.com/google/uuid", "github.com/prometheus/client_golang", "golang.org/x/sync"},
 		why:  "transport asks the gateway and reads reports; it knows no store"},
 	"internal/config": {may: []string{"llm", "pricing"}, libs: []string{"github.com/goccy/go-yaml"}, io: true,

@@ -11,6 +11,8 @@ import (
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/provider/anthropic"
+	"github.com/busuhq/busu/internal/provider/gemini"
 	"github.com/busuhq/busu/internal/provider/guard"
 	"github.com/busuhq/busu/internal/provider/openai"
 	"github.com/busuhq/busu/internal/provider/simulated"
@@ -73,14 +75,22 @@ func formatsOf(kind string) []llm.Format {
 }
 
 func newProvider(p config.Provider) (llm.Provider, error) {
+	headers := map[string]string{}
+	for _, h := range p.Headers {
+		headers[h.Name] = h.Value
+	}
 	switch p.Kind {
 	case config.KindOpenAI:
-		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal()})
+		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers})
+	case config.KindAnthropic:
+		return anthropic.New(anthropic.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers})
+	case config.KindGemini:
+		return gemini.New(gemini.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers})
 	case config.KindSimulated:
 		return simulated.New(simulated.Options{Name: p.Name, Seed: p.Simulation.Seed,
 			Speed: p.Simulation.Speed, FailureRate: p.Simulation.FailureRate}), nil
 	default:
-		return nil, fmt.Errorf("this build cannot ask providers of kind %s: remove it from the configuration, or unset its key", p.Kind)
+		return nil, fmt.Errorf("kind %q is not known", p.Kind)
 	}
 }
 

@@ -57,6 +57,7 @@ func (a *API) Handler() http.Handler {
 	e.POST("/recommendation", a.recommend)
 	get(e, "/recommendation", a.recommendQuery)
 	e.POST("/v1/chat/completions", a.chatCompletions, a.repeatable)
+	e.POST("/v1/messages", a.anthropicMessages, a.repeatable)
 	e.POST("/v1/embeddings", a.embeddings)
 	get(e, "/v1/models", a.models)
 	get(e, "/v1/models/:model", a.model)

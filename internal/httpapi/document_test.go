@@ -98,7 +98,11 @@ func (d *document) validateProblem(t testing.TB, r *http.Request, got reply) {
 		return
 	}
 	if strings.HasPrefix(path, "/v1/") && got.Status >= 400 {
-		validateSchema(t, "OpenAIError", decoded(t, got.Body))
+		schema := "OpenAIError"
+		if strings.HasPrefix(path, "/v1/messages") {
+			schema = "AnthropicError"
+		}
+		validateSchema(t, schema, decoded(t, got.Body))
 		return
 	}
 	if got.Status < 400 || got.Header.Get("Content-Type") != "application/problem+json" {

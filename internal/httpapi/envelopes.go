@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/messages"
 )
 
 // On /v1 errors look as clients of the vendors expect them: their SDKs read
@@ -112,27 +113,6 @@ func openAIType(status int) string {
 func anthropicErrorOf(p problem) anthropicError {
 	e := anthropicError{Type: "error", RequestID: p.RequestID}
 	e.Error.Message = cmp.Or(p.Detail, p.Title)
-	e.Error.Type = anthropicType(p.Status)
+	e.Error.Type = messages.ErrorType(p.Status)
 	return e
-}
-
-func anthropicType(status int) string {
-	switch status {
-	case http.StatusUnauthorized:
-		return "authentication_error"
-	case http.StatusForbidden:
-		return "permission_error"
-	case http.StatusNotFound:
-		return "not_found_error"
-	case http.StatusRequestEntityTooLarge:
-		return "request_too_large"
-	case http.StatusTooManyRequests:
-		return "rate_limit_error"
-	case http.StatusServiceUnavailable:
-		return "overloaded_error"
-	}
-	if status >= http.StatusInternalServerError {
-		return "api_error"
-	}
-	return "invalid_request_error"
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/messages"
 	"github.com/busuhq/busu/internal/routing"
 	"github.com/busuhq/busu/internal/tail"
 )
@@ -119,6 +120,7 @@ func problemOf(err error) problem {
 func requestProblem(err error) (p problem, ok bool) {
 	var fields *invalidError
 	var wrong *chat.InvalidError
+	var wrongMessages *messages.InvalidError
 	var window *routing.ContextError
 	var body *malformedError
 	var unknown *unknownModelError
@@ -129,6 +131,8 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields.fields}
 	case errors.As(err, &wrong):
 		p = chatProblem(wrong)
+	case errors.As(err, &wrongMessages):
+		p = messagesProblem(wrongMessages)
 	case errors.As(err, &window):
 		p = problem{Type: "context-window", Status: http.StatusUnprocessableEntity, Detail: window.Error(),
 			Errors: []FieldError{{"max_tokens", fmt.Sprintf("and the prompt need about %d tokens, the largest window is %d (model %s)",
@@ -163,6 +167,18 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = routeProblem(echoed.Code)
 	}
 	return p, p.Status != 0
+}
+
+// messagesProblem is for a body of Anthropic's messages that is wrong.
+func messagesProblem(e *messages.InvalidError) problem {
+	p := problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: e.Error()}
+	for _, f := range e.Faults {
+		if f.Field == "" {
+			return problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: e.Error()}
+		}
+		p.Errors = append(p.Errors, FieldError{f.Field, f.Message})
+	}
+	return p
 }
 
 // chatProblem is for a body of chat completions that is wrong.

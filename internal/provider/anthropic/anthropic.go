@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -27,12 +28,13 @@ const DefaultBaseURL = "https://api.anthropic.com"
 
 // Options say where the endpoint is.
 type Options struct {
-	Name      string        // the configured provider's name, for errors; default "anthropic"
-	BaseURL   string        // up to and without /v1; default DefaultBaseURL
-	APIKey    string        // empty: no key is sent
-	MaxTokens int           // asked for where a translated request sets no limit; 0: what suits the model
-	Timeout   time.Duration // of one call, the whole answer included; 0: only ctx limits it
-	Client    *http.Client  // nil: one with a connection pool of its own
+	Name      string            // the configured provider's name, for errors; default "anthropic"
+	BaseURL   string            // up to and without /v1; default DefaultBaseURL
+	APIKey    string            // empty: no key is sent
+	Headers   map[string]string // sent with every call beside those of the API
+	MaxTokens int               // asked for where a translated request sets no limit; 0: what suits the model
+	Timeout   time.Duration     // of one call, the whole answer included; 0: only ctx limits it
+	Client    *http.Client      // nil: one with a connection pool of its own
 }
 
 // Provider calls one endpoint. It is safe for concurrent use.
@@ -56,7 +58,9 @@ func New(o Options) (*Provider, error) {
 	if err := endpoint.CheckKey(o.APIKey); err != nil {
 		return nil, err
 	}
-	headers := map[string]string{"anthropic-version": messages.Version}
+	headers := map[string]string{}
+	maps.Copy(headers, o.Headers)
+	headers["anthropic-version"] = messages.Version
 	if o.APIKey != "" {
 		headers["x-api-key"] = o.APIKey
 	}

@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,11 +30,12 @@ const DefaultBaseURL = "https://generativelanguage.googleapis.com/v1beta"
 
 // Options say where the endpoint is.
 type Options struct {
-	Name    string        // the configured provider's name, for errors; default "gemini"
-	BaseURL string        // up to and including the version; default DefaultBaseURL
-	APIKey  string        // empty: no key is sent
-	Timeout time.Duration // of one call, the whole answer included; 0: only ctx limits it
-	Client  *http.Client  // nil: one with a connection pool of its own
+	Name    string            // the configured provider's name, for errors; default "gemini"
+	BaseURL string            // up to and including the version; default DefaultBaseURL
+	APIKey  string            // empty: no key is sent
+	Headers map[string]string // sent with every call beside those of the API
+	Timeout time.Duration     // of one call, the whole answer included; 0: only ctx limits it
+	Client  *http.Client      // nil: one with a connection pool of its own
 }
 
 // Provider calls one endpoint. It is safe for concurrent use.
@@ -61,6 +63,7 @@ func New(o Options) (*Provider, error) {
 		return nil, err
 	}
 	headers := map[string]string{}
+	maps.Copy(headers, o.Headers)
 	if o.APIKey != "" {
 		headers["x-goog-api-key"] = o.APIKey
 	}

@@ -1,0 +1,72 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/chat"
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/messages"
+)
+
+// anthropicMessages answers clients of Anthropic, by models whose providers
+// speak their format.
+func (a *API) anthropicMessages(c echo.Context) error {
+	body, err := readBody(c.Request())
+	if err != nil {
+		return err
+	}
+	asked, err := messages.Parse(body)
+	if err != nil {
+		return err
+	}
+	asked.Headers = map[string]string{}
+	for _, name := range messages.Headers() {
+		if value := c.Request().Header.Get(name); value != "" {
+			asked.Headers[name] = value
+		}
+	}
+	r, err := a.vendorRequest(c, asked.Request, asked.User)
+	if err != nil {
+		return err
+	}
+	if asked.Stream {
+		return a.answerInPieces(c, r, messagesStream{})
+	}
+	answer, err := a.Gateway.Complete(c.Request().Context(), r)
+	if answer.Fact != nil {
+		describe(c, answer.Fact)
+	}
+	if err != nil {
+		return answerError(answer, err)
+	}
+	return c.JSONBlob(http.StatusOK, chat.WithCost(answer.Body, usageOf(answer.Fact), costOf(answer.Fact)))
+}
+
+// messagesStream is Anthropic's dialect: events by name, as the vendor sends
+// them.
+type messagesStream struct{}
+
+func (s messagesStream) piece(out *eventWriter, _ *event.CompletionRecorded, c llm.Chunk) error {
+	return out.event(c.Event, "", c.Data)
+}
+
+// end puts the cost beside the final count of tokens.
+func (s messagesStream) end(out *eventWriter, answer gateway.Answer) error {
+	for _, c := range answer.Tail {
+		if c.Event == "message_delta" {
+			c.Data = chat.WithCost(c.Data, usageOf(answer.Fact), costOf(answer.Fact))
+		}
+		if err := s.piece(out, answer.Fact, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s messagesStream) fail(out *eventWriter, p problem) error {
+	return writeEvent(out, "error", anthropicErrorOf(p))
+}

@@ -1,0 +1,85 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	body := `{"model": "auto", "max_tokens": 300, "messages": [{"role": "user", "content": "What is the capital of France?"}], "metadata": {"user_id": "ada"}`
+	r := s.post(t, "/v1/messages", body+"}").want(t, 200)
+	var whole struct {
+		Content []struct{ Text string }
+		Usage   struct {
+			OutputTokens int64       `json:"output_tokens"`
+			CostUSD      json.Number `json:"cost_usd"`
+		}
+	}
+	r.decode(t, &whole)
+	f := <-s.Ledger.recorded
+	if len(whole.Content) != 1 || whole.Content[0].Text == "" || whole.Usage.OutputTokens != f.TokensOut || f.Model != "small" || f.UserID != "ada" ||
+		whole.Usage.CostUSD.String() != r.Header.Get("X-Busu-Cost-Usd") || f.Status != event.StatusOK {
+		t.Errorf("%s, recorded %+v", r.Body, f)
+	}
+	var text strings.Builder
+	events := s.frames(t, "/v1/messages", body+`, "stream": true}`)
+	f = <-s.Ledger.recorded
+	for i, e := range events {
+		var data struct {
+			Type  string
+			Delta struct{ Text string }
+			Usage struct {
+				OutputTokens int64       `json:"output_tokens"`
+				CostUSD      json.Number `json:"cost_usd"`
+			}
+		}
+		if err := json.Unmarshal(e.Data, &data); err != nil || data.Type != e.Name {
+			t.Fatalf("%v: %s %s", err, e.Name, e.Data)
+		}
+		text.WriteString(data.Delta.Text)
+		if e.Name == "message_delta" && (data.Usage.OutputTokens != f.TokensOut || data.Usage.CostUSD == "") {
+			t.Errorf("%s", e.Data)
+		}
+		if isFirst, isLast := i == 0, i == len(events)-1; isFirst != (e.Name == "message_start") || isLast != (e.Name == "message_stop") {
+			t.Errorf("event %d of %d is %s", i, len(events), e.Name)
+		}
+	}
+	if text.String() != whole.Content[0].Text || f.Status != event.StatusOK {
+		t.Errorf("%q in pieces, %q whole, recorded %+v", &text, whole.Content[0].Text, f)
+	}
+}
+
+func TestBadMessages(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	turn := `"messages": [{"role": "user", "content": "a"}]`
+	for body, want := range map[string]struct {
+		status int
+		kind   string
+	}{
+		``:                                {400, "invalid_request_error"},
+		`{`:                               {400, "invalid_request_error"},
+		`{"model": "auto", ` + turn + `}`: {400, "invalid_request_error"},
+		`{"model": "auto", "max_tokens": 5, "messages": []}`:      {400, "invalid_request_error"},
+		`{"model": "claude-none", "max_tokens": 5, ` + turn + `}`: {404, "not_found_error"},
+		`{"model": "embedding", "max_tokens": 5, ` + turn + `}`:   {400, "invalid_request_error"},
+		strings.Repeat(" ", 5<<20):                                {413, "request_too_large"},
+	} {
+		var e struct {
+			Error struct{ Type, Message string }
+		}
+		r := s.post(t, "/v1/messages", body)
+		r.decode(t, &e)
+		if r.Status != want.status || e.Error.Type != want.kind || e.Error.Message == "" {
+			t.Errorf("%.60s: %d %+v", body, r.Status, e.Error)
+		}
+	}
+	if intents, _ := s.Ledger.counts(); intents > 0 {
+		t.Error("something was recorded")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -128,16 +129,17 @@ func (f *faults) number(field string, v gjson.Result, lowest, highest float64) *
 	return nil
 }
 
-// pairs gives an object of strings.
-func (f *faults) pairs(field string, v gjson.Result, most, keyBytes, valueBytes int) map[string]string {
+// pairs gives an object of strings, of which names have 1 to nameRunes and
+// values at most valueRunes characters.
+func (f *faults) pairs(field string, v gjson.Result, most, nameRunes, valueRunes int) map[string]string {
 	pairs := map[string]string{}
 	f.members(field, v, func(name string, v gjson.Result) bool {
-		if name == "" || len(name) > keyBytes || strings.ContainsRune(name, 0) {
-			f.add(CodeValue, name, "has a name that is not 1 to %d bytes long, or holds a NUL character", keyBytes)
+		if n := utf8.RuneCountInString(name); n < 1 || n > nameRunes || strings.ContainsRune(name, 0) {
+			f.add(CodeValue, name, "has a name that is not 1 to %d characters long, or holds a NUL character", nameRunes)
 		}
 		value := f.text(name, v)
-		if len(value) > valueBytes {
-			f.add(CodeValue, name, "is %d bytes long, at most %d are allowed", len(value), valueBytes)
+		if n := utf8.RuneCountInString(value); n > valueRunes {
+			f.add(CodeValue, name, "has %d characters, at most %d are allowed", n, valueRunes)
 		}
 		pairs[name] = value
 		return true

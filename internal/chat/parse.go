@@ -22,8 +22,8 @@ const (
 	maxTemperature = 2
 
 	maxMetadata      = 16 // pairs
-	maxMetadataKey   = 64 // bytes
-	maxMetadataValue = 2_048
+	maxMetadataKey   = 64 // characters
+	maxMetadataValue = 512
 )
 
 // parser reads a request member by member.

@@ -189,6 +189,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		asking(`"metadata":{"a":1}`):                                                              {"metadata.a: " + kind},
 		asking(`"metadata":{"a":"1","a":"2"}`):                                                    {"metadata.a: " + value},
 		asking(`"metadata":{"` + strings.Repeat("k", 65) + `":""}`):                               {"metadata." + strings.Repeat("k", 64) + "…: " + value},
+		asking(`"metadata":{"a":"` + strings.Repeat("é", 513) + `"}`):                             {"metadata.a: " + value},
+		asking(`"metadata":{"` + strings.Repeat("é", 65) + `":""}`):                               {"metadata." + strings.Repeat("é", 32) + "…: " + value},
 		asking(`"reasoning_effort":""`):                                                           {"reasoning_effort: " + value},
 		asking(`"parallel_tool_calls":0`):                                                         {"parallel_tool_calls: " + kind},
 		asking(`"response_format":"json"`):                                                        {"response_format: " + kind},

@@ -24,6 +24,12 @@ func (e *Endpoint) Fail(kind llm.ErrorKind, status int, err error) error {
 	return &llm.ProviderError{Provider: e.name, Kind: kind, Status: status, Err: e.presentableError(err)}
 }
 
+// Refuse is a request that the vendor is not asked, since it cannot be put in
+// its words.
+func (e *Endpoint) Refuse(err error) error {
+	return &llm.ProviderError{Provider: e.name, Kind: llm.ErrorRejected, Unsent: true, Err: e.presentableError(err)}
+}
+
 // Malformed is an answer that makes no sense: err says why, and the beginning
 // of it is quoted.
 func (e *Endpoint) Malformed(response *http.Response, body []byte, err error) error {

@@ -10,9 +10,6 @@ import (
 	"github.com/busuhq/busu/internal/provider/endpoint"
 )
 
-// rejected is a request that the vendor was not asked.
-func (p *Provider) rejected(err error) error { return p.endpoint.Fail(llm.ErrorRejected, 0, err) }
-
 // answerError is a 200 that holds no good answer.
 func (p *Provider) answerError(response *http.Response, said []byte, err error) error {
 	if failure, ok := errors.AsType[*chat.FailureError](err); ok {

@@ -105,13 +105,13 @@ func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, e
 	case llm.FormatEmbeddings:
 		return p.completeEmbeddings(ctx, r)
 	}
-	return llm.Response{}, p.rejected(errors.New("the endpoint speaks chat completions and embeddings only; send this request to a provider of its own format"))
+	return llm.Response{}, p.endpoint.Refuse(errors.New("the endpoint speaks chat completions and embeddings only; send this request to a provider of its own format"))
 }
 
 func (p *Provider) completeChat(ctx context.Context, r llm.Request) (llm.Response, error) {
 	body, err := chat.Upstream(r, p.dialect)
 	if err != nil {
-		return llm.Response{}, p.rejected(err)
+		return llm.Response{}, p.endpoint.Refuse(err)
 	}
 	if r.Emit != nil {
 		return p.stream(ctx, r, body)
@@ -126,7 +126,7 @@ const maxEmbeddings = 64 << 20
 func (p *Provider) completeEmbeddings(ctx context.Context, r llm.Request) (llm.Response, error) {
 	body, err := chat.WithModel(r.Body, r.Model)
 	if err != nil {
-		return llm.Response{}, p.rejected(err)
+		return llm.Response{}, p.endpoint.Refuse(err)
 	}
 	return p.whole(ctx, p.embeddings, body, maxEmbeddings, chat.DecodeEmbeddings)
 }

@@ -160,7 +160,9 @@ func TestOtherFormatsAreRejected(t *testing.T) {
 	r := question()
 	r.Format = llm.FormatMessages
 	_, err := p.Complete(t.Context(), r)
-	mustFail(t, err, llm.ErrorRejected)
+	if failed := mustFail(t, err, llm.ErrorRejected); !failed.Unsent {
+		t.Errorf("nothing was asked, and %v does not say so", err)
+	}
 }
 
 func TestWhatCannotBeSaidIsRejected(t *testing.T) {

@@ -59,7 +59,7 @@ func TestOffers(t *testing.T) {
 		},
 	}
 	g := newGateway(cfg, nil, nil)
-	if len(g.Candidates) != 2 || g.Candidates[0].Price.Input != 1 || g.Baseline.Price.Input != 10 || len(g.Later) != 2 {
+	if len(g.Candidates) != 3 || g.Candidates[0].Price.Input != 1 || g.Baseline.Price.Input != 10 || len(g.Later) != 2 {
 		t.Fatalf("%+v", g)
 	}
 	for i, want := range []struct {
@@ -67,7 +67,7 @@ func TestOffers(t *testing.T) {
 		a, baseline pricing.Nanos
 	}{{newYear, 2, 20}, {june, 3, 20}} {
 		o := g.Later[i]
-		if !o.From.Equal(want.from) || o.Candidates[0].Price.Input != want.a || o.Baseline.Price.Input != want.baseline || len(o.Candidates) != 2 {
+		if !o.From.Equal(want.from) || o.Candidates[0].Price.Input != want.a || o.Baseline.Price.Input != want.baseline || len(o.Candidates) != 3 {
 			t.Errorf("offer %d is %+v", i, o)
 		}
 	}

@@ -55,8 +55,8 @@ var plan = map[string]room{
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
-	"internal/redisdb":            {may: []string{"event", "rollup"}, libs: []string{"github.com/redis/go-redis"}, io: true, why: adapter},
-	"internal/postgres": {may: []string{"event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
+	"internal/redisdb":            {may: []string{"cache", "event", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
+	"internal/postgres": {may: []string{"cache", "event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
 	"internal/telemetry": {may: []string{"event"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
 	"internal/dashboard": {io: true, why: adapter},
@@ -85,6 +85,7 @@ var plan = map[string]room{
 	"internal/chaos/run": {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
 
 	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
+	"internal/cachetest":            {may: []string{"cache", "event", "llm"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
 	"internal/storetest/withstores": {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 }

@@ -66,6 +66,8 @@ var plan = map[string]room{
 	"internal/provider/guard": {may: []string{"llm", "rollup"}, libs: []string{"github.com/sony/gobreaker"},
 		why: "a guard decorates any provider; it knows no vendor, no network and no store"},
 	"internal/postgres": {may: []string{"event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
+	"internal/redisdb":            {may: []string{"cache", "event", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
+	"internal/postgres": {may: []string{"cache", "event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
 	"internal/telemetry": {may: []string{"event"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
 	"internal/dashboard": {io: true, why: adapter},
@@ -97,6 +99,10 @@ var plan = map[string]room{
 	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
 	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
+	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
+	"internal/cachetest":            {may: []string{"cache", "event", "llm"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
+	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
+	"internal/storetest/withstores": {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 }
 
 // impure are the packages of the standard library that reach outside.

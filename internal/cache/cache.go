@@ -5,12 +5,14 @@
 // question whose plan has that model. Only whole answers are kept.
 //
 // The levels beyond memory are asked within a short deadline, and not at all
-// for a while after they failed. Nothing here makes a request fail: without
-// its levels a cache misses.
+// for a while after they failed. They are written to behind the request.
+// Nothing here makes a request fail: without its levels a cache misses.
 package cache
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +36,8 @@ type Hit struct {
 	Label Label
 }
 
-// Look is what looking for an answer brought. Every one is put or released.
+// Look is what looking for an answer brought. One without a hit is put when
+// there is an answer, and released in any case.
 type Look struct {
 	Hit
 	Found    bool
@@ -42,25 +45,56 @@ type Look struct {
 
 	key       Key
 	forgotten int64 // Cache.forgotten when it began
+	evicted   int64 // Cache.evicted when it began
+	lease     *lease
 }
 
-// Options of a Cache.
+// Options of a Cache. A level that is nil is not there.
 type Options struct {
-	MemoryBytes int64         // most that the level in memory takes
+	MemoryBytes int64 // most that the level in memory takes
+	Redis       Redis
+	Leases      Leases // of Redis: makes one process at a time make an answer; nil: each may
+	Postgres    Postgres
 	TTL         time.Duration // in memory and Redis
+	PostgresTTL time.Duration
+	Log         *slog.Logger
 }
 
-// Cache is the levels. It is safe for concurrent use.
+// Cache is the levels. It is safe for concurrent use. Run must run while it is
+// used, or the levels beyond memory get nothing and stay away once they were.
 type Cache struct {
-	o         Options
-	memory    *memory
+	o        Options
+	memory   *memory
+	redis    *level // nil: not there
+	postgres *level
+	leasing  *leasing // nil: each process makes its own answers
+
 	forgotten atomic.Int64 // users and projects that were, so far
+	evicted   atomic.Int64 // single answers that were
 	counts    counts
 }
 
+const (
+	redisWithin    = 50 * time.Millisecond
+	postgresWithin = 100 * time.Millisecond
+
+	redisFilterBits    = 1 << 22 // for 700,000 entries at 6 bits: 512 KiB, twice
+	postgresFilterBits = 1 << 25 // for 5,600,000: 4 MiB, twice, as they are needed
+)
+
 // New makes a cache.
 func New(o Options) *Cache {
-	return &Cache{o: o, memory: newMemory(o.MemoryBytes)}
+	c := &Cache{o: o, memory: newMemory(o.MemoryBytes)}
+	if o.Redis != nil {
+		c.redis = newLevel(event.CacheRedis, o.Redis, redisWithin, o.TTL, redisFilterBits, o.Log)
+	}
+	if o.Redis != nil && o.Leases != nil {
+		c.leasing = newLeasing(o.Leases, c.redis)
+	}
+	if o.Postgres != nil {
+		c.postgres = newLevel(event.CachePostgres, o.Postgres, postgresWithin, o.PostgresTTL, postgresFilterBits, o.Log)
+	}
+	return c
 }
 
 // Recall looks in memory only: for the answer of the first of models that has
@@ -73,53 +107,121 @@ func (c *Cache) Recall(k Key, models []string) (Hit, bool) {
 	return c.hit(k, e, levelMemory), true
 }
 
-// Get looks in memory and then in the levels beyond. A Look without a hit is
-// to be put when there is an answer, and released in any case.
-func (c *Cache) Get(_ context.Context, k Key, models []string) Look {
-	look := Look{key: k, forgotten: c.forgotten.Load()}
-	if look.Hit, look.Found = c.Recall(k, models); !look.Found {
+// Get looks in memory and then in the levels beyond, for the answer of the
+// first of models that has one. With Leases it may wait for another process,
+// which is making that answer, as long as ctx lets it.
+func (c *Cache) Get(ctx context.Context, k Key, models []string) Look {
+	look := Look{key: k, forgotten: c.forgotten.Load(), evicted: c.evicted.Load()}
+	if look.Hit, look.Found = c.Recall(k, models); look.Found {
+		return look
+	}
+	c.getRedis(ctx, &look, models)
+	if !look.Found {
+		c.getPostgres(ctx, &look, models)
+	}
+	if !look.Found {
 		c.counts.misses.Add(1)
 	}
 	return look
 }
 
-// hit counts a hit.
-func (c *Cache) hit(k Key, e *Entry, level int) Hit {
-	label := Exact
-	if e.exact != k.Exact {
-		label = Similar
-		c.counts.hits[level].similar.Add(1)
-	} else {
-		c.counts.hits[level].exact.Add(1)
+func (c *Cache) getRedis(ctx context.Context, look *Look, models []string) {
+	if c.redis == nil {
+		return
 	}
-	return Hit{Entry: e, Level: levelNames[level], Label: label}
+	var e *Entry
+	var err error
+	if c.leasing != nil {
+		e, look.lease, err = c.leasing.claim(ctx, look.key, models)
+	} else {
+		e, err = c.redis.find(ctx, look.key, models, time.Now())
+	}
+	c.found(look, levelRedis, e, err)
+}
+
+func (c *Cache) getPostgres(ctx context.Context, look *Look, models []string) {
+	if c.postgres == nil {
+		return
+	}
+	now := time.Now()
+	e, err := c.postgres.find(ctx, look.key, models, now)
+	if c.found(look, levelPostgres, e, err); look.Found && c.redis != nil && !c.isStale(look) {
+		c.share(look, Item{Key: look.key, Entry: e, Body: e.Encode(nil), Until: c.until(e, c.o.TTL, now)})
+	}
+}
+
+// found notes what a level beyond memory brought, and keeps it in memory.
+func (c *Cache) found(look *Look, level int, e *Entry, err error) {
+	now := time.Now()
+	look.Degraded = look.Degraded || err != nil && !errors.Is(err, errLeft)
+	if e == nil || !c.until(e, c.lives(), now).After(now) {
+		return
+	}
+	look.Hit, look.Found = c.hit(look.key, e, level), true
+	c.memory.put(&look.key.Sum, e, c.until(e, c.o.TTL, now), func() bool { return c.isStale(look) })
+}
+
+// isStale reports whether something was forgotten since look began: what it
+// found may have been among that.
+func (c *Cache) isStale(look *Look) bool {
+	return c.forgotten.Load() != look.forgotten || c.evicted.Load() != look.evicted
+}
+
+// lives is how long an answer may be given.
+func (c *Cache) lives() time.Duration {
+	if c.postgres == nil {
+		return c.o.TTL
+	}
+	return max(c.o.TTL, c.o.PostgresTTL)
+}
+
+// until is the end of a stay that begins now, within the life of an answer.
+func (c *Cache) until(e *Entry, stay time.Duration, now time.Time) time.Time {
+	end, whole := now.Add(stay), e.At.Add(c.lives())
+	if whole.Before(end) {
+		return whole
+	}
+	return end
 }
 
 // Put keeps the answer to what was looked for, and reports whether it may be
 // given again. It does not wait for the levels beyond memory. What was asked
-// before its user or project was forgotten is not kept.
+// before a user or project was forgotten is not kept: it may be theirs.
 func (c *Cache) Put(l Look, e Entry) bool {
 	stale := func() bool { return c.forgotten.Load() != l.forgotten }
-	if !l.key.storable(&e.Response) || stale() {
+	now := time.Now()
+	if l.Found || !l.key.storable(&e.Response) || stale() {
 		return false
 	}
 	e.exact = l.key.Exact
-	c.memory.put(&l.key.Sum, &e, e.At.Add(c.o.TTL), stale)
+	item := Item{Key: l.key, Entry: &e, Until: c.until(&e, c.o.TTL, now)}
+	c.memory.put(&l.key.Sum, &e, item.Until, stale)
+	if c.redis != nil || c.postgres != nil {
+		item.Body = e.Encode(nil)
+	}
+	if c.redis != nil {
+		c.share(&l, item)
+	}
+	if c.postgres != nil {
+		item.Until = c.until(&e, c.o.PostgresTTL, now)
+		c.postgres.keep(item)
+	}
 	c.counts.stores.Add(1)
 	return true
 }
 
-// The levels, in the order they are asked.
-const (
-	levelMemory = iota
-	levelRedis
-	levelPostgres
-	levelCount
-)
+// share hands an item to Redis, with the lease that was taken for it.
+func (c *Cache) share(l *Look, item Item) {
+	if l.lease != nil && c.leasing.takeOff(l.lease) {
+		item.Lease = l.lease.owner
+	}
+	c.redis.keep(item)
+}
 
-var levelNames = [levelCount]string{event.CacheMemory, event.CacheRedis, event.CachePostgres}
-
-type counts struct {
-	hits           [levelCount]struct{ exact, similar atomic.Int64 }
-	misses, stores atomic.Int64
+// Release ends a look without an answer, so that another process may make it.
+// After Put, and without Leases, it does nothing.
+func (c *Cache) Release(l Look) {
+	if l.lease != nil {
+		c.leasing.release(l.lease)
+	}
 }

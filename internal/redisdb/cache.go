@@ -1,0 +1,335 @@
+package redisdb
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/cache"
+)
+
+// Cache is the part of Redis that keeps answers. Other parts may share the
+// server: it keeps to a budget of its own.
+type Cache struct {
+	db      *DB
+	ttl     time.Duration
+	budget  int64
+	lookups merger
+}
+
+// Cache gives the part that keeps answers, each for ttl at most. In all, they
+// take no more than budget bytes, by estimate; 0 is no limit, for a server that
+// is there for them alone and evicts by itself.
+func (db *DB) Cache(ttl time.Duration, budget int64) *Cache {
+	return &Cache{db: db, ttl: ttl, budget: budget, lookups: merger{rdb: db.rdb}}
+}
+
+// The answers to a question, and the lease for making one, share a hash tag.
+func cacheEntryKey(k cache.Key, model string) string {
+	return "busu:cache:entry:{" + k.Name() + "}:" + model
+}
+
+func cacheLeaseKey(k cache.Key) string { return "busu:cache:lease:{" + k.Name() + "}" }
+
+// cacheRequestKey holds the owner that is the project, and the key of the entry
+// that a request made.
+func cacheRequestKey(id uuid.UUID) string { return "busu:cache:request:" + id.String() }
+
+// cacheOwnerKey is a sorted set: the keys of an owner's entries by the time
+// they expire, in Unix milliseconds.
+func cacheOwnerKey(o cache.Owner) string { return "busu:cache:owner:" + hex.EncodeToString(o[:]) }
+
+const (
+	cacheChangesKey = "busu:cache:changes" // stream of what other processes must know
+	cacheBytesKey   = "busu:cache:bytes"   // slot of time → bytes stored in it
+
+	keptField = "kept" // fingerprints of keys, 8 bytes each
+	goneField = "gone" // owner, and the request where only its entry is gone
+
+	mostChanges = 4096 // far above what comes while a process reads none
+	changesPage = 1000
+)
+
+// Find returns the entry of the first of models that has one, or nil.
+func (c *Cache) Find(ctx context.Context, k cache.Key, models []string) ([]byte, error) {
+	keys := make([]string, len(models))
+	for i, model := range models {
+		keys[i] = cacheEntryKey(k, model)
+	}
+	body, err := c.lookups.get(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("find cached answer: %w", err)
+	}
+	return body, nil
+}
+
+// reserveScript takes bytes from the budget. What was stored counts until it
+// has expired: by slots of time, each an eighth of what entries live.
+//
+//	KEYS[1] bytes by slot
+//	ARGV[1] bytes wanted, ARGV[2] budget, ARGV[3] milliseconds of a slot
+//	returns the bytes that were granted: those wanted, or what is left
+var reserveScript = redis.NewScript(`
+local now = redis.call('TIME')
+local slot = math.floor((now[1] * 1000 + math.floor(now[2] / 1000)) / ARGV[3])
+local used = 0
+local slots = redis.call('HGETALL', KEYS[1])
+for i = 1, #slots, 2 do
+  if slot - tonumber(slots[i]) > 8 then
+    redis.call('HDEL', KEYS[1], slots[i])
+  else
+    used = used + tonumber(slots[i + 1])
+  end
+end
+local granted = math.min(tonumber(ARGV[1]), tonumber(ARGV[2]) - used)
+if granted <= 0 then return 0 end
+redis.call('HINCRBY', KEYS[1], string.format('%.0f', slot), string.format('%.0f', granted))
+redis.call('PEXPIRE', KEYS[1], ARGV[3] * 9)
+return granted
+`)
+
+const budgetSlots = 8
+
+// cacheOverhead is about what an entry takes beside its body, in bytes: its
+// key, its places in the sets of its owners and that of its request.
+const cacheOverhead = 900
+
+// costOf is about what an item takes, in bytes. Redis's allocator may give a
+// quarter more than is asked for.
+func costOf(i cache.Item) int64 { return cacheOverhead + int64(len(i.Body))*5/4 }
+
+// reserve returns the items that the budget has room for.
+func (c *Cache) reserve(ctx context.Context, items []cache.Item) ([]cache.Item, error) {
+	if c.budget == 0 {
+		return items, nil
+	}
+	var wanted int64
+	for _, i := range items {
+		wanted += costOf(i)
+	}
+	granted, err := reserveScript.Run(ctx, c.db.rdb, []string{cacheBytesKey}, wanted, c.budget, max(c.ttl.Milliseconds()/budgetSlots, 1)).Int64()
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range items {
+		if granted -= costOf(i); granted < 0 {
+			return items[:n], nil
+		}
+	}
+	return items, nil
+}
+
+// Keep stores as many of the items as there is room for, gives back the leases
+// of all, and tells the other processes.
+func (c *Cache) Keep(ctx context.Context, items []cache.Item, now time.Time) (int, error) {
+	fit, err := c.reserve(ctx, items)
+	if err != nil {
+		return 0, fmt.Errorf("keep %d answers: %w", len(items), err)
+	}
+	pipe := c.db.rdb.Pipeline()
+	var kept []byte
+	for _, i := range fit {
+		c.keep(ctx, pipe, i, now)
+		kept = binary.LittleEndian.AppendUint64(kept, i.Key.Fingerprint())
+	}
+	for _, i := range items {
+		if i.Lease != "" {
+			releaseCacheScript.Eval(ctx, pipe, []string{cacheLeaseKey(i.Key)}, i.Lease)
+		}
+	}
+	if len(fit) > 0 {
+		tell(ctx, pipe, keptField, kept)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return 0, fmt.Errorf("keep %d answers: %w", len(items), err)
+	}
+	return len(fit), nil
+}
+
+func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, i cache.Item, now time.Time) {
+	stay := i.Until.Sub(now)
+	if stay < time.Millisecond {
+		return
+	}
+	key, project := cacheEntryKey(i.Key, i.Entry.Model), cache.OwnerOf(i.Entry.Project, "")
+	pipe.Set(ctx, key, i.Body, stay)
+	pipe.Set(ctx, cacheRequestKey(i.Entry.RequestID), append(project[:], key...), stay)
+	c.index(ctx, pipe, project, key, i.Until, now)
+	if i.Entry.UserID != "" {
+		c.index(ctx, pipe, cache.OwnerOf(i.Entry.Project, i.Entry.UserID), key, i.Until, now)
+	}
+}
+
+// index adds an entry to an owner's, and removes those that have expired.
+func (c *Cache) index(ctx context.Context, pipe redis.Pipeliner, o cache.Owner, key string, until, now time.Time) {
+	owner := cacheOwnerKey(o)
+	pipe.ZAdd(ctx, owner, redis.Z{Score: float64(until.UnixMilli()), Member: key})
+	pipe.ZRemRangeByScore(ctx, owner, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
+	pipe.PExpire(ctx, owner, c.ttl+time.Second) // no entry lives longer
+}
+
+func tell(ctx context.Context, pipe redis.Pipeliner, field string, value []byte) {
+	pipe.XAdd(ctx, &redis.XAddArgs{Stream: cacheChangesKey, MaxLen: mostChanges, Approx: true, Values: []any{field, value}})
+}
+
+// Forget removes entries, and tells the other processes.
+func (c *Cache) Forget(ctx context.Context, g cache.Gone) error {
+	owner := g.Owner()
+	change := owner[:]
+	var err error
+	if g.RequestID == uuid.Nil {
+		err = c.forgetOwner(ctx, cacheOwnerKey(owner))
+	} else {
+		change = append(change, g.RequestID[:]...)
+		err = c.forgetRequest(ctx, g.RequestID, owner)
+	}
+	if err == nil {
+		pipe := c.db.rdb.Pipeline()
+		tell(ctx, pipe, goneField, change)
+		_, err = pipe.Exec(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("forget cached answers: %w", err)
+	}
+	return nil
+}
+
+// forgetRequest removes what is in the place of the entry that a request made:
+// that, or what came after it, which is no loss.
+func (c *Cache) forgetRequest(ctx context.Context, id uuid.UUID, project cache.Owner) error {
+	held, err := c.db.rdb.Get(ctx, cacheRequestKey(id)).Bytes()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil
+	case err != nil:
+		return err
+	case len(held) <= len(project) || cache.Owner(held[:len(project)]) != project:
+		return nil
+	}
+	pipe := c.db.rdb.Pipeline()
+	pipe.Unlink(ctx, string(held[len(project):]))
+	pipe.Unlink(ctx, cacheRequestKey(id))
+	_, err = pipe.Exec(ctx)
+	return err
+}
+
+// forgetOwner removes an owner's entries, a page at a time.
+func (c *Cache) forgetOwner(ctx context.Context, owner string) error {
+	for {
+		keys, err := c.db.rdb.ZRange(ctx, owner, 0, changesPage-1).Result()
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		pipe := c.db.rdb.Pipeline()
+		members := make([]any, len(keys))
+		for i, key := range keys {
+			pipe.Unlink(ctx, key)
+			members[i] = key
+		}
+		pipe.ZRem(ctx, owner, members...)
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// changesScript reads what changed, and what tells whether something is
+// missing before it.
+//
+//	KEYS[1] changes
+//	ARGV[1] position, ARGV[2] most entries
+//	returns the number of all entries, the ids of the first and the last one or
+//	'', and the entries behind the position
+var changesScript = redis.NewScript(`
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+if not first then return {0, '', '', {}} end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+return {redis.call('XLEN', KEYS[1]), first[1], last[1],
+  redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])}
+`)
+
+const beforeAll = "0-0"
+
+// Changes returns what processes stored and forgot after a position; after ""
+// only the position behind all of it.
+func (c *Cache) Changes(ctx context.Context, after string) (cache.Page, error) {
+	count := changesPage
+	if after == "" {
+		count = 1
+	}
+	reply, err := changesScript.Run(ctx, c.db.rdb, []string{cacheChangesKey}, cmp.Or(after, beforeAll), count).Slice()
+	if err != nil {
+		return cache.Page{}, fmt.Errorf("read changes of cached answers: %w", err)
+	}
+	length, first, last, entries := parseChanges(reply)
+	page := cache.Page{Position: cmp.Or(after, beforeAll)}
+	if after == "" {
+		page.Position, page.Gap = cmp.Or(last, beforeAll), true
+		return page, nil
+	}
+	if length > 0 && (length >= mostChanges && before(after, first) || before(last, after)) {
+		page.Position, page.Gap = last, true // trimmed, or written anew by an older clock
+		return page, nil
+	}
+	for _, e := range entries {
+		page.Position = e.id
+		page.Changes = append(page.Changes, e.change)
+	}
+	page.More = len(entries) == changesPage
+	return page, nil
+}
+
+type changeEntry struct {
+	id     string
+	change cache.Change
+}
+
+// parseChanges reads the script's reply; what is not as it should be is left
+// out.
+func parseChanges(reply []any) (length int64, first, last string, entries []changeEntry) {
+	if len(reply) != 4 {
+		return 0, "", "", nil
+	}
+	length, _ = reply[0].(int64)
+	first, _ = reply[1].(string)
+	last, _ = reply[2].(string)
+	list, _ := reply[3].([]any)
+	for _, item := range list {
+		pair, _ := item.([]any)
+		if len(pair) != 2 {
+			continue
+		}
+		e := changeEntry{}
+		e.id, _ = pair[0].(string)
+		if fields, _ := pair[1].([]any); len(fields) == 2 {
+			field, _ := fields[0].(string)
+			value, _ := fields[1].(string)
+			e.change = parseChange(field, value)
+		}
+		entries = append(entries, e)
+	}
+	return length, first, last, entries
+}
+
+func parseChange(field, value string) cache.Change {
+	var change cache.Change
+	switch field {
+	case keptField:
+		change.Kept = make([]uint64, len(value)/8)
+		for i := range change.Kept {
+			change.Kept[i] = binary.LittleEndian.Uint64([]byte(value[8*i:]))
+		}
+	case goneField:
+		rest := value[copy(change.Owner[:], value):]
+		copy(change.Request[:], rest)
+	}
+	return change
+}

@@ -62,11 +62,9 @@ var plan = map[string]room{
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
-	"internal/redisdb":            {may: []string{"event", "idempotency", "rollup"}, libs: []string{"github.com/redis/go-redis"}, io: true, why: adapter},
+	"internal/redisdb":            {may: []string{"cache", "event", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
 	"internal/provider/guard": {may: []string{"llm", "rollup"}, libs: []string{"github.com/sony/gobreaker"},
 		why: "a guard decorates any provider; it knows no vendor, no network and no store"},
-	"internal/postgres": {may: []string{"event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
-	"internal/redisdb":            {may: []string{"cache", "event", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
 	"internal/postgres": {may: []string{"cache", "event", "reconcile", "rollup", "schema"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
 	"internal/telemetry": {may: []string{"event"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
@@ -99,10 +97,7 @@ var plan = map[string]room{
 	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
 	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
-	"internal/eventtest":            {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
-	"internal/cachetest":            {may: []string{"cache", "event", "llm"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
-	"internal/storetest":            {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
-	"internal/storetest/withstores": {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
+	"internal/cachetest":             {may: []string{"cache", "event", "llm"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 }
 
 // impure are the packages of the standard library that reach outside.

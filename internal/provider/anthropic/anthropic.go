@@ -31,7 +31,7 @@ type Options struct {
 	Name      string            // the configured provider's name, for errors; default "anthropic"
 	BaseURL   string            // up to and without /v1; default DefaultBaseURL
 	APIKey    string            // empty: no key is sent
-	Headers   map[string]string // sent with every call beside those of the API
+	Headers   map[string]string // sent with every call, such as anthropic-beta; no secrets
 	MaxTokens int               // asked for where a translated request sets no limit; 0: what suits the model
 	Timeout   time.Duration     // of one call, the whole answer included; 0: only ctx limits it
 	Client    *http.Client      // nil: one with a connection pool of its own
@@ -87,11 +87,11 @@ func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, e
 		defer cancel()
 	}
 	if r.Format != llm.FormatChat && r.Format != llm.FormatMessages {
-		return llm.Response{}, p.endpoint.Fail(llm.ErrorRejected, 0, errors.New("the vendor speaks messages only; send this request to a provider of its own format"))
+		return llm.Response{}, p.endpoint.Refuse(errors.New("the vendor speaks messages only; send this request to a provider of its own format"))
 	}
 	body, err := messages.Upstream(r, p.maxTokens)
 	if err != nil {
-		return llm.Response{}, p.endpoint.Fail(llm.ErrorRejected, 0, err)
+		return llm.Response{}, p.endpoint.Refuse(err)
 	}
 	if r.Emit != nil {
 		return p.stream(ctx, r, body)

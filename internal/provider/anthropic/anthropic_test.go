@@ -37,13 +37,13 @@ func lima() providertest.Answer {
 
 func TestRequest(t *testing.T) {
 	t.Parallel()
-	p := vendor(t, Options{MaxTokens: 77}, func(w http.ResponseWriter, r *http.Request) {
+	p := vendor(t, Options{MaxTokens: 77, Headers: map[string]string{"anthropic-beta": "own", "x-more": "m"}}, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		want := `{"model":"claude-haiku-4-5","max_tokens":77,"messages":[{"role":"user","content":[{"type":"text","text":"Capital of Peru?"}]}]}`
 		if r.Method != http.MethodPost || r.URL.Path != "/v1/messages" || string(body) != want {
 			t.Errorf("%s %s %s", r.Method, r.URL, body)
 		}
-		for name, want := range map[string]string{"x-api-key": key, "anthropic-version": "2023-06-01", "anthropic-beta": "",
+		for name, want := range map[string]string{"x-api-key": key, "anthropic-version": "2023-06-01", "anthropic-beta": "own", "x-more": "m",
 			"content-type": "application/json", "accept": "application/json", "authorization": ""} {
 			if got := r.Header.Get(name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)

@@ -62,7 +62,9 @@ func judge(err error) verdict {
 }
 
 // tooMuch reports whether a call ended as calls do that a vendor cannot bear:
-// refused as too many, or left without an answer.
+// refused as too many, refused for a while, or left without an answer. Other
+// failures come at any load, and a limit that followed them would fall with the
+// root of their share, as TCP does on a line that loses packets.
 func tooMuch(err error) bool {
 	failed, ok := errors.AsType[*llm.ProviderError](err)
 	if !ok {
@@ -74,7 +76,7 @@ func tooMuch(err error) bool {
 	case llm.ErrorTimeout:
 		return judge(err) == accuses && !failed.Unsent
 	default:
-		return failed.Status == statusUnavailable || failed.Status == statusOverloaded
+		return failed.Status == statusOverloaded || failed.Status == statusUnavailable && failed.RetryAfter > 0
 	}
 }
 

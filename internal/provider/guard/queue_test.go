@@ -285,6 +285,37 @@ func TestLimitFindsWhatTheVendorBears(t *testing.T) {
 	}
 }
 
+// TestSignsOfLoad: what lets the limit shrink is what says that there is too
+// much, and not every failure.
+func TestSignsOfLoad(t *testing.T) {
+	t.Parallel()
+	const s = time.Second
+	for name, c := range map[string]struct {
+		failure llm.ProviderError
+		limit   int
+	}{
+		"429":                 {llm.ProviderError{Kind: llm.ErrorRateLimited, Status: 429}, 44},
+		"429 in a 200":        {llm.ProviderError{Kind: llm.ErrorRateLimited, Status: 200}, 44},
+		"529":                 {llm.ProviderError{Kind: llm.ErrorUnavailable, Status: 529}, 44},
+		"503 for a while":     {llm.ProviderError{Kind: llm.ErrorUnavailable, Status: 503, RetryAfter: s}, 44},
+		"no answer":           {llm.ProviderError{Kind: llm.ErrorTimeout}, 44},
+		"503":                 {llm.ProviderError{Kind: llm.ErrorUnavailable, Status: 503}, 64},
+		"500":                 {llm.ProviderError{Kind: llm.ErrorUnavailable, Status: 500}, 64},
+		"not reached":         {llm.ProviderError{Kind: llm.ErrorUnavailable, Unsent: true}, 64},
+		"not reached in time": {llm.ProviderError{Kind: llm.ErrorTimeout, Unsent: true}, 64},
+		"rejected":            {llm.ProviderError{Kind: llm.ErrorRejected, Status: 400}, 64},
+		"canceled":            {llm.ProviderError{Kind: llm.ErrorCanceled}, 64},
+		"key refused":         {llm.ProviderError{Kind: llm.ErrorAuth, Status: 401}, 64},
+		"nonsense":            {llm.ProviderError{Kind: llm.ErrorMalformed, Status: 200}, 64},
+	} {
+		p := guard.New(failing(c.failure), single)
+		failure(t, ask(t.Context(), p, 1), c.failure.Kind)
+		if got := p.State().Limit; got != c.limit {
+			t.Errorf("%s: the limit is %d, want %d", name, got, c.limit)
+		}
+	}
+}
+
 // TestNoPlaceIsLost: whatever ends calls, in whatever order, in the end nobody
 // is in flight, nobody waits, and all places are there.
 func TestNoPlaceIsLost(t *testing.T) {

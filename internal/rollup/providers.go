@@ -51,7 +51,7 @@ func MergeProviders(processes ...[]ProviderState) []ProviderState {
 }
 
 func (s ProviderState) plus(o ProviderState) ProviderState {
-	switch worse := severity(o.Breaker) - severity(s.Breaker); {
+	switch worse := Severity(o.Breaker) - Severity(s.Breaker); {
 	case worse > 0:
 		s.Breaker, s.BreakerForMS, s.NextProbeMS = o.Breaker, o.BreakerForMS, o.NextProbeMS
 	case worse == 0:
@@ -71,7 +71,8 @@ func (s ProviderState) plus(o ProviderState) ProviderState {
 	return s
 }
 
-func severity(breaker string) int {
+// Severity orders the states of a breaker: 0 closed, 1 half open, 2 open.
+func Severity(breaker string) int {
 	return slices.Index([]string{BreakerClosed, BreakerHalfOpen, BreakerOpen}, breaker)
 }
 

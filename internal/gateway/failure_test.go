@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/gateway"
@@ -112,6 +113,76 @@ func TestCallerWhoLeaves(t *testing.T) {
 				f.CostNanos != cost || f.BaselineCostNanos != 786_000 {
 				t.Errorf("%s: recorded as %s (%s) by %s, estimated %t, at %d, want %d", name, f.Status, f.ErrorKind, f.Model, f.Estimated, f.CostNanos, cost)
 			}
+		}
+	}
+}
+
+// TestNobodyIsChargedForWaiting: who leaves before the vendor is asked pays
+// nothing, and is canceled all the same.
+func TestNobodyIsChargedForWaiting(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	ctx, leave := context.WithCancel(t.Context())
+	b.provider.answers["cheap-2026"] = func(context.Context) (llm.Response, error) {
+		leave()
+		return llm.Response{}, &llm.ProviderError{Kind: llm.ErrorCanceled, Unsent: true, Err: ctx.Err()}
+	}
+	answer, err := b.Complete(ctx, question())
+	if !errors.Is(err, gateway.ErrCanceled) {
+		t.Fatal(err)
+	}
+	if f := answer.Fact; f.Status != event.StatusCanceled || f.CostNanos != 0 || f.TokensIn != 0 || f.Estimated {
+		t.Errorf("recorded as %s at %d, estimated %t", f.Status, f.CostNanos, f.Estimated)
+	}
+}
+
+// TestOverloaded: without an answer, who may have room soonest says when to come
+// back. Where nobody was full, nothing is said.
+func TestOverloaded(t *testing.T) {
+	t.Parallel()
+	full := func(after time.Duration) func(context.Context) (llm.Response, error) {
+		return func(context.Context) (llm.Response, error) {
+			return llm.Response{}, &llm.ProviderError{Kind: llm.ErrorOverloaded, Unsent: true, RetryAfter: after, Err: errors.New("full")}
+		}
+	}
+	for name, c := range map[string]struct {
+		cheap, dear func(context.Context) (llm.Response, error)
+		after       time.Duration // 0: not overloaded
+	}{
+		"both full":          {full(7 * time.Second), full(3 * time.Second), 3 * time.Second},
+		"both, the other":    {full(3 * time.Second), full(7 * time.Second), 3 * time.Second},
+		"one full, one down": {full(7 * time.Second), failing(llm.ErrorUnavailable), 7 * time.Second},
+		"one down, one full": {failing(llm.ErrorUnavailable), full(7 * time.Second), 7 * time.Second},
+		"both down":          {failing(llm.ErrorUnavailable), failing(llm.ErrorUnavailable), 0},
+		"full without a say": {full(0), failing(llm.ErrorUnavailable), time.Nanosecond},
+	} {
+		b := newBench()
+		b.provider.answers["cheap-2026"], b.provider.answers["dear-2026"] = c.cheap, c.dear
+		answer, err := b.Complete(t.Context(), question())
+		if !errors.Is(err, gateway.ErrProviders) || answer.Fact.Status != event.StatusError || answer.Fact.CostNanos != 0 {
+			t.Fatalf("%s: %v, recorded %+v", name, err, answer.Fact)
+		}
+		overloaded, ok := errors.AsType[*gateway.OverloadedError](err)
+		if ok != (c.after > 0) || ok && overloaded.RetryAfter != c.after {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b := newBench()
+	b.provider.answers["cheap-2026"] = full(time.Second)
+	if f := b.complete(t, question()).Fact; f.Model != "dear" || !slices.Equal(f.Fallbacks, []string{"cheap"}) {
+		t.Errorf("with room elsewhere it was answered by %s after %v", f.Model, f.Fallbacks)
+	}
+}
+
+// TestTurnsAreTheKeysOrElseTheUsers.
+func TestTurnsAreTheKeysOrElseTheUsers(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	for _, c := range []struct{ key, user, want string }{{"", "ada", "ada"}, {"key-7", "ada", "key-7"}, {"", "", ""}} {
+		r := question()
+		r.KeyID, r.UserID = c.key, c.user
+		if b.complete(t, r); b.provider.asked.Caller != c.want {
+			t.Errorf("key %q and user %q wait as %q", c.key, c.user, b.provider.asked.Caller)
 		}
 	}
 }

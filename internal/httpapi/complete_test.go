@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
@@ -159,6 +160,25 @@ func TestNamedModelHasNoFallback(t *testing.T) {
 	}
 	if log := s.log.String(); strings.Count(log, "secret-upstream-detail") != 1 || !strings.Contains(log, got.Header.Get("X-Request-Id")) {
 		t.Errorf("the log does not have it once, under the request's id: %s", log)
+	}
+}
+
+// TestOverloaded: with a provider that has no room, come back later; the
+// provider's own words stay in the log.
+func TestOverloaded(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) {
+		s.provider = providerFunc(func(context.Context, llm.Request) (llm.Response, error) {
+			return llm.Response{}, &llm.ProviderError{Provider: "simulated", Kind: llm.ErrorOverloaded, Unsent: true,
+				RetryAfter: 6100 * time.Millisecond, Err: errors.New("its queue is full, with 256 waiting")}
+		})
+	})
+	got := s.post(t, "/complete", `{"prompt": "a"}`).want(t, 503)
+	if p := got.problem(t); !strings.HasSuffix(p.Type, ":overloaded") || got.Header.Get("Retry-After") != "7" || strings.Contains(string(got.Body), "256") {
+		t.Errorf("Retry-After %q, %s", got.Header.Get("Retry-After"), got.Body)
+	}
+	if f := s.Ledger.only(t); f.Status != event.StatusError || f.ErrorKind != "overloaded" || f.CostNanos != 0 {
+		t.Errorf("recorded as %s (%s) at %d", f.Status, f.ErrorKind, f.CostNanos)
 	}
 }
 

@@ -124,7 +124,10 @@ func (m fakeMetrics) Live(context.Context, string) (rollup.Snapshot, error) {
 	}
 	minute, _ := m.Report(context.Background(), "", rollup.Windows()[0])
 	totals := rollup.NewSums(sampleCells())
-	return rollup.NewSnapshot(minute, &totals, &rollup.Pipeline{StreamEntries: 3, Unread: 1, OldestMS: 12.5}), m.err
+	s := rollup.NewSnapshot(minute, &totals, &rollup.Pipeline{StreamEntries: 3, Unread: 1, OldestMS: 12.5})
+	s.Providers = []rollup.ProviderState{{Name: "simulated", Breaker: rollup.BreakerOpen, BreakerForMS: 1500, NextProbeMS: 3500,
+		InFlight: 1, Limit: 64, Waiting: 2, OldestWaitMS: 12.5, Opened: 1, Shed: 3, Retries: 4, RateLimited: 5, Timeouts: 6, Processes: 2}}
+	return s, m.err
 }
 
 func (m fakeMetrics) Report(_ context.Context, _ string, w rollup.Window) (rollup.Report, error) {

@@ -34,15 +34,22 @@ func (e *Endpoint) Malformed(response *http.Response, body []byte, err error) er
 // CutOff is a call that got no whole answer. The context is asked first: what
 // the network says after a cancellation is only its echo.
 func (e *Endpoint) CutOff(ctx context.Context, status int, err error) error {
+	failed := &llm.ProviderError{Provider: e.name, Kind: llm.ErrorUnavailable, Status: status, Unsent: unsent(err), Err: e.presentableError(err)}
 	switch ended := ctx.Err(); {
 	case errors.Is(ended, context.DeadlineExceeded):
-		return e.Fail(llm.ErrorTimeout, status, fmt.Errorf("no answer in time: %w", ended))
+		failed.Kind, failed.Err = llm.ErrorTimeout, fmt.Errorf("no answer in time: %w", ended)
 	case ended != nil:
-		return e.Fail(llm.ErrorCanceled, status, fmt.Errorf("the call was given up: %w", ended))
+		failed.Kind, failed.Err = llm.ErrorCanceled, fmt.Errorf("the call was given up: %w", ended)
 	case timedOut(err):
-		return e.Fail(llm.ErrorTimeout, status, err)
+		failed.Kind = llm.ErrorTimeout
 	}
-	return e.Fail(llm.ErrorUnavailable, status, err)
+	return failed
+}
+
+// unsent reports whether a call failed before there was a connection.
+func unsent(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && (failed.Op == "dial" || failed.Op == "proxyconnect")
 }
 
 // Left is a call that ends because nobody listens any more; err is what Emit

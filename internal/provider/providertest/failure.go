@@ -132,13 +132,17 @@ func (s suite) nobodyThere(t *testing.T) {
 	address := listener.Addr().String()
 	_ = listener.Close()
 	_, err = s.New(t, "http://"+address, key).Complete(within(t), s.question())
-	if failed := s.mustFail(t, err, llm.ErrorUnavailable); failed.Status != 0 {
-		t.Errorf("nobody answered with the status %d", failed.Status)
+	if failed := s.mustFail(t, err, llm.ErrorUnavailable); failed.Status != 0 || !failed.Unsent {
+		t.Errorf("nobody answered with the status %d; unsent: %t", failed.Status, failed.Unsent)
 	}
 }
 
 func (s suite) hungUpAtOnce(t *testing.T) {
-	s.bothFail(t, func(http.ResponseWriter, *http.Request) { hangUp() }, llm.ErrorUnavailable)
+	for _, failed := range s.bothFail(t, func(http.ResponseWriter, *http.Request) { hangUp() }, llm.ErrorUnavailable) {
+		if failed.Unsent {
+			t.Error("a call that was taken counts as unsent")
+		}
+	}
 }
 
 func (s suite) notHTTP(t *testing.T) {

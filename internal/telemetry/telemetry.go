@@ -127,6 +127,12 @@ func (l *Ledger) count(c *event.CompletionRecorded) {
 // Registerer is what metrics are registered with.
 type Registerer = prometheus.Registerer
 
+// Labelled is r for metrics of one of several things of a kind, which a label
+// names. The names must be few.
+func Labelled(r Registerer, label, name string) Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{label: name}, r)
+}
+
 // Gauge exports a value that is read when it is asked for.
 func Gauge(r Registerer, name, help string, value func() float64) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))

@@ -92,6 +92,17 @@ func TestRegistry(t *testing.T) {
 	telemetry.NewRegistry("api") // a second one in the same process does not clash
 }
 
+// TestLabelled: things of a kind share their metrics' names.
+func TestLabelled(t *testing.T) {
+	t.Parallel()
+	r := prometheus.NewPedanticRegistry()
+	for name, value := range map[string]float64{"one": 1, "two": 2} {
+		telemetry.Gauge(telemetry.Labelled(r, "thing", name), "busu_test_bytes", "Test.", func() float64 { return value })
+		telemetry.Counter(telemetry.Labelled(r, "thing", name), "busu_test_total", "Test.", func() float64 { return value })
+	}
+	wantLines(t, r, `busu_test_bytes{thing="one"} 1`, `busu_test_bytes{thing="two"} 2`, `busu_test_total{thing="two"} 2`)
+}
+
 // wantLines checks what Prometheus reads.
 func wantLines(t *testing.T, r *prometheus.Registry, lines ...string) string {
 	t.Helper()

@@ -11,12 +11,13 @@ import (
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/provider/guard"
 	"github.com/busuhq/busu/internal/provider/openai"
 	"github.com/busuhq/busu/internal/provider/simulated"
 	"github.com/busuhq/busu/internal/routing"
 )
 
-func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, error) {
+func newGateway(cfg config.Config, providers []*guard.Provider, ledger gateway.Ledger) *gateway.Gateway {
 	now := offer(cfg, time.Time{})
 	g := &gateway.Gateway{
 		Strategies:   map[string]routing.Strategy{config.StrategyComplexity: routing.Complexity{}},
@@ -30,14 +31,10 @@ func newGateway(cfg config.Config, ledger gateway.Ledger) (*gateway.Gateway, err
 	for _, change := range cfg.PriceChanges() {
 		g.Later = append(g.Later, offer(cfg, change))
 	}
-	for _, p := range cfg.Providers {
-		provider, err := newProvider(p)
-		if err != nil {
-			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
-		}
-		g.Providers[p.Name] = provider
+	for _, p := range providers {
+		g.Providers[p.Name()] = p
 	}
-	return g, nil
+	return g
 }
 
 // offer is what the models cost from a moment on; before the first change,
@@ -78,7 +75,7 @@ func formatsOf(kind string) []llm.Format {
 func newProvider(p config.Provider) (llm.Provider, error) {
 	switch p.Kind {
 	case config.KindOpenAI:
-		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Timeout: p.Timeout})
+		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal()})
 	case config.KindSimulated:
 		return simulated.New(simulated.Options{Name: p.Name, Seed: p.Simulation.Seed,
 			Speed: p.Simulation.Speed, FailureRate: p.Simulation.FailureRate}), nil

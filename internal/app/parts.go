@@ -101,10 +101,12 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 	countJournal(health.Registry(), j, shipper)
 
 	completions, decisions := startTail(cfg, s, health, log, life)
-	gateway, err := newGateway(cfg, telemetry.NewLedger(health.Registry(), j))
+	providers, err := newProviders(cfg)
 	if err != nil {
 		return nil, err
 	}
+	startAgreement(providers, s, health, log, life)
+	gateway := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)

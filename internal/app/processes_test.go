@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/storetest"
 )
 
@@ -28,6 +29,17 @@ func TestThreeProcesses(t *testing.T) {
 	other.agree(conn, 60)
 	if n := worker.metric("busu_worker_persisted_total"); n != 60 {
 		t.Errorf("the worker counts %g facts", n)
+	}
+	var live rollup.Snapshot
+	other.until("the providers of both are shown, at rest", func() bool {
+		other.get("/metrics/live", &live)
+		return len(live.Providers) == 1 && live.Providers[0].Processes == 2 && live.Providers[0].InFlight == 0
+	})
+	if p := live.Providers[0]; p.Name != "simulated" || p.Breaker != rollup.BreakerClosed || p.Limit != 128 {
+		t.Errorf("both together see the provider as %+v", p)
+	}
+	if n := api.metric(`busu_provider_limit{provider="simulated"}`); n != 64 {
+		t.Errorf("one process lets %g calls through", n)
 	}
 	for _, p := range []*process{api, other, worker, aggregator} {
 		p.stop()

@@ -312,14 +312,16 @@ func TestPublicPlainHTTPIsWarnedAbout(t *testing.T) {
 // A setting that does nothing yet is named, so that nobody relies on it.
 func TestIdleSettingsAreNoted(t *testing.T) {
 	t.Parallel()
-	text := "providers: [{name: s, kind: simulated, max_concurrency: 3}, {name: r, kind: simulated, max_concurrency: 4}]\nrouting: {holdout: 0.1, strategy: complexity}\n"
+	text := "providers: [{name: ollama, headers: {X-Team: a}}, {name: vllm, headers: {X-Team: b}}, {name: s, kind: simulated, queue: 3}]\n" +
+		"models: [{id: m, provider: s, upstream: small, tier: simple, input_usd_per_mtok: 1, output_usd_per_mtok: 1}]\n" +
+		"routing: {holdout: 0.1, strategy: complexity}\n"
 	read := func(string) ([]byte, error) { return []byte(text), nil }
 	env := func(name string) (string, bool) { return "busu.yaml", name == "BUSU_CONFIG" }
 	c, err := load(All, env, read)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "no effect in this build yet: providers.max_concurrency, routing.holdout"
+	const want = "no effect in this build yet: providers.headers, routing.holdout"
 	if !slices.Contains(c.Notes, want) {
 		t.Errorf("the notes are %q, without %q", c.Notes, want)
 	}

@@ -46,42 +46,6 @@ func TestThreeProcesses(t *testing.T) {
 	}
 }
 
-// Processes start while both stores are away: answers flow, and everything is
-// stored and counted when the stores come.
-func TestProcessesStartWithoutStores(t *testing.T) {
-	t.Parallel()
-	database, redis := storetest.PostgresServer(t), storetest.RedisServer(t)
-	database.Kill(t)
-	redis.Kill(t)
-	begin := func(name string) *process {
-		addr := freeAddr(t)
-		p := launch(t, nil, []string{"DATABASE_URL=" + database.URL, "REDIS_URL=" + redis.URL, "BUSU_STATE_DIR=" + stateDir(t),
-			"BUSU_CONFIG=" + configFile(t, quick), "BUSU_ADDR=" + addr, "BUSU_LOG_FORMAT=json"}, name)
-		p.base = "http://" + addr
-		p.until("it lives", func() bool { return p.status("/healthz") == http.StatusOK })
-		return p
-	}
-	api, worker, aggregator := begin("api"), begin("worker"), begin("aggregator")
-	api.ask(25)
-	if status := api.status("/readyz"); status != http.StatusServiceUnavailable {
-		t.Errorf("without stores /readyz answers %d", status)
-	}
-	if status := api.status("/metrics/live"); status != http.StatusServiceUnavailable {
-		t.Errorf("without stores /metrics/live answers %d", status)
-	}
-	redis.Restart(t)
-	api.ask(5)
-	database.Restart(t)
-	for _, p := range []*process{api, worker, aggregator} {
-		p.until("it is ready", func() bool { return p.status("/readyz") == http.StatusOK })
-	}
-	api.ask(10)
-	api.agree(connect(t, database.URL), 40)
-	for _, p := range []*process{api, worker, aggregator} {
-		p.stop()
-	}
-}
-
 // With an admin key nobody gets in without it, and nothing is told before.
 func TestAdminKey(t *testing.T) {
 	t.Parallel()

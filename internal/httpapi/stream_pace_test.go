@@ -2,12 +2,14 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +23,21 @@ type memory struct {
 	mu      sync.Mutex
 	entries map[event.Lane][]event.Entry
 	given   int // entries
+	hangs   atomic.Bool
+}
+
+// answers reports whether there is an answer before ctx ends, or a client's
+// own patience, which does not outlast a hanging store.
+func (m *memory) answers(ctx context.Context) error {
+	if !m.hangs.Load() {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(2200 * time.Millisecond):
+		return errors.New("timeout")
+	}
 }
 
 func (m *memory) add(lane event.Lane, n int) {
@@ -36,7 +53,10 @@ func (m *memory) add(lane event.Lane, n int) {
 	}
 }
 
-func (m *memory) After(_ context.Context, lane event.Lane, position string, count int) ([]event.Entry, string, error) {
+func (m *memory) After(ctx context.Context, lane event.Lane, position string, count int) ([]event.Entry, string, error) {
+	if err := m.answers(ctx); err != nil {
+		return nil, position, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var at int
@@ -49,13 +69,19 @@ func (m *memory) After(_ context.Context, lane event.Lane, position string, coun
 	return slices.Clone(es), position, nil
 }
 
-func (m *memory) End(_ context.Context, lane event.Lane) (string, error) {
+func (m *memory) End(ctx context.Context, lane event.Lane) (string, error) {
+	if err := m.answers(ctx); err != nil {
+		return "", err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return fmt.Sprintf("%d-0", len(m.entries[lane])), nil
 }
 
 func (m *memory) Tail(ctx context.Context, lane event.Lane, after string, count int) ([]event.Entry, error) {
+	if err := m.answers(ctx); err != nil {
+		return nil, err
+	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(200 * time.Millisecond):
@@ -91,6 +117,45 @@ func TestStreamShowsThatItLives(t *testing.T) {
 			if b, err := l.block(); err != nil || b.name != "" || time.Since(began) > 2*time.Second {
 				t.Fatalf("after %s comes %+v (%v)", time.Since(began), b, err)
 			}
+		}
+		l.cancel()
+		synctest.Wait()
+		s.ended(t)
+	})
+}
+
+// While the store hangs, whoever listens hears so, and then that the stream
+// lives, as often as otherwise.
+func TestStreamShowsThatItLivesWhileTheStoreHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := new(memory)
+		m.add(firstLane, 5)
+		s := serveStream(t, m)
+		l := s.listen(t, s.client, "/stream/completions", "")
+		m.hangs.Store(true)
+		began := time.Now()
+		if b := l.next(); b.name != "degraded" || time.Since(began) > 3*time.Second {
+			t.Fatalf("after %s comes %+v", time.Since(began), b)
+		}
+		for heard := time.Now(); time.Since(began) < 5*time.Minute; heard = time.Now() {
+			if b, err := l.block(); err != nil || b != (message{id: "0:5-0"}) || time.Since(heard) > 12*time.Second {
+				t.Fatalf("after %s comes %+v (%v)", time.Since(heard), b, err)
+			}
+		}
+		m.hangs.Store(false)
+		began = time.Now()
+		m.add(firstLane, 300)
+		for n, well := 6, false; n <= 305 || !well; {
+			b := l.next()
+			if b.name == "recovered" {
+				well = true
+				continue
+			}
+			if b.id != fmt.Sprintf("0:%d-0", n) || time.Since(began) > 4*time.Second {
+				t.Fatalf("after %s comes %+v, not entry %d", time.Since(began), b, n)
+			}
+			n++
 		}
 		l.cancel()
 		synctest.Wait()

@@ -125,3 +125,32 @@ func checkRebuilt(t *testing.T, db *postgres.DB, facts []*event.CompletionRecord
 		}
 	}
 }
+
+// What has come together while nobody merged is merged bit by bit.
+func TestMergingTakesAsMuchAsItCan(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	const rows = 120_000
+	_, err := conn.Exec(t.Context(), `
+		INSERT INTO rollups_new (project, partition, minute, kind, name, requests, errors, cost_nanos, baseline_cost_nanos,
+			tokens_in, tokens_out, latency, ttft, overhead)
+		SELECT 'default', i % 3, '2026-11-23 12:00Z', 'all', '', 1, 0, i, i, 1, 1, '\x0101', '', '' FROM generate_series(1, $1::int) i`, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged, steps := 0, 0
+	for n := 1; n > 0; steps++ {
+		if n, err = db.MergeRollups(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		merged += n
+	}
+	var left, requests, cost int
+	var sketch string
+	err = conn.QueryRow(t.Context(), `SELECT count(*), sum(requests), sum(cost_nanos), min(latency::text) FROM rollups`).Scan(&left, &requests, &cost, &sketch)
+	if err != nil || merged != rows || steps != 4 || left != 3 || requests != rows || cost != rows*(rows+1)/2 || sketch != `\x01c0b802` {
+		t.Errorf("%d of %d rows were merged in %d steps: %d are left, with %d requests, %d nanos, sketch %s (%v)",
+			merged, rows, steps, left, requests, cost, sketch, err)
+	}
+}

@@ -84,7 +84,8 @@ func (p packed) ScanBytes(v []byte) (err error) {
 }
 
 // MergeRollups adds what batches have added to their minutes to the rows of
-// those minutes, of which there is one per key, and gives how many it took in.
+// those minutes, of which there is one per key, and gives how many it took in:
+// as many as a transaction should.
 // Whoever comes while another process does so has nothing to do.
 func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
@@ -142,9 +143,14 @@ func (p partitionSums) addAll(rows pgx.Rows) (n int, err error) {
 	return n, rows.Err()
 }
 
+// mostMerged bounds what a transaction merges, so that it ends in time however
+// much has come together; a second brings a few thousand rows at most.
+const mostMerged = 50_000
+
 // take takes what is new out of its table.
 func (p partitionSums) take(ctx context.Context, tx pgx.Tx) (int, error) {
-	rows, err := tx.Query(ctx, `DELETE FROM rollups_new RETURNING `+rollupValues)
+	rows, err := tx.Query(ctx, `DELETE FROM rollups_new
+		WHERE ctid = ANY (ARRAY (SELECT ctid FROM rollups_new LIMIT $1)) RETURNING `+rollupValues, mostMerged)
 	if err != nil {
 		return 0, err
 	}

@@ -13,9 +13,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -25,6 +25,10 @@ import (
 
 // DefaultBaseURL is Anthropic's own endpoint.
 const DefaultBaseURL = "https://api.anthropic.com"
+
+// betaHeader names what callers want that is not yet for everybody, separated
+// by commas.
+const betaHeader = "anthropic-beta"
 
 // Options say where the endpoint is.
 type Options struct {
@@ -41,6 +45,7 @@ type Options struct {
 type Provider struct {
 	endpoint  *endpoint.Endpoint
 	address   string
+	beta      string // configured, for callers who ask for others beside
 	maxTokens int
 	timeout   time.Duration
 }
@@ -59,7 +64,9 @@ func New(o Options) (*Provider, error) {
 		return nil, err
 	}
 	headers := map[string]string{}
-	maps.Copy(headers, o.Headers)
+	for name, value := range o.Headers {
+		headers[strings.ToLower(name)] = value
+	}
 	headers["anthropic-version"] = messages.Version
 	if o.APIKey != "" {
 		headers["x-api-key"] = o.APIKey
@@ -68,6 +75,7 @@ func New(o Options) (*Provider, error) {
 		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "anthropic"), Headers: headers,
 			Secrets: []string{o.APIKey}, Client: o.Client}),
 		address:   base.JoinPath("v1/messages").String(),
+		beta:      headers[betaHeader],
 		maxTokens: o.MaxTokens,
 		timeout:   o.Timeout,
 	}, nil
@@ -100,7 +108,7 @@ func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, e
 }
 
 func (p *Provider) whole(ctx context.Context, r llm.Request, body []byte) (llm.Response, error) {
-	response, err := p.endpoint.Post(ctx, p.address, header(r, "application/json"), body)
+	response, err := p.endpoint.Post(ctx, p.address, p.header(r, "application/json"), body)
 	if err != nil {
 		return llm.Response{}, err
 	}
@@ -123,13 +131,17 @@ func (p *Provider) whole(ctx context.Context, r llm.Request, body []byte) (llm.R
 func native(r llm.Request) bool { return r.Format == llm.FormatMessages }
 
 // header is what goes with one call beside its body.
-func header(r llm.Request, accept string) http.Header {
+func (p *Provider) header(r llm.Request, accept string) http.Header {
 	h := http.Header{"Accept": {accept}}
-	if native(r) {
-		for name, value := range r.Headers {
-			if slices.Contains(messages.Headers(), name) {
-				h.Set(name, value)
-			}
+	if !native(r) {
+		return h
+	}
+	for name, value := range r.Headers {
+		if name == betaHeader && p.beta != "" {
+			value = p.beta + "," + value
+		}
+		if slices.Contains(messages.Headers(), name) {
+			h.Set(name, value)
 		}
 	}
 	return h

@@ -64,8 +64,8 @@ func TestRequest(t *testing.T) {
 // key of the caller's.
 func TestCallersHeaders(t *testing.T) {
 	t.Parallel()
-	p := vendor(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
-		for name, want := range map[string]string{"anthropic-version": "2027-01-01", "anthropic-beta": "a,b", "x-api-key": key, "cookie": "", "accept": "application/json"} {
+	p := vendor(t, Options{Headers: map[string]string{"Anthropic-Beta": "own"}}, func(w http.ResponseWriter, r *http.Request) {
+		for name, want := range map[string]string{"anthropic-version": "2027-01-01", "anthropic-beta": "own,a,b", "x-api-key": key, "cookie": "", "accept": "application/json"} {
 			if got := r.Header.Get(name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}

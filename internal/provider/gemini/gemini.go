@@ -93,11 +93,11 @@ func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, e
 	}
 	wire, err := p.translate(r)
 	if err != nil {
-		return llm.Response{}, p.endpoint.Fail(llm.ErrorRejected, 0, err)
+		return llm.Response{}, p.endpoint.Refuse(err)
 	}
 	body, err := json.Marshal(wire)
 	if err != nil {
-		return llm.Response{}, p.endpoint.Fail(llm.ErrorRejected, 0, err)
+		return llm.Response{}, p.endpoint.Refuse(err)
 	}
 	a := p.newAnswer(r)
 	if r.Emit != nil {

@@ -88,7 +88,9 @@ func (s suite) askTooMuch(c cases) {
 func (s suite) refused(t *testing.T, r llm.Request) {
 	f := s.fake(t, say(http.StatusOK, s.Wire.Whole(s.answer())))
 	_, err := f.provider.Complete(within(t), r)
-	s.mustFail(t, err, llm.ErrorRejected)
+	if failed := s.mustFail(t, err, llm.ErrorRejected); !failed.Unsent {
+		t.Errorf("nothing was asked of the vendor, and %v does not say so", err)
+	}
 	if n := len(f.requests()); n != 0 {
 		t.Errorf("the vendor was asked %d times for what it cannot do", n)
 	}

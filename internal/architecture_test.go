@@ -62,7 +62,7 @@ var plan = map[string]room{
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
-	"internal/redisdb":            {may: []string{"cache", "event", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
+	"internal/redisdb":            {may: []string{"cache", "event", "idempotency", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
 	"internal/provider/guard": {may: []string{"llm", "rollup"}, libs: []string{"github.com/sony/gobreaker"},
 		why: "a guard decorates any provider; it knows no vendor, no network and no store"},
 	"internal/postgres": {may: []string{"cache", "event", "reconcile", "rollup", "schema"}, io: true, why: adapter,

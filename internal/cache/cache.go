@@ -68,6 +68,7 @@ type Cache struct {
 	redis    *level // nil: not there
 	postgres *level
 	leasing  *leasing // nil: each process makes its own answers
+	sweeps   chan sweep
 
 	forgotten atomic.Int64 // users and projects that were, so far
 	evicted   atomic.Int64 // single answers that were
@@ -84,7 +85,7 @@ const (
 
 // New makes a cache.
 func New(o Options) *Cache {
-	c := &Cache{o: o, memory: newMemory(o.MemoryBytes)}
+	c := &Cache{o: o, memory: newMemory(o.MemoryBytes), sweeps: make(chan sweep, mostSweeps)}
 	if o.Redis != nil {
 		c.redis = newLevel(event.CacheRedis, o.Redis, redisWithin, o.TTL, redisFilterBits, o.Log)
 	}

@@ -61,6 +61,9 @@ func (c *Cache) Run(ctx context.Context) error {
 		loops.Go(func() { c.postgres.write(ctx) })
 		loops.Go(func() { c.poll(ctx) })
 	}
+	if c.redis != nil || c.postgres != nil {
+		loops.Go(func() { c.sweep(ctx) })
+	}
 	if c.leasing != nil {
 		loops.Go(func() { c.leasing.run(ctx) })
 	}

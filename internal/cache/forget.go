@@ -9,16 +9,22 @@ import (
 )
 
 const (
-	forgetWithin    = time.Second
+	forgetWithin    = 2 * time.Second
 	forgetAllWithin = 30 * time.Second // of a user or project: there may be many
 	settleFor       = writeWithin + 500*time.Millisecond
 )
 
 // Evict forgets the answer that a request of a project got from a provider, on
-// every level and in every process. With an error, some may still give it:
-// repeat it.
+// every level and in every process. What another process is just storing goes a
+// moment later. With an error, some may still give it: repeat it.
 func (c *Cache) Evict(ctx context.Context, project string, request uuid.UUID) error {
-	return c.forget(ctx, Gone{Project: project, RequestID: request})
+	g := Gone{Project: project, RequestID: request}
+	err := c.forget(ctx, g)
+	select {
+	case c.sweeps <- sweep{g, time.Now().Add(settleFor)}:
+	default: // so many at once: it was done once
+	}
+	return err
 }
 
 // ForgetUser forgets the answers to a user's questions, on every level and in
@@ -64,6 +70,30 @@ func (c *Cache) forget(ctx context.Context, g Gone) error {
 	}
 	c.forgetHere(g.RequestID, gone)
 	return errors.Join(errs...)
+}
+
+// sweep is what is to be forgotten again, at a time.
+type sweep struct {
+	gone Gone
+	at   time.Time
+}
+
+const mostSweeps = 1000
+
+// sweep forgets again what was evicted, until ctx ends, and then what is left,
+// unless that fails.
+func (c *Cache) sweep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			for len(c.sweeps) > 0 && c.forget(context.WithoutCancel(ctx), (<-c.sweeps).gone) == nil {
+			}
+			return
+		case s := <-c.sweeps:
+			pause(ctx, time.Until(s.at))
+			_ = c.forget(context.WithoutCancel(ctx), s.gone) // it was done once
+		}
+	}
 }
 
 // goneOf tells which entries are meant: the one that a request made in the

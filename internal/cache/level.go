@@ -61,7 +61,7 @@ type level struct {
 	filter  *filter
 	breaker *gobreaker.CircuitBreaker[[]byte]
 
-	writing sync.Mutex // held while a batch is stored
+	writing chan struct{} // holds one while a batch is stored
 	mu      sync.Mutex
 	waiting []Item
 	bytes   int
@@ -87,7 +87,7 @@ var (
 
 func newLevel(name string, store Store, within, lives time.Duration, filterBits uint64, log *slog.Logger) *level {
 	return &level{store: store, name: name, within: within, lives: lives, filter: newFilter(lives, filterBits),
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
 			Name: name, Timeout: probeAfter,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > 0 },
@@ -177,13 +177,14 @@ func (l *level) keep(i Item) {
 // write stores what waits, as soon as the batch before is through, until ctx
 // ends; and then what is left, unless that fails.
 func (l *level) write(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
+			ended = true
 		case <-l.wake:
 		}
 		for {
-			if n, err := l.writeBatch(context.WithoutCancel(ctx)); n == 0 || err != nil && ctx.Err() != nil {
+			if n, err := l.writeBatch(context.WithoutCancel(ctx)); n == 0 || err != nil && ended {
 				break
 			}
 		}
@@ -192,8 +193,8 @@ func (l *level) write(ctx context.Context) {
 
 // writeBatch stores some of what waits, and returns how many items that were.
 func (l *level) writeBatch(ctx context.Context) (int, error) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.writing <- struct{}{}
+	defer func() { <-l.writing }()
 	batch := l.takeBatch()
 	if len(batch) == 0 {
 		return 0, nil
@@ -232,14 +233,18 @@ func (l *level) takeBatch() []Item {
 // forget removes entries from what waits, and then from the store.
 func (l *level) forget(ctx context.Context, g Gone, gone func(*Entry) bool) error {
 	l.unqueue(gone)
-	l.writing.Lock()
-	defer l.writing.Unlock()
 	within := forgetWithin
 	if g.RequestID == uuid.Nil {
 		within = forgetAllWithin
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	select {
+	case l.writing <- struct{}{}: // what is being stored is not missed
+		defer func() { <-l.writing }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	return l.store.Forget(ctx, g)
 }
 

@@ -60,11 +60,14 @@ const (
 
 // Find returns the entry of the first of models that has one, or nil.
 func (c *Cache) Find(ctx context.Context, k cache.Key, models []string) ([]byte, error) {
+	if len(models) == 0 {
+		return nil, nil
+	}
 	keys := make([]string, len(models))
 	for i, model := range models {
 		keys[i] = cacheEntryKey(k, model)
 	}
-	body, err := c.lookups.get(ctx, keys)
+	body, _, err := c.lookups.ask(ctx, firstOf(keys))
 	if err != nil {
 		return nil, fmt.Errorf("find cached answer: %w", err)
 	}

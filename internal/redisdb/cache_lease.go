@@ -56,18 +56,36 @@ func (c *Cache) Claim(ctx context.Context, k cache.Key, models []string, owner s
 	for _, model := range models {
 		keys = append(keys, cacheEntryKey(k, model))
 	}
-	reply, err := claimCacheScript.Run(ctx, c.db.rdb, keys, owner, lasts.Milliseconds()).Slice()
+	claim := func(run func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd) question {
+		return func(ctx context.Context, c redis.Cmdable) func() ([]byte, time.Duration, error) {
+			return parseClaim(run(ctx, c, keys, owner, lasts.Milliseconds()))
+		}
+	}
+	body, held, err := c.lookups.ask(ctx, claim(claimCacheScript.EvalSha))
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		body, held, err = c.lookups.ask(ctx, claim(claimCacheScript.Eval))
+	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("claim cached answer: %w", err)
 	}
-	if len(reply) != 2 {
-		return nil, 0, fmt.Errorf("claim cached answer: %d values", len(reply))
+	return body, held, nil
+}
+
+func parseClaim(cmd *redis.Cmd) func() ([]byte, time.Duration, error) {
+	return func() ([]byte, time.Duration, error) {
+		reply, err := cmd.Slice()
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(reply) != 2 {
+			return nil, 0, fmt.Errorf("%d values instead of 2", len(reply))
+		}
+		if entry, ok := reply[0].(string); ok {
+			return []byte(entry), 0, nil
+		}
+		held, _ := reply[1].(int64)
+		return nil, time.Duration(held) * time.Millisecond, nil
 	}
-	if entry, ok := reply[0].(string); ok {
-		return []byte(entry), 0, nil
-	}
-	held, _ := reply[1].(int64)
-	return nil, time.Duration(held) * time.Millisecond, nil
 }
 
 // Extend makes owner's lease last from now on.

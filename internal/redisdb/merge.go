@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// merger lets look-ups that come together share a round trip. One that comes
+// merger lets questions that come together share a round trip. One that comes
 // while none is under way goes at once, alone. Those that come meanwhile go
 // together when it is back: nothing waits for a timer, and the more come, the
 // more share.
@@ -18,42 +18,43 @@ type merger struct {
 
 	mu      sync.Mutex
 	busy    bool
-	waiting []*lookup
+	waiting []*asked
 }
 
-type lookup struct {
-	ctx  context.Context
-	keys []string
-	done chan struct{} // closed when body and err are set
-	body []byte
-	err  error
+// question asks Redis something, now or with a pipe. The reply is there when
+// the round trip is over.
+type question func(ctx context.Context, c redis.Cmdable) (reply func() ([]byte, time.Duration, error))
+
+type asked struct {
+	ctx      context.Context
+	question question
+	done     chan struct{} // closed when the rest is set
+	body     []byte
+	held     time.Duration
+	err      error
 }
 
 // mergedWithin bounds a shared round trip. Those who share it have deadlines of
 // their own, and wait no longer.
 const mergedWithin = time.Second
 
-// get returns the value of the first of keys that has one, or nil. The keys
-// share a hash tag.
-func (m *merger) get(ctx context.Context, keys []string) ([]byte, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
+// ask returns the reply to a question.
+func (m *merger) ask(ctx context.Context, q question) ([]byte, time.Duration, error) {
 	m.mu.Lock()
 	if !m.busy {
 		m.busy = true
 		m.mu.Unlock()
 		defer m.next()
-		return values(ctx, m.rdb, keys)()
+		return q(ctx, m.rdb)()
 	}
-	l := &lookup{ctx: ctx, keys: keys, done: make(chan struct{})}
-	m.waiting = append(m.waiting, l)
+	a := &asked{ctx: ctx, question: q, done: make(chan struct{})}
+	m.waiting = append(m.waiting, a)
 	m.mu.Unlock()
 	select {
-	case <-l.done:
-		return l.body, l.err
+	case <-a.done:
+		return a.body, a.held, a.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	}
 }
 
@@ -68,46 +69,49 @@ func (m *merger) next() {
 	}
 }
 
-func (m *merger) send(together []*lookup) {
+func (m *merger) send(together []*asked) {
 	defer m.next()
 	ctx, cancel := context.WithTimeout(context.Background(), mergedWithin)
 	defer cancel()
 	pipe := m.rdb.Pipeline()
-	replies := make([]func() ([]byte, error), len(together))
-	for i, l := range together {
-		if l.ctx.Err() == nil { // somebody waits for it
-			replies[i] = values(ctx, pipe, l.keys)
+	replies := make([]func() ([]byte, time.Duration, error), len(together))
+	for i, a := range together {
+		if a.ctx.Err() == nil { // somebody waits for it
+			replies[i] = a.question(ctx, pipe)
 		}
 	}
 	_, _ = pipe.Exec(ctx) // every reply has its error
-	for i, l := range together {
+	for i, a := range together {
 		if replies[i] != nil {
-			l.body, l.err = replies[i]()
+			a.body, a.held, a.err = replies[i]()
 		}
-		close(l.done)
+		close(a.done)
 	}
 }
 
-// values asks for keys, now or with the pipe; the reply is there then.
-func values(ctx context.Context, c redis.Cmdable, keys []string) func() ([]byte, error) {
-	if len(keys) == 1 {
-		reply := c.Get(ctx, keys[0])
-		return func() ([]byte, error) {
-			body, err := reply.Bytes()
-			if errors.Is(err, redis.Nil) {
-				return nil, nil
-			}
-			return body, err
-		}
-	}
-	reply := c.MGet(ctx, keys...)
-	return func() ([]byte, error) {
-		found, err := reply.Result()
-		for _, v := range found {
-			if body, ok := v.(string); ok {
-				return []byte(body), err
+// firstOf asks for the value of the first of keys that has one, or nil. The
+// keys share a hash tag.
+func firstOf(keys []string) question {
+	return func(ctx context.Context, c redis.Cmdable) func() ([]byte, time.Duration, error) {
+		if len(keys) == 1 {
+			reply := c.Get(ctx, keys[0])
+			return func() ([]byte, time.Duration, error) {
+				body, err := reply.Bytes()
+				if errors.Is(err, redis.Nil) {
+					return nil, 0, nil
+				}
+				return body, 0, err
 			}
 		}
-		return nil, err
+		reply := c.MGet(ctx, keys...)
+		return func() ([]byte, time.Duration, error) {
+			found, err := reply.Result()
+			for _, v := range found {
+				if body, ok := v.(string); ok {
+					return []byte(body), 0, err
+				}
+			}
+			return nil, 0, err
+		}
 	}
 }

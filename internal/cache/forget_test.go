@@ -1,0 +1,314 @@
+package cache_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/busuhq/busu/internal/cache"
+	"github.com/busuhq/busu/internal/cachetest"
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// asked are the answers that a test forgets: of two users and of nobody.
+func asked(p process) map[string]*cache.Entry {
+	p.t.Helper()
+	all := map[string]*cache.Entry{}
+	for _, who := range []string{"ann", "bob", ""} {
+		e := cachetest.Entry("small")
+		e.UserID = who
+		p.put("of "+who, e)
+		all[who] = e
+	}
+	return all
+}
+
+// testForgetting forgets in one process and looks in others: one that has the
+// answers in memory, one that does not. begin gives a process of each test's
+// own stores.
+func testForgetting(t *testing.T, stores func(*testing.T) (begin func() process)) {
+	for name, c := range map[string]struct {
+		forget func(p process, all map[string]*cache.Entry) error
+		left   string
+	}{
+		"request": {func(p process, all map[string]*cache.Entry) error {
+			return p.Evict(p.t.Context(), event.DefaultProject, all["ann"].RequestID)
+		}, "[of  of bob]"},
+		"another project's request": {func(p process, all map[string]*cache.Entry) error {
+			return p.Evict(p.t.Context(), "other", all["ann"].RequestID)
+		}, "[of  of ann of bob]"},
+		"user": {func(p process, _ map[string]*cache.Entry) error {
+			return p.ForgetUser(p.t.Context(), event.DefaultProject, "ann")
+		}, "[of  of bob]"},
+		"another project's user": {func(p process, _ map[string]*cache.Entry) error {
+			return p.ForgetUser(p.t.Context(), "other", "ann")
+		}, "[of  of ann of bob]"},
+		"project":         {func(p process, _ map[string]*cache.Entry) error { return p.Flush(p.t.Context(), event.DefaultProject) }, "[]"},
+		"another project": {func(p process, _ map[string]*cache.Entry) error { return p.Flush(p.t.Context(), "other") }, "[of  of ann of bob]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begin := stores(t)
+			one, two := begin(), begin()
+			all := asked(one)
+			until(t, func() bool { return left(two) == "[of  of ann of bob]" })
+			if err := c.forget(one, all); err != nil {
+				t.Fatal(err)
+			}
+			for name, p := range map[string]process{"the same": one, "another": two, "a new": begin()} {
+				got, deadline := left(p), time.Now().Add(2*time.Second)
+				for got != c.left && time.Now().Before(deadline) {
+					time.Sleep(10 * time.Millisecond)
+					got = left(p)
+				}
+				if got != c.left {
+					t.Errorf("in %s process %s is left, want %s", name, got, c.left)
+				}
+			}
+		})
+	}
+}
+
+// left says whose answers a process finds.
+func left(p process) string {
+	var all []string
+	for _, who := range []string{"", "ann", "bob"} {
+		if p.look("of " + who).Found {
+			all = append(all, "of "+who)
+		}
+	}
+	return fmt.Sprint(all)
+}
+
+func TestForgetting(t *testing.T) {
+	t.Parallel()
+	testForgetting(t, func(t *testing.T) func() process {
+		redis, postgres := cachetest.NewFake(), cachetest.NewFake()
+		return func() process { return start(t, cache.Options{Redis: redis, Postgres: postgres}) }
+	})
+}
+
+// The same on real stores: whatever was forgotten is nowhere within a second.
+func TestForgettingForReal(t *testing.T) {
+	t.Parallel()
+	testForgetting(t, func(t *testing.T) func() process {
+		redis, err := redisdb.Open(storetest.Redis(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { redis.Close() })
+		pg, err := postgres.Open(t.Context(), postgres.Options{URL: storetest.Postgres(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pg.Close)
+		return func() process {
+			return start(t, cache.Options{Redis: redis.Cache(ttl, 1<<30), Postgres: pg.ResponseCache()})
+		}
+	})
+}
+
+func TestForgettingNamesAUser(t *testing.T) {
+	t.Parallel()
+	if err := cache.New(cache.Options{}).ForgetUser(t.Context(), event.DefaultProject, ""); err == nil {
+		t.Error("all who name no user were forgotten")
+	}
+}
+
+// What a user's request that was under way brings is not kept once the user
+// was forgotten, by whichever process.
+func TestAnswersUnderWayAreNotKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis := cachetest.NewFake()
+		one, two := start(t, cache.Options{Redis: redis}), start(t, cache.Options{Redis: redis})
+		synctest.Wait()
+		l := one.look("q")
+		if err := two.ForgetUser(t.Context(), event.DefaultProject, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if one.Put(l, *cachetest.Entry("small")) {
+			t.Error("kept")
+		}
+		time.Sleep(time.Second)
+		l = one.look("q")
+		if err := two.Evict(t.Context(), event.DefaultProject, uuid.New()); err != nil { // of no concern
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if !one.Put(l, *cachetest.Entry("small")) {
+			t.Error("not kept")
+		}
+	})
+}
+
+// With an error some may be left, and it says so; what can be forgotten is.
+func TestForgettingSaysWhenItFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis, postgres := cachetest.NewFake(), cachetest.NewFake()
+		p := start(t, cache.Options{Redis: redis, Postgres: postgres})
+		e := cachetest.Entry("small")
+		p.put("q", e)
+		synctest.Wait()
+		for name, f := range map[string]*cachetest.Fake{"redis": redis, "postgres": postgres} {
+			for _, mode := range []cachetest.Mode{cachetest.Down, cachetest.Hanging} {
+				f.Be(mode)
+				if err := p.Evict(t.Context(), e.Project, e.RequestID); err == nil {
+					t.Errorf("%s: no error", name)
+				}
+				f.Be(cachetest.Up)
+			}
+		}
+		if _, ok := p.Recall(cachetest.Key(t, "q"), models); ok || redis.Entries()+postgres.Entries() != 0 {
+			t.Errorf("in memory %v, %d and %d are left", ok, redis.Entries(), postgres.Entries())
+		}
+	})
+}
+
+// slowFake is a Fake whose answers to look-ups are a while on their way.
+type slowFake struct{ *cachetest.Fake }
+
+func (s slowFake) Find(ctx context.Context, k cache.Key, models []string) ([]byte, error) {
+	body, err := s.Fake.Find(ctx, k, models)
+	time.Sleep(20 * time.Millisecond)
+	return body, err
+}
+
+// An answer that was on its way from Redis when it was forgotten is not put into
+// memory behind its back.
+func TestWhatWasForgottenDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis := cachetest.NewFake()
+		one, two := start(t, cache.Options{Redis: redis}), start(t, cache.Options{Redis: slowFake{redis}})
+		e := cachetest.Entry("small")
+		one.put("q", e)
+		synctest.Wait()
+		var looking sync.WaitGroup
+		looking.Go(func() { two.look("q") })
+		time.Sleep(10 * time.Millisecond)
+		if err := two.Evict(t.Context(), e.Project, e.RequestID); err != nil {
+			t.Fatal(err)
+		}
+		looking.Wait()
+		if _, ok := two.Recall(cachetest.Key(t, "q"), models); ok {
+			t.Error("it is in memory")
+		}
+	})
+}
+
+// lateFake is a Fake that is slow to store.
+type lateFake struct{ *cachetest.Fake }
+
+func (l lateFake) Keep(ctx context.Context, items []cache.Item, now time.Time) (int, error) {
+	time.Sleep(900 * time.Millisecond)
+	return l.Fake.Keep(ctx, items, now)
+}
+
+// What another process was just storing when it was forgotten goes too: at the
+// latest a moment later, and before a user counts as forgotten.
+func TestWhatIsBeingStoredIsForgottenToo(t *testing.T) {
+	t.Parallel()
+	for _, user := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			redis := cachetest.NewFake()
+			one, two := start(t, cache.Options{Redis: redis}), start(t, cache.Options{Redis: lateFake{redis}})
+			synctest.Wait()
+			e := cachetest.Entry("small")
+			two.put("q", e)
+			synctest.Wait() // it is being stored
+			if user {
+				if err := one.ForgetUser(t.Context(), e.Project, e.UserID); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				if err := one.Evict(t.Context(), e.Project, e.RequestID); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+			}
+			if n := redis.Entries(); n != 0 {
+				t.Errorf("user %v: %d entries are left", user, n)
+			}
+		})
+	}
+}
+
+// Other processes know within a second.
+func TestOthersKnowWithinASecond(t *testing.T) {
+	t.Parallel()
+	redis, err := redisdb.Open(storetest.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { redis.Close() })
+	one, two := start(t, cache.Options{Redis: redis.Cache(ttl, 0)}), start(t, cache.Options{Redis: redis.Cache(ttl, 0)})
+	e := cachetest.Entry("small")
+	one.put("q", e)
+	until(t, func() bool { return two.look("q").Found })
+	time.Sleep(300 * time.Millisecond) // nothing is on its way any more
+	if err := one.Evict(t.Context(), e.Project, e.RequestID); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	until(t, func() bool { _, ok := two.Recall(cachetest.Key(t, "q"), models); return !ok })
+	if d := time.Since(began); d > time.Second {
+		t.Errorf("it took %s", d)
+	}
+}
+
+// While answers are made and looked up everywhere, a user who was forgotten is
+// gone everywhere.
+func TestForgettingUnderLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis, postgres := cachetest.NewFake(), cachetest.NewFake()
+		var all []process
+		for range 3 {
+			all = append(all, start(t, cache.Options{Redis: redis, Postgres: postgres}))
+		}
+		var load sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		for n, p := range all {
+			load.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(n), 0))
+				for ctx.Err() == nil {
+					l := p.look(fmt.Sprint(r.IntN(50)))
+					time.Sleep(time.Duration(r.IntN(30)) * time.Millisecond) // the call
+					if e := cachetest.Entry("small"); !l.Found {
+						e.UserID = fmt.Sprint("u", r.IntN(3))
+						p.Put(l, *e)
+					}
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		stop()
+		load.Wait()
+		if err := all[0].ForgetUser(t.Context(), event.DefaultProject, "u1"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		found := map[string]int{}
+		for _, p := range append(all, start(t, cache.Options{Redis: redis, Postgres: postgres})) {
+			for q := range 50 {
+				if l := p.look(fmt.Sprint(q)); l.Found {
+					found[l.UserID]++
+				}
+			}
+		}
+		if found["u1"] != 0 || found["u0"] == 0 || found["u2"] == 0 {
+			t.Errorf("found are %v", found)
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/busuhq/busu/internal/cache"
+	"github.com/busuhq/busu/internal/cachetest"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// ask is what a gateway does: look, call, put. It returns the answer.
+func (p process) ask(ctx context.Context, text string, call func() *cache.Entry) *cache.Entry {
+	p.t.Helper()
+	l := p.Get(ctx, cachetest.Key(p.t, text), models)
+	defer p.Release(l)
+	if l.Found || ctx.Err() != nil {
+		return l.Entry
+	}
+	e := call()
+	if e != nil {
+		p.Put(l, *e)
+	}
+	return e
+}
+
+// With leases, many processes that ask the same at once make one call.
+func TestOneProcessMakesTheAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis := cachetest.NewFake()
+		var calls atomic.Int64
+		var all sync.WaitGroup
+		for range 10 {
+			p := start(t, cache.Options{Redis: redis, Leases: redis})
+			all.Go(func() {
+				e := p.ask(t.Context(), "q", func() *cache.Entry {
+					calls.Add(1)
+					time.Sleep(20 * time.Second) // longer than a lease
+					return cachetest.Entry("small")
+				})
+				if e == nil {
+					t.Error("no answer")
+				}
+			})
+		}
+		d := took(all.Wait)
+		if calls.Load() != 1 || d > 21*time.Second {
+			t.Errorf("%d calls, %s", calls.Load(), d)
+		}
+	})
+}
+
+// When its holder fails, the next one gets the lease at once; when it crashes,
+// when the lease has ended; and whoever waits can leave.
+func TestALeaseGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		crash bool
+		most  time.Duration
+	}{"failure": {false, 500 * time.Millisecond}, "crash": {true, 3200 * time.Millisecond}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				redis := cachetest.NewFake()
+				one := cache.New(cache.Options{Redis: redis, Leases: redis, TTL: ttl})
+				ctx, crash := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				if !c.crash {
+					go func() { done <- one.Run(ctx) }()
+				}
+				two := start(t, cache.Options{Redis: redis, Leases: redis})
+				l := one.Get(t.Context(), cachetest.Key(t, "q"), models)
+				if !c.crash {
+					one.Release(l)
+				}
+				impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				if c.crash {
+					if e := two.ask(impatient, "q", nil); e != nil || !errors.Is(impatient.Err(), context.DeadlineExceeded) {
+						t.Error("it did not leave")
+					}
+				}
+				if d := took(func() {
+					if two.ask(t.Context(), "q", func() *cache.Entry { return cachetest.Entry("small") }) == nil {
+						t.Error("no answer")
+					}
+				}); d > c.most {
+					t.Errorf("the next one waited %s", d)
+				}
+				crash()
+				if !c.crash {
+					<-done
+				}
+			})
+		})
+	}
+}
+
+// Where Redis fails while somebody waits for an answer, it makes its own.
+func TestLeasesEndWithRedis(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []cachetest.Mode{cachetest.Down, cachetest.Hanging} {
+		synctest.Test(t, func(t *testing.T) {
+			redis := cachetest.NewFake()
+			one, two := start(t, cache.Options{Redis: redis, Leases: redis}), start(t, cache.Options{Redis: redis, Leases: redis})
+			var first sync.WaitGroup
+			call := func() *cache.Entry { time.Sleep(time.Minute); return cachetest.Entry("small") }
+			first.Go(func() { one.ask(t.Context(), "q", call) })
+			synctest.Wait()
+			first.Go(func() {
+				d := took(func() { two.ask(t.Context(), "q", func() *cache.Entry { return cachetest.Entry("small") }) })
+				if d > 3*time.Second {
+					t.Errorf("it waited %s", d)
+				}
+			})
+			time.Sleep(2 * time.Second)
+			redis.Be(mode)
+			first.Wait()
+			redis.Be(cachetest.Up)
+		})
+	}
+}
+
+// The same on a real Redis, with many questions.
+func TestOneProcessMakesTheAnswerForReal(t *testing.T) {
+	t.Parallel()
+	url := storetest.Redis(t)
+	var all []process
+	for range 4 {
+		db, err := redisdb.Open(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		redis := db.Cache(ttl, 1<<30)
+		all = append(all, start(t, cache.Options{Redis: redis, Leases: redis}))
+	}
+	until(t, func() bool {
+		for _, p := range all {
+			if p.look(fmt.Sprint(time.Now())).Degraded {
+				return false
+			}
+		}
+		return true
+	})
+	var calls [20]atomic.Int64
+	var asking sync.WaitGroup
+	for n := range calls {
+		for _, p := range all {
+			asking.Go(func() {
+				e := p.ask(t.Context(), fmt.Sprint("q", n), func() *cache.Entry {
+					calls[n].Add(1)
+					time.Sleep(50 * time.Millisecond)
+					return cachetest.Entry("small")
+				})
+				if e == nil {
+					t.Error("no answer")
+				}
+			})
+		}
+	}
+	asking.Wait()
+	for n := range calls {
+		if c := calls[n].Load(); c != 1 {
+			t.Errorf("question %d: %d calls", n, c)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	}
 	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres, Lanes: lanes(cfg), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
-	life.start("worker", append(loops, m.then(upkeep.Run))...)
+	life.start("worker", append(loops, m.then(upkeep.Run), m.then(expireAnswers(s.postgres.ResponseCache(), log)))...)
 	countWorkers(health.Registry(), workers)
 	return nil
 }
@@ -106,14 +106,19 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 		return nil, err
 	}
 	startAgreement(providers, s, health, log, life)
+	answers, budget, err := openCacheRedis(cfg, s, life)
+	if err != nil {
+		return nil, err
+	}
 	gateway := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
+	gateway.Reuse = startCache(cfg, answers, budget, s, health, log, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
 	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
-		Repeats:     redisdb.Idempotency{DB: s.redis},
+		Repeats:     redisdb.Idempotency{DB: answers},
 		Completions: completions, Decisions: decisions,
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(), OpenAPI: openAPI, Log: log,

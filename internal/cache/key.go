@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -239,6 +240,11 @@ func (w *writer) request(r *llm.Request) {
 	w.json(r.ResponseFormat.Schema)
 	w.flag(r.ResponseFormat.Strict)
 	w.text(r.Effort)
+	w.count(len(r.Headers))
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		w.text(name)
+		w.text(r.Headers[name])
+	}
 }
 
 func (w *writer) message(m *llm.Message) {

@@ -79,6 +79,8 @@ func change(v reflect.Value) {
 		v.SetFloat(v.Float() / 3)
 	case reflect.Bool:
 		v.SetBool(!v.Bool())
+	case reflect.Map:
+		v.Set(reflect.ValueOf(map[string]string{"anthropic-beta": "x"}))
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			v.SetBytes([]byte(strings.Replace(string(v.Bytes()), "1", "2", 1)))
@@ -93,11 +95,12 @@ func change(v reflect.Value) {
 func TestEveryFieldThatMattersChangesTheKey(t *testing.T) {
 	t.Parallel()
 	without := map[string]string{
-		".Stream":        "an answer can be given in pieces or whole",
-		".KeyID":         "the scope is the project",
-		".Request.Model": "models are named when the answer is looked up",
-		".Request.Emit":  "an answer can be given in pieces or whole",
-		".Request.N":     "several answers are not kept",
+		".Stream":         "an answer can be given in pieces or whole",
+		".KeyID":          "the scope is the project",
+		".Request.Model":  "models are named when the answer is looked up",
+		".Request.Emit":   "an answer can be given in pieces or whole",
+		".Request.N":      "several answers are not kept",
+		".Request.Caller": "it says whose turn it is in a queue",
 	}
 	q := full()
 	want, seen := key(t, project(), q), map[cache.Key]string{}

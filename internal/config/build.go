@@ -15,10 +15,7 @@ const defaultStrategy = StrategyComplexity
 // idle are settings that are read and checked, and have no effect in this
 // build.
 var idle = []string{
-	"providers.headers",
 	"routing.quality_target", "routing.holdout", "routing.default_experiment",
-	"cache.enabled", "cache.ttl", "cache.postgres_ttl", "cache.scope", "cache.single_flight", "cache.similar",
-	"cache.memory_bytes", "cache.redis_bytes",
 	"retention.prompts", "retention.features",
 	"limits.when_unavailable",
 }

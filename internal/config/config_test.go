@@ -321,7 +321,7 @@ func TestIdleSettingsAreNoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "no effect in this build yet: providers.headers, routing.holdout"
+	const want = "no effect in this build yet: routing.holdout"
 	if !slices.Contains(c.Notes, want) {
 		t.Errorf("the notes are %q, without %q", c.Notes, want)
 	}

@@ -147,7 +147,7 @@ func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery
 	r.Model = o.oneOf("model", a.Names.Models)
 	r.Metadata = o.pairs("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	readIdentity(o, &r)
-	d := readDelivery(o)
+	d := readDelivery(o, &r)
 	o.finish()
 	return r, d, o.faults.err()
 }
@@ -174,12 +174,20 @@ func (a *API) degradedOf(c echo.Context) []string {
 	return away
 }
 
+// Uses of the caches.
+const (
+	cacheDefault = "default"
+	cacheBypass  = "bypass"
+)
+
+var cacheUses = []string{cacheDefault, cacheBypass}
+
 // delivery is how an answer should come.
 type delivery struct {
 	stream bool
 }
 
-func readDelivery(o *object) delivery {
-	o.oneOf("cache", []string{"default", "bypass"})
+func readDelivery(o *object, r *gateway.Request) delivery {
+	r.Reuse = o.oneOf("cache", cacheUses) != cacheBypass
 	return delivery{stream: o.boolean("stream")}
 }

@@ -36,7 +36,7 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 	if headerText(h, headerExperiment, f) != "" {
 		f.add(headerExperiment, "names no experiment")
 	}
-	headerOneOf(h, headerCache, []string{"default", "bypass"}, f)
+	r.Reuse = reusable(headerOneOf(h, headerCache, cacheUses, f), &ask)
 	strategy := headerOneOf(h, headerStrategy, a.Names.Strategies, f)
 	var err error
 	if r.Model, r.Strategy, err = a.Names.choose(ask.Model); err != nil {
@@ -44,6 +44,13 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 	}
 	r.Strategy = cmp.Or(r.Strategy, strategy)
 	return r, f.err()
+}
+
+// reusable reports whether an earlier answer will do. A vendor's clients expect
+// one that is made for them, unless they ask for the same one always.
+func reusable(use string, ask *llm.Request) bool {
+	isFixed := ask.Temperature != nil && *ask.Temperature == 0 || ask.Format == llm.FormatEmbeddings
+	return use == cacheDefault || use == "" && isFixed
 }
 
 // choose tells what a vendor's client wants by its model: a model, or that

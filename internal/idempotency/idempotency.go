@@ -29,7 +29,7 @@ const (
 // kept: a longer one is not, and a repetition is a new request.
 const (
 	MaxKey    = 255
-	MaxAnswer = 8 << 20
+	MaxAnswer = 1 << 20
 )
 
 // ErrInFlight says that the first request with this key is still under way.

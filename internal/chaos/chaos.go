@@ -26,6 +26,8 @@ type Options struct {
 	Pause    time.Duration // mean time between faults
 	Flush    bool          // with FLUSHALL now and then
 	Disk     bool          // with a disk that is full: needs root, on Linux
+	Clock    bool          // with steps of the machine's clock, for everybody on it: needs root, on Linux
+	Guard    []string      // command that runs GuardClock, for Clock
 	Settle   time.Duration // the longest wait for the tail after the load
 	Binaries string        // holds api, worker and aggregator; "" builds them
 	Log      *slog.Logger  // progress
@@ -75,6 +77,7 @@ type engine struct {
 	shown    *shown
 	spawn    *spawner
 	found    *violations
+	clock    *clock // nil: nobody touches it
 	mounted  string // a disk that has to be let go of
 }
 
@@ -128,6 +131,12 @@ models:
 // begin starts everything and waits until it is ready.
 func begin(ctx context.Context, o Options, dir string) (*engine, error) {
 	e := &engine{o: o, dir: dir, found: &violations{log: o.Log}, spawn: newSpawner(), upstream: newUpstream()}
+	if o.Clock {
+		var err error
+		if e.clock, err = startClock(o.Guard); err != nil {
+			return nil, err
+		}
+	}
 	err := os.WriteFile(filepath.Join(dir, "busu.yaml"), fmt.Appendf(nil, configuration, partitions, e.upstream.url()), 0o600)
 	if err == nil {
 		e.stores, err = startStores(ctx, o, dir)
@@ -218,8 +227,11 @@ func (e *engine) end(ctx context.Context) error {
 		p.kill()
 	}
 	var err error
+	if e.clock != nil {
+		err = e.clock.close()
+	}
 	if e.stores != nil {
-		err = e.stores.close(ctx)
+		err = errors.Join(err, e.stores.close(ctx))
 	}
 	if e.mounted != "" {
 		err = errors.Join(err, unmount(e.mounted))

@@ -55,7 +55,7 @@ func seed(t *testing.T) uint64 {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	for s := range uint64(200) {
-		o := Options{Kills: 25, Seed: s, Pause: time.Second, Flush: s%2 == 0}
+		o := Options{Kills: 25, Seed: s, Pause: time.Second, Flush: s%2 == 0, Clock: s%3 == 0}
 		faults := Plan(o)
 		if !reflect.DeepEqual(faults, Plan(o)) {
 			t.Fatalf("seed %d gives different faults", s)
@@ -68,7 +68,10 @@ func TestPlan(t *testing.T) {
 			if f.Kind == FaultFlush && !o.Flush {
 				t.Errorf("seed %d: %s without leave", s, f)
 			}
-			if f.After > max(3*o.Pause, calm) || f.For > 3*time.Second {
+			if f.Kind == FaultClock && !o.Clock || f.By.Abs() > 90*time.Second || (f.By != 0) != (f.Kind == FaultClock) {
+				t.Errorf("seed %d: %s", s, f)
+			}
+			if f.After > max(3*o.Pause, calm) || f.For > 4*time.Second {
 				t.Errorf("seed %d: %s after %s takes too long", s, f, f.After)
 			}
 		}
@@ -93,6 +96,26 @@ func TestShortPlanHitsEverything(t *testing.T) {
 		if !hit[want] {
 			t.Errorf("the plan has nothing for %s", want)
 		}
+	}
+}
+
+// Nobody sets a clock that is right.
+func TestGuardLeavesTheClockAlone(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	if err := GuardClock(strings.NewReader("")); err != nil {
+		t.Error(err) // also for those who may not set it
+	}
+	if off := time.Since(began) - time.Since(began.Round(0)); off.Abs() > time.Second {
+		t.Errorf("the clock is off by %s", off)
+	}
+}
+
+// Without root, or somebody to put the clock right again, it is not touched.
+func TestClockNeedsAGuard(t *testing.T) {
+	t.Parallel()
+	if _, err := startClock(nil); err == nil {
+		t.Error("a clock without a guard can be stepped")
 	}
 }
 

@@ -52,13 +52,23 @@ func (e *engine) inflict(ctx context.Context, faults []Fault) error {
 			"sent", e.load.sent.Load(), "calls_in_flight", e.upstream.inFlight.Load())
 		for _, name := range f.Targets {
 			going.Go(func() {
-				if err := e.strike(ctx, f, all[name]); err != nil {
+				strike := func() error { return e.strike(ctx, f, all[name]) }
+				if f.Kind == FaultClock {
+					strike = func() error { return e.stepClock(ctx, f) }
+				}
+				if err := strike(); err != nil {
 					e.found.add("%s of %s: %v", f.Kind, name, err)
 				}
 			})
 		}
 	}
 	return nil
+}
+
+func (e *engine) stepClock(ctx context.Context, f Fault) error {
+	e.lag.blind.Store(true)
+	defer e.lag.blind.Store(false)
+	return e.clock.step(ctx, f.By, f.For)
 }
 
 // strike does one fault to one target, and mends it.

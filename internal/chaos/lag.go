@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/busuhq/busu/internal/redisdb"
@@ -13,6 +14,7 @@ type lag struct {
 	redis  *redisdb.DB
 	cancel context.CancelFunc
 	done   chan struct{}
+	blind  atomic.Bool // ages cannot be told now
 
 	mu     sync.Mutex
 	oldest time.Duration // that an entry of the stream was not stored for
@@ -43,6 +45,9 @@ func (l *lag) run(ctx context.Context) {
 }
 
 func (l *lag) look(ctx context.Context) {
+	if l.blind.Load() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	p, err := l.redis.Pipeline(ctx, partitions, time.Now())

@@ -13,6 +13,7 @@ const (
 	FaultStop  = "SIGSTOP" // and SIGCONT after For
 	FaultTerm  = "SIGTERM" // and a start again after For
 	FaultFlush = "FLUSHALL"
+	FaultClock = "clock step" // of the whole machine by By, and back after For
 )
 
 // Fault is one thing that goes wrong.
@@ -21,9 +22,13 @@ type Fault struct {
 	Kind    string
 	Targets []string // at once
 	For     time.Duration
+	By      time.Duration
 }
 
 func (f Fault) String() string {
+	if f.Kind == FaultClock {
+		return fmt.Sprintf("%s by %s for %s", f.Kind, f.By, f.For)
+	}
 	return fmt.Sprintf("%s %s for %s", f.Kind, strings.Join(f.Targets, "+"), f.For)
 }
 
@@ -43,7 +48,12 @@ func Plan(o Options) []Fault {
 	random := rand.New(rand.NewPCG(o.Seed, 0x63616f73))
 	var faults []Fault
 	end := finale(o)
-	drawn := o.Kills - len(end[1].Targets)
+	drawn := o.Kills
+	for _, f := range end {
+		if f.Kind == FaultKill {
+			drawn -= len(f.Targets)
+		}
+	}
 	for kills := 0; kills < drawn; {
 		f := draw(random, o)
 		if f.Kind == FaultKill {
@@ -63,17 +73,27 @@ const calm = 4 * time.Second
 // acknowledges too early.
 func finale(o Options) []Fault {
 	workers := []string{"worker-1", "worker-2"}
-	return []Fault{
+	end := []Fault{
 		{After: calm, Kind: FaultStop, Targets: []string{"postgres"}, For: 2 * time.Second},
 		{After: time.Second, Kind: FaultKill, Targets: workers[:min(len(workers), o.Kills)], For: 500 * time.Millisecond},
 	}
+	if !o.Clock {
+		return end
+	}
+	// The farthest steps, with somebody dying in them.
+	back := Fault{After: calm, Kind: FaultClock, Targets: []string{theClock}, By: -farthest, For: 3 * time.Second}
+	ahead := Fault{After: time.Second, Kind: FaultClock, Targets: []string{theClock}, By: farthest, For: 4 * time.Second}
+	return append([]Fault{back}, append(end, ahead)...)
 }
+
+const theClock = "clock"
 
 // Out of a hundred faults.
 const (
 	shareStop  = 22
 	shareTerm  = 10
 	shareFlush = 8
+	shareClock = 12
 	shareMany  = 15 // of the others, several at once
 )
 
@@ -93,7 +113,11 @@ func draw(random *rand.Rand, o Options) Fault {
 		f.Kind = FaultTerm
 	case kind < shareStop+shareTerm+shareFlush && o.Flush:
 		f.Kind, f.Targets, f.For = FaultFlush, []string{"redis"}, 0
+	case kind >= 100-shareClock && o.Clock:
+		f.Kind, f.Targets = FaultClock, []string{theClock}
+		f.By = time.Duration(random.Int64N(int64(2*farthest))) - farthest
+		f.For = time.Second + time.Duration(random.Int64N(int64(3*time.Second)))
 	}
-	f.After, f.For = f.After.Round(time.Millisecond), f.For.Round(time.Millisecond)
+	f.After, f.For, f.By = f.After.Round(time.Millisecond), f.For.Round(time.Millisecond), f.By.Round(time.Millisecond)
 	return f
 }

@@ -109,6 +109,9 @@ func (r *Report) writeFaults(b *strings.Builder) {
 		}
 	}
 	kinds := []string{FaultKill, FaultStop, FaultTerm, FaultFlush}
+	if r.Options.Clock {
+		kinds = append(kinds, FaultClock)
+	}
 	fmt.Fprintf(b, "| | %s |\n|%s\n", strings.Join(kinds, " | "), strings.Repeat(" --- |", len(kinds)+1))
 	total := map[string]int{}
 	for _, job := range slices.Sorted(maps.Keys(counts)) {

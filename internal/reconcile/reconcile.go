@@ -30,7 +30,7 @@ func NewLedger() Ledger {
 func (l *Ledger) Hear(beats []event.Heartbeat) {
 	for _, b := range beats {
 		last, heard := l.Heartbeats[b.Journal]
-		if heard && b.At.Before(last.At) {
+		if heard && !b.Later(last) {
 			b, last = last, b
 		}
 		b.Seqs = maps.Clone(b.Seqs)

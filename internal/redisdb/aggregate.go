@@ -34,14 +34,17 @@ func parseCellField(field string) (project string, k rollup.Key, err error) {
 // partition.
 const leaseFor = 5 * time.Second
 
-// leaseScript takes or keeps the right to write something.
+// leaseScript takes or keeps the right to write something. A lease that lasts
+// longer than any was given for says that the clock went back since, and nothing
+// of how long its owner has been silent: it is free. Should the owner live, what
+// it writes is refused, and it begins again.
 //
 //	KEYS[1] lease
 //	ARGV[1] owner, ARGV[2] milliseconds it lasts
 //	returns 1 when the owner has it, else 0
 var leaseScript = redis.NewScript(`
 local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 0 end
+if owner and owner ~= ARGV[1] and redis.call('PTTL', KEYS[1]) <= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `)

@@ -191,6 +191,38 @@ func save(t *testing.T, saved map[rollup.Key][]byte, b *rollup.Book) {
 	}
 }
 
+// The clock goes ahead for a moment, and back: what left is gone, and what
+// comes then is counted, in sums that stay what the slots add up to.
+func TestClockThatGoesBack(t *testing.T) {
+	t.Parallel()
+	fs := facts(7, 2000)
+	books := rollup.Books{}
+	b := books.Of(event.DefaultProject)
+	books.Fold(fs[:1000])
+	b.Advance(now.Add(90 * time.Second))
+	b.Advance(now)
+	books.Fold(fs[1000:])
+	b.Advance(now)
+	for _, w := range rollup.Windows() {
+		ahead := w.From(now.Add(90 * time.Second))
+		var want []*event.CompletionRecorded
+		for i, f := range fs {
+			if i >= 1000 || !f.At.Before(ahead) {
+				want = append(want, f)
+			}
+		}
+		if got, want := report(b, w, now).Sums, direct(want, w.From(now)); got != want {
+			t.Errorf("window %s: %+v, counted one by one %+v", w.Name, got, want)
+		}
+	}
+	b.Advance(now.AddDate(1, 0, 0))
+	for _, w := range rollup.Windows() {
+		if got := report(b, w, now).Sums; got != (rollup.Sums{}) {
+			t.Errorf("window %s has %+v left when everything has left", w.Name, got)
+		}
+	}
+}
+
 func TestNothingIsKeptOfWhatLeft(t *testing.T) {
 	t.Parallel()
 	b := book(facts(5, 500)...)

@@ -103,9 +103,10 @@ func (s *sliding) add(slot int64, d Dim, c Cell) bool {
 }
 
 // advance lets slots leave that are older than the window at now, and names
-// their cells. A clock that goes back brings nothing back.
+// their cells. A clock that goes back brings nothing back, but what arrives then
+// counts.
 func (s *sliding) advance(now time.Time) (gone []Key) {
-	s.first = max(s.first, s.oldest(now))
+	s.first = s.oldest(now)
 	for slot, cells := range s.slots {
 		if slot >= s.first {
 			continue

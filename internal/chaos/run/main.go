@@ -32,6 +32,7 @@ type settings struct {
 	chaos.Options
 	modes string
 	out   string
+	guard bool
 }
 
 func parse(args []string) (s settings, err error) {
@@ -45,6 +46,8 @@ func parse(args []string) (s settings, err error) {
 	flags.DurationVar(&s.Settle, "settle", time.Minute, "the longest wait for the tail")
 	flags.BoolVar(&s.Flush, "flushall", true, "empty Redis now and then")
 	flags.BoolVar(&s.Disk, "disk", os.Geteuid() == 0, "fill a disk, too; needs root")
+	flags.BoolVar(&s.Clock, "clock", false, "step the machine's clock by up to 90 s now and then, for seconds, for everybody on it; needs root, on Linux")
+	flags.BoolVar(&s.guard, "guard-clock", false, "put the clock right when standard input ends; what -clock starts for itself")
 	flags.StringVar(&s.Binaries, "binaries", "", "directory with api, worker and aggregator, instead of building them")
 	flags.StringVar(&s.out, "out", "", "file for the report, in Markdown; standard output without")
 	if err := flags.Parse(args); err != nil {
@@ -84,6 +87,16 @@ func run(ctx context.Context, args []string) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		return 2
+	}
+	if s.guard {
+		if err := chaos.GuardClock(os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, "chaos:", err)
+			return 1
+		}
+		return 0
+	}
+	if self, err := os.Executable(); err == nil {
+		s.Guard = []string{self, "-guard-clock"}
 	}
 	s.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	violations, err := s.report(ctx)
@@ -129,10 +142,14 @@ func (s settings) preface(ctx context.Context, b *bytes.Buffer) {
 		"end, what clients were told and what the provider was called for is held against the ledger and the live metrics.\n\n")
 	fmt.Fprintf(b, "Commit %s, %s, %s/%s, %d cores, %s, %s.\n\n", commit(ctx), time.Now().UTC().Format(time.DateOnly),
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
-	fmt.Fprintf(b, "To repeat it: `go run ./internal/chaos/run -kills %d -aof %s -seed %d -rate %d -pause %s -flushall=%t -disk=%t`. The seed\n"+
-		"decides the faults and their times, not how the processes run in between.\n\n",
-		s.Kills, s.modes, s.Seed, s.Rate, s.Pause, s.Flush, s.Disk)
-	fmt.Fprintf(b, "Not covered: a step of the machine's clock, and the loss of its power.\n\n")
+	fmt.Fprintf(b, "To repeat it: `go run ./internal/chaos/run -kills %d -aof %s -seed %d -rate %d -pause %s -flushall=%t -disk=%t -clock=%t`. The\n"+
+		"seed decides the faults and their times, not how the processes run in between.\n\n",
+		s.Kills, s.modes, s.Seed, s.Rate, s.Pause, s.Flush, s.Disk, s.Clock)
+	if s.Clock {
+		fmt.Fprintf(b, "Covered besides: steps of the machine's clock by up to 90 s, there and back. Not covered: the loss of its power.\n\n")
+	} else {
+		fmt.Fprintf(b, "Covered with `-clock`, as root, and not in this run: steps of the machine's clock. Not covered: the loss of its power.\n\n")
+	}
 }
 
 func commit(ctx context.Context) string {

@@ -144,6 +144,27 @@ func TestReplicasAgree(t *testing.T) {
 	})
 }
 
+// TestOwnEvidenceCounts: who has seen it fail himself goes by that, whatever
+// the others find.
+func TestOwnEvidenceCounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		all := replicas(t, shared(), 2)
+		all[0].vendor.set(down)
+		_ = ask(t.Context(), all[0].Provider, 5)
+		time.Sleep(7500 * time.Millisecond)
+		breaker(t, all[0].Provider, rollup.BreakerHalfOpen)
+		if err := ask(t.Context(), all[1].Provider, 1); err != nil {
+			t.Fatal(err)
+		}
+		all[1].vendor.set(down)
+		_ = ask(t.Context(), all[1].Provider, 5)
+		breaker(t, all[1].Provider, rollup.BreakerOpen)
+		time.Sleep(3 * time.Second)
+		breaker(t, all[0].Provider, rollup.BreakerHalfOpen)
+	})
+}
+
 // TestOneSickProcess: whose own network is broken keeps the others from the
 // provider for five seconds once, however long it goes on.
 func TestOneSickProcess(t *testing.T) {
@@ -229,11 +250,11 @@ func TestWithoutABoard(t *testing.T) {
 		all := replicas(t, b, 2)
 		all[0].vendor.set(down)
 		_ = ask(t.Context(), all[0].Provider, 5)
-		time.Sleep(3 * time.Second)
+		time.Sleep(2500 * time.Millisecond)
 		breaker(t, all[0].Provider, rollup.BreakerOpen)
 		breaker(t, all[1].Provider, rollup.BreakerClosed)
 		b.set(false)
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(2 * time.Second)
 		breaker(t, all[1].Provider, rollup.BreakerOpen)
 		if log := all[1].log.String(); strings.Count(log, "level=WARN") != 1 || strings.Count(log, "again") != 1 {
 			t.Errorf("it says %q", log)

@@ -215,6 +215,11 @@ func TestProbes(t *testing.T) {
 		if s := breaker(t, p, rollup.BreakerOpen); s.NextProbeMS != 5000 || s.Opened != 2 {
 			t.Errorf("opened again: the next probe is in %g ms, opened %d times", s.NextProbeMS, s.Opened)
 		}
+		time.Sleep(5 * time.Second)
+		_ = ask(t.Context(), p, 1)
+		if s := breaker(t, p, rollup.BreakerOpen); s.NextProbeMS != 10_000 {
+			t.Errorf("after its first probe the next is in %g ms", s.NextProbeMS)
+		}
 	})
 }
 

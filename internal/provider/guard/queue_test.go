@@ -316,6 +316,22 @@ func TestSignsOfLoad(t *testing.T) {
 	}
 }
 
+// TestWhatHoldsNobodyBackDoesNotGrow: calls one after the other do not show that
+// the vendor bears more at once.
+func TestWhatHoldsNobodyBackDoesNotGrow(t *testing.T) {
+	t.Parallel()
+	v := &switched{now: failing(llm.ProviderError{Kind: llm.ErrorRateLimited, Status: 429})}
+	p := guard.New(v, single)
+	_ = ask(t.Context(), p, 1)
+	v.set(well)
+	if err := ask(t.Context(), p, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.State().Limit; got != 44 {
+		t.Errorf("the limit is %d, want 44 still", got)
+	}
+}
+
 // TestNoPlaceIsLost: whatever ends calls, in whatever order, in the end nobody
 // is in flight, nobody waits, and all places are there.
 func TestNoPlaceIsLost(t *testing.T) {

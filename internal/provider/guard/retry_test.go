@@ -131,6 +131,7 @@ func TestPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var first []time.Duration
+		var longest time.Duration
 		for range 300 {
 			for _, asked := range []time.Duration{0, 2 * time.Second} {
 				v := &tries{vendor: failing(llm.ProviderError{Kind: llm.ErrorRateLimited, RetryAfter: asked})}
@@ -143,8 +144,12 @@ func TestPauses(t *testing.T) {
 				}
 				if asked == 0 {
 					first = append(first, v.pauses()[0])
+					longest = max(longest, v.pauses()[2])
 				}
 			}
+		}
+		if longest < 900*time.Millisecond {
+			t.Errorf("no third pause is longer than %s", longest)
 		}
 		slices.Sort(first)
 		if lowest, highest := first[0], first[len(first)-1]; lowest > 10*time.Millisecond || highest < 240*time.Millisecond {

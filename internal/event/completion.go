@@ -87,9 +87,13 @@ type CompletionRecorded struct {
 	Fallbacks    []string `json:"fallbacks,omitempty"` // models that failed before
 	Degraded     []string `json:"degraded,omitempty"`
 	Cache        string   `json:"cache"`
+	CacheMatch   string   `json:"cache_match,omitempty"` // how the question matched the answer's; "" for a miss
 
-	TokensIn        int64 `json:"tokens_in"`
-	TokensInCached  int64 `json:"tokens_in_cached,omitempty"`
+	TokensIn       int64 `json:"tokens_in"`
+	TokensInCached int64 `json:"tokens_in_cached,omitempty"`
+
+	TokensInCacheWrite int64 `json:"tokens_in_cache_write,omitempty"` // of tokens_in, written to the provider's cache
+
 	TokensOut       int64 `json:"tokens_out"`
 	TokensReasoning int64 `json:"tokens_reasoning,omitempty"`
 
@@ -164,6 +168,7 @@ func (c *CompletionRecorded) validateNumbers() error {
 		limit int64
 	}{
 		{"tokens_in", c.TokensIn, maxTokens}, {"tokens_in_cached", c.TokensInCached, maxTokens},
+		{"tokens_in_cache_write", c.TokensInCacheWrite, maxTokens},
 		{"tokens_out", c.TokensOut, maxTokens}, {"tokens_reasoning", c.TokensReasoning, maxTokens},
 		{"cost_nanos", c.CostNanos, maxNanos}, {"origin_cost_nanos", c.OriginCostNanos, maxNanos},
 		{"baseline_cost_nanos", c.BaselineCostNanos, maxNanos},
@@ -193,7 +198,7 @@ func (c *CompletionRecorded) validateText() error {
 	ok := true
 	check := func(s string) { ok = ok && utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 	for _, s := range []string{c.Journal, c.Project, c.KeyID, c.UserID, c.SessionID, c.CallerID, c.Strategy,
-		c.PlannedModel, c.Confidence, c.Reason, c.Provider, c.Model, c.ErrorKind, c.FinishReason,
+		c.PlannedModel, c.Confidence, c.Reason, c.Provider, c.Model, c.ErrorKind, c.FinishReason, c.CacheMatch,
 		c.BaselineModel, c.PriceVersion} {
 		check(s)
 	}

@@ -84,11 +84,13 @@ func (w *writer) outcome(c *CompletionRecorded) {
 	w.texts("fallbacks", c.Fallbacks)
 	w.texts("degraded", c.Degraded)
 	w.text("cache", c.Cache)
+	w.optional("cache_match", c.CacheMatch)
 }
 
 func (w *writer) amounts(c *CompletionRecorded) {
 	w.integer("tokens_in", c.TokensIn)
 	w.positive("tokens_in_cached", c.TokensInCached)
+	w.positive("tokens_in_cache_write", c.TokensInCacheWrite)
 	w.integer("tokens_out", c.TokensOut)
 	w.positive("tokens_reasoning", c.TokensReasoning)
 	w.integer("cost_nanos", c.CostNanos)

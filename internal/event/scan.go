@@ -61,11 +61,13 @@ func (s *scanner) outcome(c *CompletionRecorded) {
 	s.field("fallbacks", func() { c.Fallbacks = scanList(s, (*scanner).string) })
 	s.field("degraded", func() { c.Degraded = scanList(s, (*scanner).string) })
 	s.word("cache", &c.Cache)
+	s.word("cache_match", &c.CacheMatch)
 }
 
 func (s *scanner) amounts(c *CompletionRecorded) {
 	s.number("tokens_in", &c.TokensIn)
 	s.number("tokens_in_cached", &c.TokensInCached)
+	s.number("tokens_in_cache_write", &c.TokensInCacheWrite)
 	s.number("tokens_out", &c.TokensOut)
 	s.number("tokens_reasoning", &c.TokensReasoning)
 	s.number("cost_nanos", &c.CostNanos)

@@ -37,6 +37,9 @@ func Completion(r *rand.Rand, at time.Time) *event.CompletionRecorded {
 	c.Candidates = []event.Candidate{{Model: "small", Quality: .9, CostNanos: 12, Probability: 1}, {Model: "large", Quality: .99, CostNanos: 900}}
 	c.Status = pick(r, event.StatusOK, event.StatusOK, event.StatusOK, event.StatusCutOff, event.StatusError, event.StatusInterrupted)
 	c.Cache = pick(r, event.CacheMiss, event.CacheMiss, event.CacheMemory, event.CacheRedis, event.CachePostgres)
+	if c.Cache != event.CacheMiss {
+		c.CacheMatch = pick(r, "exact", "similar", "in_flight")
+	}
 	if c.Status == event.StatusError {
 		c.ErrorKind = pick(r, "timeout", "unavailable")
 	}

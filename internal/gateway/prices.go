@@ -51,7 +51,7 @@ func (o Offer) baselineFor(c routing.Candidate) routing.Candidate {
 // would have cost for the same tokens. What a model without a price has done
 // is marked, and counts as neither cost nor saving.
 func (g *Gateway) charge(f *event.CompletionRecorded, c routing.Candidate, u llm.Usage) {
-	f.TokensIn, f.TokensInCached, f.TokensOut, f.TokensReasoning = u.In, u.CachedIn, u.Out, u.Reasoning
+	count(f, u)
 	f.CostNanos = int64(c.Price.Cost(u))
 	f.OriginCostNanos = f.CostNanos
 	f.BaselineCostNanos = int64(g.offer(f.At).baselineFor(c).Price.Cost(u))
@@ -59,4 +59,15 @@ func (g *Gateway) charge(f *event.CompletionRecorded, c routing.Candidate, u llm
 	if f.Unpriced {
 		f.BaselineCostNanos = 0
 	}
+}
+
+// count writes down what was used.
+func count(f *event.CompletionRecorded, u llm.Usage) {
+	f.TokensIn, f.TokensInCached, f.TokensInCacheWrite = u.In, u.CachedIn, u.CacheWriteIn
+	f.TokensOut, f.TokensReasoning = u.Out, u.Reasoning
+}
+
+// counted is what count has written down.
+func counted(f *event.CompletionRecorded) llm.Usage {
+	return llm.Usage{In: f.TokensIn, CachedIn: f.TokensInCached, CacheWriteIn: f.TokensInCacheWrite, Out: f.TokensOut, Reasoning: f.TokensReasoning}
 }

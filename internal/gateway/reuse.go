@@ -141,11 +141,10 @@ type hit struct {
 }
 
 func hitOf(h cache.Hit) hit {
-	return hit{response: h.Response, level: h.Level, label: h.Label,
-		fact: &event.CompletionRecorded{Provider: h.Provider, Model: h.Model, CostNanos: h.CostNanos,
-			FinishReason: h.Response.FinishReason, Status: event.StatusOK,
-			TokensIn: h.Response.Usage.In, TokensInCached: h.Response.Usage.CachedIn,
-			TokensOut: h.Response.Usage.Out, TokensReasoning: h.Response.Usage.Reasoning}}
+	f := &event.CompletionRecorded{Provider: h.Provider, Model: h.Model, CostNanos: h.CostNanos,
+		FinishReason: h.Response.FinishReason, Status: event.StatusOK}
+	count(f, h.Response.Usage)
+	return hit{response: h.Response, level: h.Level, label: h.Label, fact: f}
 }
 
 // again answers r with what was made before.
@@ -166,14 +165,14 @@ func (g *Gateway) again(r Request, p routing.Plan, h hit, started time.Time) (An
 // and what the call that made it had cost is beside that.
 func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *event.CompletionRecorded {
 	f := g.begin(r, p)
-	f.Cache = h.level
+	f.Cache, f.CacheMatch = h.level, string(h.label)
 	f.Provider, f.Model = h.fact.Provider, h.fact.Model
 	f.Status, f.FinishReason, f.Estimated = h.fact.Status, h.fact.FinishReason, h.fact.Estimated
 	served, err := g.Candidate(h.fact.Model)
 	if err != nil { // it was configured when the answer was made
 		served = p.Choices[0].Candidate
 	}
-	g.charge(f, served, llm.Usage{In: h.fact.TokensIn, CachedIn: h.fact.TokensInCached, Out: h.fact.TokensOut, Reasoning: h.fact.TokensReasoning})
+	g.charge(f, served, counted(h.fact))
 	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
 	f.LatencyUS = time.Since(started).Microseconds()
 	f.TTFTUS, f.OverheadUS = f.LatencyUS, f.LatencyUS
@@ -183,7 +182,7 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 // entryOf is an answer as it is kept.
 func entryOf(r Request, a Answer) cache.Entry {
 	response := a.Response
-	response.Usage = llm.Usage{In: a.Fact.TokensIn, CachedIn: a.Fact.TokensInCached, Out: a.Fact.TokensOut, Reasoning: a.Fact.TokensReasoning}
+	response.Usage = counted(a.Fact)
 	return cache.Entry{Project: r.Project, UserID: r.UserID, RequestID: a.Fact.ID, At: a.Fact.At,
 		Provider: a.Fact.Provider, Model: a.Fact.Model, CostNanos: a.Fact.CostNanos,
 		Experiments: a.Fact.Experiments, Holdout: a.Fact.Holdout, Response: response}

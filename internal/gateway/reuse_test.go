@@ -76,7 +76,7 @@ func TestAnswerIsGivenAgain(t *testing.T) {
 	f := answer.Fact
 	b.trace.want(t, "call cheap-2026")
 	if answer.Text != "Paris." || f.Cache != event.CacheMemory || f.CostNanos != 0 || f.OriginCostNanos != first.CostNanos || first.CostNanos == 0 ||
-		f.BaselineCostNanos != first.BaselineCostNanos || f.TokensOut != first.TokensOut || f.Model != "cheap" || f.UserID != "bob" || f.ID == first.ID {
+		f.BaselineCostNanos != first.BaselineCostNanos || f.TokensOut != first.TokensOut || f.Model != "cheap" || f.UserID != "bob" || f.ID == first.ID || f.CacheMatch != "exact" || first.CacheMatch != "" {
 		t.Errorf("recorded %+v", f)
 	}
 	if l.intents != 1 || len(l.all) != 2 {
@@ -167,7 +167,7 @@ func TestEqualPromptsAtOnceMakeOneCall(t *testing.T) {
 		everybody.Wait()
 		paid := l.count(func(f *event.CompletionRecorded) bool { return f.Cache == event.CacheMiss && f.CostNanos > 0 })
 		shared := l.count(func(f *event.CompletionRecorded) bool {
-			return f.Cache == event.CacheMemory && f.CostNanos == 0 && f.OriginCostNanos > 0
+			return f.Cache == event.CacheMemory && f.CacheMatch == "in_flight" && f.CostNanos == 0 && f.OriginCostNanos > 0
 		})
 		if calls.Load() != 1 || paid != 1 || shared != n-1 || l.intents != 1 {
 			t.Errorf("streaming %t: %d calls, %d paid, %d shared, %d intents", streaming, calls.Load(), paid, shared, l.intents)

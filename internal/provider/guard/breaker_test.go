@@ -136,7 +136,7 @@ func TestCallsLongerThanTheWindowCount(t *testing.T) {
 func TestTimeoutsOfTheWholeCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := guard.New(vendor(hanging), guard.Options{Name: "vendor", MaxConcurrency: 64, Timeout: time.Second, AttemptTimeout: time.Second})
+		p := guard.New(vendor(hanging), guard.Options{Name: "vendor", MaxConcurrency: 64, Timeout: time.Second})
 		failure(t, ask(t.Context(), p, 5), llm.ErrorTimeout)
 		breaker(t, p, rollup.BreakerOpen)
 	})

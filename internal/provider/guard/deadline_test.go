@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,14 +98,18 @@ func TestSlowCallersAreNotTheVendors(t *testing.T) {
 		if got, err := guard.New(three, o).Complete(t.Context(), slowly); err != nil || got.Text != paris.Text {
 			t.Errorf("a slow caller gets %q, %v", got.Text, err)
 		}
-		o.Timeout = time.Minute
+		o.Timeout, o.MaxConcurrency = time.Minute, 20
 		p := guard.New(three, o)
+		var all sync.WaitGroup
 		for range 20 {
-			_, err := p.Complete(t.Context(), slowly)
-			failure(t, err, llm.ErrorTimeout)
+			all.Go(func() {
+				_, err := p.Complete(t.Context(), slowly)
+				failure(t, err, llm.ErrorTimeout)
+			})
 		}
-		if s := p.State(); s.Breaker != "closed" || s.Limit != 1 {
-			t.Errorf("twenty slow callers leave the breaker %s", s.Breaker)
+		all.Wait()
+		if s := p.State(); s.Breaker != "closed" || s.Limit != 20 {
+			t.Errorf("twenty slow callers leave the breaker %s and the limit %d", s.Breaker, s.Limit)
 		}
 	})
 }

@@ -178,6 +178,7 @@ func TestNoRetryBeyondTheDeadline(t *testing.T) {
 				if ours {
 					o.Timeout = left + 15*time.Millisecond
 				} else {
+					o.Timeout = time.Minute
 					within, cancel := context.WithTimeout(ctx, left+15*time.Millisecond)
 					defer cancel()
 					ctx = within

@@ -9,7 +9,7 @@ const (
 	defaultConcurrency = 64
 	queuePerCall       = 4
 	defaultTimeout     = 60 * time.Second
-	defaultPatience    = 20 * time.Second // with a stream's first piece, and its next
+	defaultPatience    = 20 * time.Second // with a stream's next piece
 )
 
 // newProvider is a provider with every default.
@@ -20,7 +20,7 @@ func newProvider() Provider {
 		Retries:           1,
 		Timeout:           defaultTimeout,
 		AttemptTimeout:    defaultTimeout,
-		FirstTokenTimeout: defaultPatience,
+		FirstTokenTimeout: defaultTimeout, // some models think long before their first word
 		IdleTimeout:       defaultPatience,
 		Simulation:        Simulation{Seed: 1, Speed: 1},
 	}
@@ -38,6 +38,9 @@ func completeBounds(given map[string]value, p *Provider) {
 	}
 	if _, ok := given["attempt_timeout"]; !ok {
 		p.AttemptTimeout = p.Timeout
+	}
+	if _, ok := given["first_token_timeout"]; !ok {
+		p.FirstTokenTimeout = p.Timeout
 	}
 	for _, part := range []struct {
 		key  string

@@ -277,7 +277,7 @@ func TestBoundsFollow(t *testing.T) {
 		t.Errorf("bounds %s", got)
 	}
 	p, _ = c.Provider("patient")
-	if got := fmt.Sprint(p.Timeout, p.AttemptTimeout, p.FirstTokenTimeout, p.IdleTimeout, p.Queue); got != "5m0s 5m0s 20s 20s 256" {
+	if got := fmt.Sprint(p.Timeout, p.AttemptTimeout, p.FirstTokenTimeout, p.IdleTimeout, p.Queue); got != "5m0s 5m0s 5m0s 20s 256" {
 		t.Errorf("bounds %s", got)
 	}
 }

@@ -101,22 +101,25 @@ type watch struct {
 	held    time.Duration // that the vendor has had so far
 	missed  *missed
 	gone    bool // the caller takes no more pieces
+	begun   bool // there was a piece
 }
 
 // await starts the clock. patience is how long this one piece may take, beside
-// what is left for the attempt.
+// what is left for the attempt. An answer that has begun to come in pieces may
+// take as long as they keep coming: a long one is no failure.
 func (w *watch) await(patience time.Duration, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting = time.Now()
 	left := time.Duration(math.MaxInt64)
-	if w.limits.attempt > 0 {
+	flows := w.begun && patience > 0
+	if w.limits.attempt > 0 && !flows {
 		left, w.next, w.after = w.limits.attempt-w.held, deadlineAttempt, w.limits.attempt
 	}
 	if patience > 0 && patience < left {
 		left, w.next, w.after = patience, name, patience
 	}
-	if all := w.end.Sub(w.waiting); !w.end.IsZero() && all < left {
+	if all := w.end.Sub(w.waiting); !w.end.IsZero() && !flows && all < left {
 		left, w.next, w.after = all, deadlineTotal, w.limits.total
 	}
 	if left == math.MaxInt64 {
@@ -160,11 +163,9 @@ func (w *watch) fire() {
 func (w *watch) piece(c llm.Chunk) error {
 	w.stop()
 	err := w.emit(c)
-	if err != nil {
-		w.mu.Lock()
-		w.gone = true
-		w.mu.Unlock()
-	}
+	w.mu.Lock()
+	w.begun, w.gone = true, w.gone || err != nil
+	w.mu.Unlock()
 	w.await(w.limits.idle, deadlineIdle)
 	return err
 }

@@ -48,7 +48,7 @@ func TestDeadlines(t *testing.T) {
 		"no attempt's deadline":    {guard.Options{Timeout: 30 * s}, hanging, false, 30 * s, "all attempts", ""},
 		"the first piece":          {all, stalling(), true, 10 * s, "no first piece of the answer within 10s", ""},
 		"the next piece":           {all, stalling(9*s, 4*s, 4*s), true, 22 * s, "nothing more for 5s", "xxx"},
-		"pieces that take forever": {all, stalling(9*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s), true, 60 * s, "no answer within 1m0s", "xxxxxxxxxxxxx"},
+		"pieces that take forever": {all, stalling(9*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s, 4*s), true, 66 * s, "nothing more for 5s", "xxxxxxxxxxxxxx"},
 		"a stream in all":          {guard.Options{Timeout: 30 * s}, stalling(s, s), true, 30 * s, "no answer within 30s, with the wait", "xx"},
 		"without first":            {guard.Options{Timeout: 90 * s, IdleTimeout: 5 * s}, stalling(40 * s), true, 45 * s, "nothing more for 5s", "x"},
 	} {
@@ -80,8 +80,8 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// TestSlowCallersAreNotTheVendors: while a piece is being taken, only the whole
-// call's time runs, and nothing is held against the vendor.
+// TestSlowCallersAreNotTheVendors: while a piece is being taken no clock runs,
+// and nothing is held against the vendor.
 func TestSlowCallersAreNotTheVendors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,8 +103,9 @@ func TestSlowCallersAreNotTheVendors(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				_, err := p.Complete(t.Context(), slowly)
-				failure(t, err, llm.ErrorTimeout)
+				if _, err := p.Complete(t.Context(), slowly); err != nil {
+					t.Error(err)
+				}
 			})
 		}
 		all.Wait()

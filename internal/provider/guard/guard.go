@@ -40,8 +40,8 @@ type Options struct {
 	Queue          int    // calls that may wait for one of these to end; 0: nobody waits
 	Retries        int    // attempts after the first
 
-	Timeout           time.Duration // of it all: the queue, every attempt and the pauses between them
-	AttemptTimeout    time.Duration // of one attempt at the vendor
+	Timeout           time.Duration // of it all: the queue, every attempt and the pauses between them; of a stream to its first piece
+	AttemptTimeout    time.Duration // of one attempt at the vendor; of a stream to its first piece
 	FirstTokenTimeout time.Duration // to the first piece of an answer that comes in pieces
 	IdleTimeout       time.Duration // from one piece to the next
 }

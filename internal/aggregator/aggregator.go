@@ -240,11 +240,11 @@ func (a *Aggregator) fold(ctx context.Context) (isEnd bool, err error) {
 	var fresh []*event.CompletionRecorded
 	for _, e := range entries {
 		a.position = e.ID
-		fact, err := event.Decode(e.Body)
+		c, err := e.Completion()
 		if err != nil {
 			continue // the worker buries it with the reason
 		}
-		if c, ok := fact.(*event.CompletionRecorded); ok && a.isNew(c) {
+		if a.isNew(c) {
 			fresh = append(fresh, c)
 		}
 	}

@@ -114,13 +114,14 @@ func (p *paced) work(t *testing.T) {
 // fact encodes the fact with a seq.
 func fact(t *testing.T, r *rand.Rand, seq int) event.Entry {
 	t.Helper()
-	f := eventtest.Completion(r, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	f := eventtest.Completion(r, at)
 	eventtest.Number("j", int64(seq), f)
 	body, err := event.Encode(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return event.Entry{Lane: lane, ID: fmt.Sprintf("%d-0", seq), Body: body}
+	return event.Entry{Lane: lane, ID: fmt.Sprintf("%d-%d", at.UnixMilli(), seq), Body: body}
 }
 
 // What arrives while a batch is stored is in the next one, not in that after it.

@@ -88,7 +88,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}()
 	for b := range through {
-		w.bury(ctx, b.bad)
+		if w.discard(ctx, b.misfits) {
+			w.bury(ctx, b.bad)
+		}
 		w.retry(ctx, func(ctx context.Context) error { return w.Source.Ack(ctx, b.entries) })
 	}
 	return nil
@@ -165,28 +167,37 @@ type batch struct {
 	entries []event.Entry
 	facts   []*event.CompletionRecorded
 	bad     []event.Refused
-	done    chan struct{} // closed when it is stored
+	misfits []*event.CompletionRecorded // of bad, those that can be read
+	done    chan struct{}               // closed when it is stored
 }
 
 func newBatch() batch { return batch{done: make(chan struct{})} }
 
 func (b *batch) add(e event.Entry) {
-	fact, err := decode(e)
+	fact, err := e.Completion()
 	if err == nil && e.Deliveries > buryAfter {
 		err = errDeadly
 	}
 	if err != nil {
-		b.bad = append(b.bad, event.Refused{Entry: e, Reason: err.Error()})
+		b.refuse(e, fact, err)
 		return
 	}
 	b.entries = append(b.entries, e)
 	b.facts = append(b.facts, fact)
 }
 
+// refuse takes an entry that will be buried, and its fact where it can be read.
+func (b *batch) refuse(e event.Entry, fact *event.CompletionRecorded, reason error) {
+	b.bad = append(b.bad, event.Refused{Entry: e, Reason: reason.Error()})
+	if fact != nil {
+		b.misfits = append(b.misfits, fact)
+	}
+}
+
 // split halves the facts; what is bad goes with the first half.
 func (b batch) split() (first, second batch) {
 	half := len(b.facts) / 2
-	return batch{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad}, batch{entries: b.entries[half:], facts: b.facts[half:]}
+	return batch{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad, misfits: b.misfits}, batch{entries: b.entries[half:], facts: b.facts[half:]}
 }
 
 // persist stores a batch and passes on what is through. A fact that can never
@@ -215,7 +226,8 @@ func (w *Worker) persist(ctx context.Context, b batch, through chan<- batch) {
 	case unstorable == nil:
 		through <- b
 	case len(b.facts) == 1:
-		w.discard(ctx, b, unstorable, through)
+		b.refuse(b.entries[0], b.facts[0], unstorable)
+		through <- batch{bad: b.bad, misfits: b.misfits}
 	default:
 		first, second := b.split()
 		w.persist(ctx, first, through)
@@ -223,12 +235,15 @@ func (w *Worker) persist(ctx context.Context, b batch, through chan<- batch) {
 	}
 }
 
-// discard notes that a fact is missing for a reason before it is buried, so that
-// nobody looks for it.
-func (w *Worker) discard(ctx context.Context, b batch, reason error, through chan<- batch) {
-	if w.retry(ctx, func(ctx context.Context) error { return w.Store.Discard(ctx, b.facts[0]) }) {
-		through <- batch{bad: append(b.bad, event.Refused{Entry: b.entries[0], Reason: reason.Error()})}
+// discard notes that facts are missing for a reason before they are buried, so
+// that nobody looks for them, and their journals need not keep them.
+func (w *Worker) discard(ctx context.Context, facts []*event.CompletionRecorded) bool {
+	for _, f := range facts {
+		if !w.retry(ctx, func(ctx context.Context) error { return w.Store.Discard(ctx, f) }) {
+			return false
+		}
 	}
+	return true
 }
 
 func (w *Worker) bury(ctx context.Context, refused []event.Refused) {
@@ -238,21 +253,4 @@ func (w *Worker) bury(ctx context.Context, refused []event.Refused) {
 	w.stats.Buried.Add(int64(len(refused)))
 	w.Log.Warn("events cannot be processed and went to the dead letters", "events", len(refused),
 		"first", refused[0].ID, "reason", refused[0].Reason)
-}
-
-// decode reads an entry, and holds its own word on where it belongs against
-// where it was found.
-func decode(e event.Entry) (*event.CompletionRecorded, error) {
-	fact, err := event.Decode(e.Body)
-	if err != nil {
-		return nil, err
-	}
-	c, ok := fact.(*event.CompletionRecorded)
-	if !ok {
-		return nil, fmt.Errorf("%s does not belong on %s", fact.Head().Type, e.Stream)
-	}
-	if c.Partition != e.Partition {
-		return nil, fmt.Errorf("fact of partition %d on partition %d", c.Partition, e.Partition)
-	}
-	return c, nil
 }

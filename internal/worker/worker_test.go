@@ -31,6 +31,7 @@ type stores struct {
 	rows    map[uuid.UUID]int64
 	buried  map[string]string
 	poison  map[uuid.UUID]bool
+	astray  map[uuid.UUID]bool
 	batches int
 
 	discarded map[uuid.UUID]bool
@@ -38,7 +39,7 @@ type stores struct {
 
 func newStores(seed uint64) *stores {
 	return &stores{random: rand.New(rand.NewPCG(seed, 0)), pending: map[string]event.Entry{},
-		rows: map[uuid.UUID]int64{}, buried: map[string]string{}, poison: map[uuid.UUID]bool{}, discarded: map[uuid.UUID]bool{}}
+		rows: map[uuid.UUID]int64{}, buried: map[string]string{}, poison: map[uuid.UUID]bool{}, astray: map[uuid.UUID]bool{}, discarded: map[uuid.UUID]bool{}}
 }
 
 func (s *stores) fails() error {
@@ -163,8 +164,12 @@ func fill(t *testing.T, s *stores, n int) (good []uuid.UUID, bad []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := event.Entry{Lane: lane, ID: fmt.Sprintf("%d-0", i+1), Body: body}
+		e := event.Entry{Lane: lane, ID: fmt.Sprintf("%d-%d", at.UnixMilli(), i+1), Body: body}
 		switch s.random.IntN(20) {
+		case 3:
+			e.ID = fmt.Sprintf("%d-%d", at.AddDate(2, 0, 0).UnixMilli(), i+1) // not when the fact says that it came
+			s.astray[f.ID] = true
+			bad = append(bad, e.ID)
 		case 0:
 			e.Body = body[:len(body)/2]
 			bad = append(bad, e.ID)
@@ -210,8 +215,15 @@ func TestEveryFactIsStoredOrBuriedOnce(t *testing.T) {
 					t.Errorf("seed %d: %s is not buried with a reason", seed, id)
 				}
 			}
-			if len(s.discarded) != len(s.poison) {
-				t.Errorf("seed %d: %d of %d unstorable facts are noted", seed, len(s.discarded), len(s.poison))
+			for _, misfits := range []map[uuid.UUID]bool{s.poison, s.astray} {
+				for id := range misfits {
+					if !s.discarded[id] {
+						t.Errorf("seed %d: it is not noted that %s will never be stored", seed, id)
+					}
+				}
+			}
+			if len(s.discarded) != len(s.poison)+len(s.astray) {
+				t.Errorf("seed %d: %d facts are noted as never to be stored, not %d and %d", seed, len(s.discarded), len(s.poison), len(s.astray))
 			}
 			if len(s.rows) != len(good) || len(s.buried) != len(bad) {
 				t.Errorf("seed %d: %d rows of %d, %d buried of %d", seed, len(s.rows), len(good), len(s.buried), len(bad))
@@ -348,7 +360,7 @@ func TestOftenDeliveredIsHandledAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.queue = append(s.queue, event.Entry{Lane: lane, ID: fmt.Sprintf("%d-0", i+1), Body: body, Deliveries: int64(i)})
+			s.queue = append(s.queue, event.Entry{Lane: lane, ID: fmt.Sprintf("%d-%d", at.UnixMilli(), i+1), Body: body, Deliveries: int64(i)})
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

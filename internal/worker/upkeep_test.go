@@ -1,0 +1,106 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/worker"
+)
+
+// upkeepStores counts what upkeep does.
+type upkeepStores struct {
+	mu       sync.Mutex
+	days     int
+	kept     int // heartbeats
+	merged   int // times
+	dropped  []time.Time
+	horizons []time.Time
+	lanes    []event.Lane
+}
+
+func (u *upkeepStores) Heartbeats(context.Context) ([]event.Heartbeat, error) {
+	return []event.Heartbeat{{Journal: "j"}}, nil
+}
+
+func (u *upkeepStores) KeepHeartbeats(_ context.Context, beats []event.Heartbeat) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.kept += len(beats)
+	return nil
+}
+
+func (u *upkeepStores) MergeRollups(context.Context) (int, error) {
+	u.merged++
+	if u.merged%2 == 0 {
+		return 0, errors.New("away")
+	}
+	return 10, nil
+}
+
+func (u *upkeepStores) DropDays(_ context.Context, before time.Time) ([]string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.dropped = append(u.dropped, before)
+	return nil, nil
+}
+
+func (u *upkeepStores) EnsureDays(_ context.Context, _ time.Time, days int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.days++; u.days == 1 {
+		return errors.New("away")
+	}
+	return nil
+}
+
+func (u *upkeepStores) Fullness(context.Context) (float64, error) { return .5, nil }
+
+func (u *upkeepStores) Trim(_ context.Context, lane event.Lane, horizon time.Time, _ []string) (int64, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.horizons, u.lanes = append(u.horizons, horizon), append(u.lanes, lane)
+	return 0, nil
+}
+
+func (u *upkeepStores) Dismiss(context.Context, event.Lane, time.Duration) (int64, error) {
+	return 0, nil
+}
+
+func TestUpkeep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := new(upkeepStores)
+		other := event.Lane{Stream: event.Completions, Partition: 1}
+		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Rollups: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		began := time.Now()
+		go func() { ended <- u.Run(ctx) }()
+		time.Sleep(2*time.Hour + time.Minute)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if s.days != 4 { // failed, repeated at once, then every hour
+			t.Errorf("partitions were made %d times in two hours", s.days)
+		}
+		if want := began.AddDate(0, 0, -400).Add(time.Second); len(s.dropped) != 3 || !s.dropped[0].Equal(want) {
+			t.Errorf("days were dropped before %v, not before %s first", s.dropped, want)
+		}
+		if s.kept < 7000 {
+			t.Errorf("%d heartbeats were kept in two hours", s.kept)
+		}
+		if s.merged < 7000 {
+			t.Errorf("rollups were merged %d times in two hours", s.merged)
+		}
+		if want := began.Add(-15 * time.Minute); !s.horizons[0].Equal(want) || !slices.Contains(s.lanes, other) {
+			t.Errorf("the first horizon is %s, not %s; lanes %v", s.horizons[0], want, s.lanes[:2])
+		}
+	})
+}

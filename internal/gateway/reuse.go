@@ -47,7 +47,7 @@ func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cach
 	if look.Found {
 		return g.again(r, p, hitOf(look.Hit), started)
 	}
-	defer g.Reuse.Cache.Release(look)
+	defer look.Release()
 	listener := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
 	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*Answer, error) {
 		leading := r

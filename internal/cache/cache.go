@@ -47,6 +47,15 @@ type Look struct {
 	forgotten int64 // Cache.forgotten when it began
 	evicted   int64 // Cache.evicted when it began
 	lease     *lease
+	leasing   *leasing
+}
+
+// Release ends a look without an answer, so that another process may make it.
+// After Put, and without Leases, it does nothing.
+func (l Look) Release() {
+	if l.lease != nil {
+		l.leasing.release(l.lease)
+	}
 }
 
 // Options of a Cache. A level that is nil is not there.
@@ -112,7 +121,7 @@ func (c *Cache) Recall(k Key, models []string) (Hit, bool) {
 // first of models that has one. With Leases it may wait for another process,
 // which is making that answer, as long as ctx lets it.
 func (c *Cache) Get(ctx context.Context, k Key, models []string) Look {
-	look := Look{key: k, forgotten: c.forgotten.Load(), evicted: c.evicted.Load()}
+	look := Look{key: k, forgotten: c.forgotten.Load(), evicted: c.evicted.Load(), leasing: c.leasing}
 	if look.Hit, look.Found = c.Recall(k, models); look.Found {
 		return look
 	}
@@ -198,7 +207,7 @@ func (c *Cache) Put(l Look, e Entry) bool {
 	item := Item{Key: l.key, Entry: &e, Until: c.until(&e, c.o.TTL, now)}
 	c.memory.put(&l.key.Sum, &e, item.Until, stale)
 	if c.redis != nil || c.postgres != nil {
-		item.Body = e.Encode(nil)
+		item.Body = e.Encode(make([]byte, 0, e.size()))
 	}
 	if c.redis != nil {
 		c.share(&l, item)
@@ -217,12 +226,4 @@ func (c *Cache) share(l *Look, item Item) {
 		item.Lease = l.lease.owner
 	}
 	c.redis.keep(item)
-}
-
-// Release ends a look without an answer, so that another process may make it.
-// After Put, and without Leases, it does nothing.
-func (c *Cache) Release(l Look) {
-	if l.lease != nil {
-		c.leasing.release(l.lease)
-	}
 }

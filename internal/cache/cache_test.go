@@ -67,14 +67,14 @@ func (p process) put(text string, e *cache.Entry) {
 	if !p.Put(l, *e) {
 		p.t.Fatalf("the answer to %q was not kept", text)
 	}
-	p.Release(l)
+	l.Release()
 }
 
 // expect looks, and says where the answer came from; "" is nowhere.
 func (p process) expect(text, level string) cache.Look {
 	p.t.Helper()
 	l := p.look(text)
-	p.Release(l)
+	l.Release()
 	if l.Level != level || l.Found != (level != "") {
 		p.t.Fatalf("%q came from %q, want %q", text, l.Level, level)
 	}

@@ -240,10 +240,17 @@ func (w *writer) request(r *llm.Request) {
 	w.json(r.ResponseFormat.Schema)
 	w.flag(r.ResponseFormat.Strict)
 	w.text(r.Effort)
-	w.count(len(r.Headers))
-	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+	w.headers(r.Headers)
+}
+
+func (w *writer) headers(all map[string]string) {
+	w.count(len(all))
+	if len(all) == 0 { // nearly always
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		w.text(name)
-		w.text(r.Headers[name])
+		w.text(all[name])
 	}
 }
 

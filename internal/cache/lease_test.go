@@ -20,7 +20,7 @@ import (
 func (p process) ask(ctx context.Context, text string, call func() *cache.Entry) *cache.Entry {
 	p.t.Helper()
 	l := p.Get(ctx, cachetest.Key(p.t, text), models)
-	defer p.Release(l)
+	defer l.Release()
 	if l.Found || ctx.Err() != nil {
 		return l.Entry
 	}
@@ -79,7 +79,7 @@ func TestALeaseGoesOn(t *testing.T) {
 				two := start(t, cache.Options{Redis: redis, Leases: redis})
 				l := one.Get(t.Context(), cachetest.Key(t, "q"), models)
 				if !c.crash {
-					one.Release(l)
+					l.Release()
 				}
 				impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				defer cancel()

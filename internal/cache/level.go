@@ -60,6 +60,8 @@ type level struct {
 	lives   time.Duration // how long it keeps entries
 	filter  *filter
 	breaker *gobreaker.CircuitBreaker[[]byte]
+	served  atomic.Bool // once: that it is away before, at the start, is no news
+	log     *slog.Logger
 
 	writing chan struct{} // holds one while a batch is stored
 	mu      sync.Mutex
@@ -86,21 +88,25 @@ var (
 )
 
 func newLevel(name string, store Store, within, lives time.Duration, filterBits uint64, log *slog.Logger) *level {
-	return &level{store: store, name: name, within: within, lives: lives, filter: newFilter(lives, filterBits),
-		wake: make(chan struct{}, 1), writing: make(chan struct{}, 1),
-		breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
-			Name: name, Timeout: probeAfter,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > 0 },
-			IsExcluded:  func(err error) bool { return errors.Is(err, errLeft) },
-			OnStateChange: func(_ string, from, to gobreaker.State) {
-				switch {
-				case to == gobreaker.StateClosed:
-					log.Info("cached answers are read again", "level", name)
-				case from == gobreaker.StateClosed:
-					log.Warn("cached answers cannot be read: they are made again meanwhile", "level", name)
-				}
-			},
-		})}
+	l := &level{store: store, name: name, within: within, lives: lives, filter: newFilter(lives, filterBits), log: log,
+		wake: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
+	l.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
+		Name: name, Timeout: probeAfter,
+		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > 0 },
+		IsExcluded:    func(err error) bool { return errors.Is(err, errLeft) },
+		OnStateChange: l.changed,
+	})
+	return l
+}
+
+func (l *level) changed(_ string, from, to gobreaker.State) {
+	switch {
+	case !l.served.Load():
+	case to == gobreaker.StateClosed:
+		l.log.Info("cached answers are read again", "level", l.name)
+	case from == gobreaker.StateClosed:
+		l.log.Warn("cached answers cannot be read: they are made again meanwhile", "level", l.name)
+	}
 }
 
 func (l *level) away() bool { return l.breaker.State() != gobreaker.StateClosed }
@@ -143,7 +149,7 @@ func (l *level) ask(ctx context.Context, f func(context.Context) ([]byte, error)
 }
 
 func (l *level) attempt(ctx context.Context, within time.Duration, f func(context.Context) ([]byte, error)) ([]byte, error) {
-	return l.breaker.Execute(func() ([]byte, error) {
+	body, err := l.breaker.Execute(func() ([]byte, error) {
 		inner, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		body, err := f(inner)
@@ -155,6 +161,10 @@ func (l *level) attempt(ctx context.Context, within time.Duration, f func(contex
 		}
 		return body, err
 	})
+	if err == nil {
+		l.served.Store(true)
+	}
+	return body, err
 }
 
 // keep hands an item to the writer. Where there is none, or too much waits, it

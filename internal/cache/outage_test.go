@@ -1,7 +1,10 @@
 package cache_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -107,6 +110,36 @@ func TestLevelsThatAreDownAreMisses(t *testing.T) {
 			if !s.Away || s.Dropped != 100 || s.Errors == 0 {
 				t.Errorf("%+v", s)
 			}
+		}
+	})
+}
+
+// Operators hear when a level fails and when it is back, once each; not that it
+// is not there yet when everything starts.
+func TestOutagesAreTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told bytes.Buffer
+		postgres := cachetest.NewFake()
+		postgres.Be(cachetest.Down)
+		p := start(t, cache.Options{Postgres: postgres, Log: slog.New(slog.NewTextHandler(&told, nil))})
+		time.Sleep(5 * time.Second)
+		postgres.Be(cachetest.Up)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if told.Len() > 0 {
+			t.Errorf("told at the start:\n%s", &told)
+		}
+		for range 2 {
+			postgres.Be(cachetest.Down)
+			time.Sleep(5 * time.Second)
+			p.look("q")
+			postgres.Be(cachetest.Up)
+			time.Sleep(5 * time.Second)
+		}
+		synctest.Wait()
+		if warned, back := strings.Count(told.String(), "level=WARN"), strings.Count(told.String(), "level=INFO"); warned != 2 || back != 2 {
+			t.Errorf("told of two outages:\n%s", &told)
 		}
 	})
 }

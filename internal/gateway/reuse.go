@@ -22,7 +22,15 @@ type Reuse struct {
 	Keys  cache.Keys
 	Cache *cache.Cache
 
-	flights flight.Group[[sha256.Size]byte, *Answer]
+	flights flight.Group[[sha256.Size]byte, *landed]
+}
+
+// landed is what a flight brings: an answer that was made for it, or a hit
+// beyond memory.
+type landed struct {
+	made     Answer
+	hit      *hit
+	degraded bool // a level of the cache could not be asked
 }
 
 // Shared counts the calls that were made and those that others' were used for.
@@ -36,21 +44,25 @@ func (g *Gateway) keyOf(r *Request) (cache.Key, bool) {
 	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID})
 }
 
-// share answers r with what is kept, or with the call that is made for all who
-// ask the same now.
+// share answers r from memory, or else with what one flight brings for all who
+// ask the same now: an answer that is kept beyond memory, or the call. Whoever
+// looks beyond memory does so in the flight, so that only one does, and none
+// calls for what has just been answered.
 func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cache.Key, started time.Time) (Answer, error) {
 	models := modelsOf(p)
-	look := g.Reuse.Cache.Get(ctx, key, models)
-	if look.Degraded {
-		r.Degraded = append(slices.Clone(r.Degraded), "cache")
+	if h, ok := g.Reuse.Cache.Recall(key, models); ok {
+		return g.again(r, p, hitOf(h), started)
 	}
-	if look.Found {
-		return g.again(r, p, hitOf(look.Hit), started)
-	}
-	defer g.Reuse.Cache.Release(look)
 	listener := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
-	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*Answer, error) {
+	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*landed, error) {
+		look := g.Reuse.Cache.Get(ctx, key, models)
+		defer look.Release()
+		if look.Found {
+			h := hitOf(look.Hit)
+			return &landed{hit: &h, degraded: look.Degraded}, nil
+		}
 		leading := r
+		leading.Degraded = degraded(r.Degraded, look.Degraded)
 		leading.Sink = nil
 		if emit != nil {
 			leading.Sink = &forward{emit: emit}
@@ -59,12 +71,36 @@ func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cach
 		if err == nil {
 			g.Reuse.Cache.Put(look, entryOf(r, answer))
 		}
-		return &answer, err
+		return &landed{made: answer, degraded: look.Degraded}, err
 	})
-	if !result.Followed {
-		return g.led(ctx, listener, result.Value, err)
+	return g.land(ctx, r, p, listener, result, err, started)
+}
+
+// land gives one of those on a flight what it brought.
+func (g *Gateway) land(ctx context.Context, r Request, p routing.Plan, l *listener, result flight.Result[*landed], err error, started time.Time) (Answer, error) {
+	var made *Answer
+	if brought := result.Value; brought != nil {
+		r.Degraded = degraded(r.Degraded, brought.degraded)
+		switch {
+		case brought.hit == nil:
+			made = &brought.made
+		case err == nil:
+			return g.again(r, p, *brought.hit, started)
+		default:
+			return g.unanswered(ctx, r, p, l, nil, err, started)
+		}
 	}
-	return g.followed(ctx, r, p, listener, result.Value, err, started)
+	if !result.Followed {
+		return g.led(ctx, l, made, err)
+	}
+	return g.followed(ctx, r, p, l, made, err, started)
+}
+
+func degraded(before []string, now bool) []string {
+	if !now {
+		return before
+	}
+	return append(slices.Clone(before), "cache")
 }
 
 func modelsOf(p routing.Plan) []string {
@@ -103,6 +139,12 @@ func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *li
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
+	return g.unanswered(ctx, r, p, l, made, err, started)
+}
+
+// unanswered records a request that got no answer, for which nothing was paid:
+// it left, or failed with the call that it followed.
+func (g *Gateway) unanswered(ctx context.Context, r Request, p routing.Plan, l *listener, made *Answer, err error, started time.Time) (Answer, error) {
 	f := g.begin(r, p)
 	err = asLeft(ctx, l, err)
 	f.Status, f.ErrorKind, f.Estimated = event.StatusError, string(llm.ErrorUnavailable), false

@@ -3,13 +3,17 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/busuhq/busu/internal/cache"
+	"github.com/busuhq/busu/internal/cachetest"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/llm"
@@ -282,5 +286,94 @@ func TestStreamFromTheCache(t *testing.T) {
 	}
 	if answer.Fact.Cache != event.CacheMemory || text != "Paris." || s.begun.Model != "cheap" || s.begun.Cache != event.CacheMemory {
 		t.Errorf("%q, begun %+v, recorded %+v", text, s.begun, answer.Fact)
+	}
+}
+
+// TestNobodyCallsForWhatWasJustAnswered: whoever asks while an answer lands gets
+// that.
+func TestNobodyCallsForWhatWasJustAnswered(t *testing.T) {
+	t.Parallel()
+	b, l := reusing(t)
+	const rounds, n = 2000, 16
+	for round := range rounds {
+		var everybody sync.WaitGroup
+		for range n {
+			everybody.Go(func() {
+				r := reusable()
+				r.Ask.Messages = []llm.Message{{Role: llm.RoleUser, Content: fmt.Sprint("What is ", round, " plus 1?")}}
+				if _, err := b.Complete(t.Context(), r); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		everybody.Wait()
+	}
+	if l.intents != rounds || len(l.all) != rounds*n {
+		t.Errorf("%d calls for %d questions, %d facts", l.intents, rounds, len(l.all))
+	}
+}
+
+// TestEqualPromptsInManyProcessesMakeOneCall: in each, one asks Redis for all.
+func TestEqualPromptsInManyProcessesMakeOneCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis := cachetest.NewFake()
+		var calls atomic.Int64
+		ctx, stop := context.WithCancel(t.Context())
+		var running, everybody sync.WaitGroup
+		var ledgers []*facts
+		const n = 100
+		for range 3 {
+			b, l := reusing(t)
+			ledgers = append(ledgers, l)
+			c := cache.New(cache.Options{MemoryBytes: 1 << 20, TTL: time.Minute, Redis: redis, Leases: redis, Log: slog.New(slog.DiscardHandler)})
+			running.Go(func() { _ = c.Run(ctx) })
+			b.Reuse.Cache = c
+			b.provider.streams["cheap-2026"] = func(context.Context, llm.Request) (llm.Response, error) {
+				calls.Add(1)
+				time.Sleep(10 * time.Second)
+				return paris, nil
+			}
+			for range n {
+				everybody.Go(func() {
+					if answer, err := b.Complete(t.Context(), reusable()); err != nil || answer.Text != "Paris." {
+						t.Errorf("%q, %v", answer.Text, err)
+					}
+				})
+			}
+		}
+		everybody.Wait()
+		stop()
+		running.Wait()
+		levels, paid := map[string]int{}, 0
+		for _, l := range ledgers {
+			for _, f := range l.all {
+				levels[f.Cache]++
+				if f.CostNanos > 0 {
+					paid++
+				}
+			}
+		}
+		if calls.Load() != 1 || paid != 1 || levels[event.CacheMemory] != n-1 || levels[event.CacheRedis] != 2*n {
+			t.Errorf("%d calls, %d paid, levels %v", calls.Load(), paid, levels)
+		}
+		if asked := redis.Finds(); asked > 300 { // two of them look now and then for ten seconds
+			t.Errorf("Redis was asked %d times", asked)
+		}
+	})
+}
+
+// TestAnAnswerSaysThatTheCacheIsAway, also to those who follow; a hit in memory
+// does not.
+func TestAnAnswerSaysThatTheCacheIsAway(t *testing.T) {
+	t.Parallel()
+	b, _ := reusing(t)
+	redis := cachetest.NewFake()
+	redis.Be(cachetest.Down)
+	b.Reuse.Cache = cache.New(cache.Options{MemoryBytes: 1 << 20, TTL: time.Minute, Redis: redis, Log: slog.New(slog.DiscardHandler)})
+	for i, want := range []string{"[cache]", "[]"} {
+		if f := b.complete(t, reusable()).Fact; fmt.Sprint(f.Degraded) != want || f.Status != event.StatusOK {
+			t.Errorf("request %d: degraded %v", i, f.Degraded)
+		}
 	}
 }

@@ -17,7 +17,7 @@ type merger struct {
 	rdb *redis.Client
 
 	mu      sync.Mutex
-	busy    bool
+	trips   int // under way
 	waiting []*asked
 }
 
@@ -34,6 +34,9 @@ type asked struct {
 	err      error
 }
 
+// mostTrips is how many round trips are under way at once.
+const mostTrips = 2
+
 // mergedWithin bounds a shared round trip. Those who share it have deadlines of
 // their own, and wait no longer.
 const mergedWithin = time.Second
@@ -41,8 +44,8 @@ const mergedWithin = time.Second
 // ask returns the reply to a question.
 func (m *merger) ask(ctx context.Context, q question) ([]byte, time.Duration, error) {
 	m.mu.Lock()
-	if !m.busy {
-		m.busy = true
+	if m.trips < mostTrips {
+		m.trips++
 		m.mu.Unlock()
 		defer m.next()
 		return q(ctx, m.rdb)()
@@ -62,11 +65,13 @@ func (m *merger) ask(ctx context.Context, q question) ([]byte, time.Duration, er
 func (m *merger) next() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.busy = len(m.waiting) > 0; m.busy {
-		together := m.waiting
-		m.waiting = nil
-		go m.send(together)
+	if len(m.waiting) == 0 {
+		m.trips--
+		return
 	}
+	together := m.waiting
+	m.waiting = nil
+	go m.send(together)
 }
 
 func (m *merger) send(together []*asked) {

@@ -1,0 +1,57 @@
+package redisdb_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/cache"
+	"github.com/busuhq/busu/internal/cachetest"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// BenchmarkCacheHit measures a look-up of one key beside a plain GET of the
+// same entry, by 32 callers at once: the ratio is what merging brings.
+func BenchmarkCacheHit(b *testing.B) {
+	url := storetest.Redis(b)
+	db, err := redisdb.Open(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plain := redis.NewClient(o)
+	defer plain.Close()
+	c := db.Cache(cacheTTL, 0)
+	item := cachetest.Item(b, "q", cachetest.Entry("m"))
+	if _, err := c.Keep(b.Context(), []cache.Item{item}, item.Entry.At); err != nil {
+		b.Fatal(err)
+	}
+	key := plain.Keys(b.Context(), "busu:cache:entry:*").Val()[0]
+	get := func(ctx context.Context) ([]byte, error) { return plain.Get(ctx, key).Bytes() }
+	find := func(ctx context.Context) ([]byte, error) { return c.Find(ctx, item.Key, []string{"m"}) }
+	findOfThree := func(ctx context.Context) ([]byte, error) { return c.Find(ctx, item.Key, []string{"k", "l", "m"}) }
+	for _, way := range []struct {
+		name string
+		get  func(context.Context) ([]byte, error)
+	}{{"plain", get}, {"merged", find}, {"merged of three", findOfThree}} {
+		for _, callers := range []int{1, 16} { // for each of the processors
+			b.Run(way.name+map[int]string{1: "", 16: " by many"}[callers], func(b *testing.B) {
+				b.SetParallelism(callers)
+				b.ReportAllocs()
+				b.RunParallel(func(p *testing.PB) {
+					for p.Next() {
+						if body, err := way.get(b.Context()); err != nil || len(body) != len(item.Body) {
+							b.Error(len(body), err)
+						}
+					}
+				})
+			})
+		}
+	}
+}

@@ -29,7 +29,7 @@ func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
 	f.BaselineModel, f.PriceVersion = offer.baselineFor(planned.Candidate).Model.ID, offer.PriceVersion
 	f.Status = event.StatusInterrupted
 	f.Estimated = true
-	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(r.Ask.Messages), Out: planned.TokensOut})
+	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(&r.Ask), Out: planned.TokensOut})
 	return f
 }
 

@@ -41,7 +41,7 @@ func (o Offer) candidate(id string) (routing.Candidate, error) {
 func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 	ask := routing.Request{
 		Prompt:    prompt.Read(llm.LastUser(r.Ask.Messages)),
-		TokensIn:  estimateTokens(r.Ask.Messages),
+		TokensIn:  estimateTokens(&r.Ask),
 		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
 	}
 	offer := g.offer(r.at())
@@ -112,13 +112,18 @@ func (o Offer) planModel(r Request, ask routing.Request) (routing.Plan, error) {
 // messageTokens are the tokens that a chat format spends around a message.
 const messageTokens = 4
 
-func estimateTokens(messages []llm.Message) int64 {
+// estimateTokens counts all that takes room in a model's window: tools and
+// schemas are read like messages, and are often longer.
+func estimateTokens(ask *llm.Request) int64 {
 	var n int64
-	for _, m := range messages {
+	for _, m := range ask.Messages {
 		n += prompt.EstimateTokens(m.Content) + messageTokens
 		for _, call := range m.ToolCalls {
 			n += prompt.EstimateTokens(call.Arguments)
 		}
 	}
-	return n
+	for _, t := range ask.Tools {
+		n += prompt.EstimateTokens(t.Name+t.Description) + prompt.EstimateTokens(string(t.Parameters)) + messageTokens
+	}
+	return n + prompt.EstimateTokens(string(ask.ResponseFormat.Schema))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -22,15 +23,7 @@ type Reuse struct {
 	Keys  cache.Keys
 	Cache *cache.Cache
 
-	flights flight.Group[[sha256.Size]byte, *landed]
-}
-
-// landed is what a flight brings: an answer that was made for it, or a hit
-// beyond memory.
-type landed struct {
-	made     Answer
-	hit      *hit
-	degraded bool // a level of the cache could not be asked
+	flights flight.Group[[sha256.Size]byte, *shared]
 }
 
 // Shared counts the calls that were made and those that others' were used for.
@@ -44,63 +37,75 @@ func (g *Gateway) keyOf(r *Request) (cache.Key, bool) {
 	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID})
 }
 
-// share answers r from memory, or else with what one flight brings for all who
-// ask the same now: an answer that is kept beyond memory, or the call. Whoever
-// looks beyond memory does so in the flight, so that only one does, and none
-// calls for what has just been answered.
+// shared is what a flight brings: an answer that was made for it, or one that
+// was kept.
+type shared struct {
+	Answer
+	kept     *cache.Hit // nil: it was made
+	degraded bool       // the cache could not be asked
+}
+
+// share answers r with what is kept, or with the call that is made for all who
+// ask the same now. Those look beyond memory together, too: a crowd would ask
+// each level as often as it has heads.
 func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cache.Key, started time.Time) (Answer, error) {
 	models := modelsOf(p)
-	if h, ok := g.Reuse.Cache.Recall(key, models); ok {
-		return g.again(r, p, hitOf(h), started)
+	if kept, ok := g.Reuse.Cache.Recall(key, models); ok {
+		return g.again(r, p, hitOf(kept), started)
 	}
 	listener := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
-	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*landed, error) {
+	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*shared, error) {
 		look := g.Reuse.Cache.Get(ctx, key, models)
 		defer look.Release()
-		if look.Found {
-			h := hitOf(look.Hit)
-			return &landed{hit: &h, degraded: look.Degraded}, nil
-		}
-		leading := r
-		leading.Degraded = degraded(r.Degraded, look.Degraded)
-		leading.Sink = nil
-		if emit != nil {
-			leading.Sink = &forward{emit: emit}
-		}
-		answer, err := g.make(ctx, leading, p, started)
-		if err == nil {
-			g.Reuse.Cache.Put(look, entryOf(r, answer))
-		}
-		return &landed{made: answer, degraded: look.Degraded}, err
+		return g.lead(ctx, r, p, look, listener, emit, started)
 	})
-	return g.land(ctx, r, p, listener, result, err, started)
+	brought := result.Value
+	if brought != nil && brought.degraded {
+		r.Degraded = append(slices.Clone(r.Degraded), degradedCache)
+	}
+	switch {
+	case err == nil && brought.kept != nil:
+		return g.again(r, p, hitOf(*brought.kept), started)
+	case result.Followed:
+		return g.followed(ctx, r, p, listener, brought, err, started)
+	default:
+		return g.led(ctx, r, p, listener, brought, err, started)
+	}
 }
 
-// land gives one of those on a flight what it brought.
-func (g *Gateway) land(ctx context.Context, r Request, p routing.Plan, l *listener, result flight.Result[*landed], err error, started time.Time) (Answer, error) {
-	var made *Answer
-	if brought := result.Value; brought != nil {
-		r.Degraded = degraded(r.Degraded, brought.degraded)
-		switch {
-		case brought.hit == nil:
-			made = &brought.made
-		case err == nil:
-			return g.again(r, p, *brought.hit, started)
-		default:
-			return g.unanswered(ctx, r, p, l, nil, err, started)
+// degradedCache is what answers say that are made because the cache could not
+// be asked.
+const degradedCache = "cache"
+
+// lead brings the answer for all who wait: what look has found, or one that it
+// has made as r. Its own listener may have left.
+func (g *Gateway) lead(ctx context.Context, r Request, p routing.Plan, look cache.Look, l *listener, emit llm.Emit, started time.Time) (*shared, error) {
+	brought := &shared{degraded: look.Degraded}
+	if look.Degraded {
+		r.Degraded = append(slices.Clone(r.Degraded), degradedCache)
+	}
+	if err := context.Cause(ctx); err != nil { // all left while another process was at it
+		var failed error
+		brought.Answer, failed = g.leave(r, p, started)
+		return brought, errors.Join(fmt.Errorf("%w: %w", ErrCanceled, err), failed)
+	}
+	if look.Found {
+		brought.kept = &look.Hit
+		if l.parted.Swap(true) {
+			_, err := g.leave(r, p, started)
+			return brought, err
 		}
+		return brought, nil
 	}
-	if !result.Followed {
-		return g.led(ctx, l, made, err)
+	r.Sink = nil
+	if emit != nil {
+		r.Sink = &forward{emit: emit}
 	}
-	return g.followed(ctx, r, p, l, made, err, started)
-}
-
-func degraded(before []string, now bool) []string {
-	if !now {
-		return before
+	var err error
+	if brought.Answer, err = g.make(ctx, r, p, started); err == nil {
+		g.Reuse.Cache.Put(look, entryOf(r, brought.Answer))
 	}
-	return append(slices.Clone(before), "cache")
+	return brought, err
 }
 
 func modelsOf(p routing.Plan) []string {
@@ -113,22 +118,27 @@ func modelsOf(p routing.Plan) []string {
 
 // led is the answer of the request whose call it was, which has recorded it.
 // Who left in the middle has no answer: the call goes on for others, or has
-// recorded how far it came.
-func (g *Gateway) led(ctx context.Context, l *listener, made *Answer, err error) (Answer, error) {
-	if made == nil {
+// recorded how far it came. Where it finds a kept answer, and so records nothing,
+// listener.parted says who tells that this one left.
+func (g *Gateway) led(ctx context.Context, r Request, p routing.Plan, l *listener, brought *shared, err error, started time.Time) (Answer, error) {
+	switch {
+	case brought == nil && !l.parted.Swap(true):
 		return Answer{}, fmt.Errorf("%w: %w", ErrCanceled, err)
+	case brought == nil || brought.kept != nil:
+		answer, failed := g.leave(r, p, started)
+		return answer, errors.Join(fmt.Errorf("%w: %w", ErrCanceled, err), failed)
+	case err != nil:
+		return brought.Answer, asLeft(ctx, l, err)
+	default:
+		return l.finish(brought.Answer), nil
 	}
-	answer := *made
-	if err != nil {
-		return answer, asLeft(ctx, l, err)
-	}
-	return l.finish(answer), nil
 }
 
 // followed records a request that was answered by another's call: as a hit,
 // for which nothing was paid, or as failed with it.
-func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, made *Answer, err error, started time.Time) (Answer, error) {
+func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, brought *shared, err error, started time.Time) (Answer, error) {
 	if err == nil {
+		made := brought.Answer
 		h := hit{response: made.Response, fact: made.Fact, level: event.CacheMemory, label: cache.InFlight}
 		f := g.hitFact(r, p, h, started)
 		if err := g.Ledger.Record(f); err != nil {
@@ -139,30 +149,43 @@ func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *li
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
-	return g.unanswered(ctx, r, p, l, made, err, started)
-}
-
-// unanswered records a request that got no answer, for which nothing was paid:
-// it left, or failed with the call that it followed.
-func (g *Gateway) unanswered(ctx context.Context, r Request, p routing.Plan, l *listener, made *Answer, err error, started time.Time) (Answer, error) {
-	f := g.begin(r, p)
 	err = asLeft(ctx, l, err)
-	f.Status, f.ErrorKind, f.Estimated = event.StatusError, string(llm.ErrorUnavailable), false
 	if errors.Is(err, ErrCanceled) {
-		f.Status, f.ErrorKind = event.StatusCanceled, string(llm.ErrorCanceled)
-	} else if made != nil && made.Fact != nil {
-		f.Provider, f.Model, f.Fallbacks, f.ErrorKind = made.Fact.Provider, made.Fact.Model, made.Fact.Fallbacks, made.Fact.ErrorKind
+		answer, failed := g.leave(r, p, started)
+		return answer, errors.Join(err, failed)
 	}
-	f.LatencyUS = time.Since(started).Microseconds()
-	f.TTFTUS, f.OverheadUS = f.LatencyUS, 0
-	f.TokensIn, f.TokensOut, f.CostNanos, f.OriginCostNanos, f.BaselineCostNanos = 0, 0, 0, 0, 0
+	f := g.withoutCall(r, p, started)
+	f.Status, f.ErrorKind = event.StatusError, string(llm.ErrorUnavailable)
+	if brought != nil && brought.Fact != nil {
+		f.Provider, f.Model, f.Fallbacks, f.ErrorKind = brought.Fact.Provider, brought.Fact.Model, brought.Fact.Fallbacks, brought.Fact.ErrorKind
+	}
 	if failed := g.Ledger.Record(f); failed != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, failed)
 	}
-	if !errors.Is(err, ErrCanceled) && !errors.Is(err, ErrProviders) {
+	if !errors.Is(err, ErrProviders) {
 		err = fmt.Errorf("%w: %w", ErrProviders, err)
 	}
 	return Answer{Fact: f}, err
+}
+
+// leave records a request that left without a call of its own.
+func (g *Gateway) leave(r Request, p routing.Plan, started time.Time) (Answer, error) {
+	f := g.withoutCall(r, p, started)
+	f.Status, f.ErrorKind = event.StatusCanceled, string(llm.ErrorCanceled)
+	if err := g.Ledger.Record(f); err != nil {
+		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
+	}
+	return Answer{Fact: f}, nil
+}
+
+// withoutCall is the fact of a request for which no call was made.
+func (g *Gateway) withoutCall(r Request, p routing.Plan, started time.Time) *event.CompletionRecorded {
+	f := g.begin(r, p)
+	f.Estimated, f.Unpriced = false, false
+	f.LatencyUS = time.Since(started).Microseconds()
+	f.TTFTUS, f.OverheadUS = f.LatencyUS, 0
+	f.TokensIn, f.TokensOut, f.CostNanos, f.OriginCostNanos, f.BaselineCostNanos = 0, 0, 0, 0, 0
+	return f
 }
 
 // asLeft names the end of one who did not wait for the answer: who left, did
@@ -253,6 +276,7 @@ type listener struct {
 	fact    *event.CompletionRecorded // as it was planned
 	begun   bool
 	left    bool
+	parted  atomic.Bool // the listener has left its call, or that found a kept answer: who comes second records that it left
 }
 
 func (l *listener) emit() llm.Emit {

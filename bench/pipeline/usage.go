@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/busuhq/busu/bench/measure"
 )
 
 // meter measures a stretch of time and the processor time that it took.
@@ -117,4 +119,12 @@ func childrenByParent() map[int][]int {
 func (s *stores) askRedis(ctx context.Context, section, field string) (string, error) {
 	info, err := s.rdb.InfoMap(ctx, strings.ToLower(section)).Result()
 	return info[section][field], err
+}
+
+// describe notes the stores' versions.
+func (s *stores) describe(ctx context.Context, m *measure.Machine) (err error) {
+	if m.Redis, err = s.askRedis(ctx, "Server", "redis_version"); err != nil {
+		return err
+	}
+	return s.pool.QueryRow(ctx, "SHOW server_version").Scan(&m.Postgres)
 }

@@ -15,6 +15,11 @@ func (r *results) goals() []measure.Goal {
 		return measure.Goal{What: what, Of: func() (measure.Summary, bool) { return r.Of(scenario, figure) },
 			Target: target, AtMost: true, Whence: whence}
 	}
+	atLeast := func(what, scenario, figure string, target float64, whence string) measure.Goal {
+		g := atMost(what, scenario, figure, target, whence)
+		g.AtMost = false
+		return g
+	}
 	const ms = 1000 // µs
 	stallMS := float64(stallOf.Milliseconds())
 	return []measure.Goal{
@@ -23,9 +28,11 @@ func (r *results) goals() []measure.Goal {
 		atMost("512 streams: longest pause beyond that of the upstream itself, ms", streamsName, beyondMS, stallMS, "ten times the pace"),
 		atMost("512 streams: pauses above ten times the pace, beyond those of the upstream itself", streamsName, moreStalls, 0, ""),
 		atMost("cached answer from memory at 1k/s, p99 in µs", memoryName, measure.P99, 1*ms, ""),
+		atLeast("— of these, answers that came from memory, %", memoryName, levelPct, 100*(1-mostFailed), ""),
 		atMost("— the same ÷ GET /healthz", memoryName, ratioP99, 3, ofControl),
 		atMost("cached answer from Redis at 1k/s, p99 in µs", redisName, measure.P99, 10*ms, "must"),
 		atMost("cached answer from Redis at 1k/s, p99 in µs", redisName, measure.P99, 2*ms, "wanted"),
+		atLeast("— of these, answers that came from Redis, %", redisName, levelPct, 100*(1-mostFailed), "one that takes 50 ms lets it be left alone for a second"),
 		atMost("flood of the cache: its bytes ÷ configured", floodCacheName, bytesOfCap, 1, ""),
 		atMost("flood of the cache: heap after collection ÷ configured", floodCacheName, heapOfCap, 1.25, "the estimate of an entry's size is right"),
 		atMost("flood of the cache: RSS at most ÷ RSS when full", floodCacheName, rssGrowth, 1.25, "it is bounded"),

@@ -32,6 +32,7 @@ const (
 	firstP50   = "first_piece_p50_ms"
 	firstP99   = "first_piece_p99_ms"
 	frameCPU   = "cpu_us_per_event"
+	opened     = "upstream_connections"
 )
 
 // manyStreams holds many paced streams open at once, first to the upstream
@@ -56,7 +57,7 @@ func (b *bench) manyStreams(ctx context.Context) (measure.Figures, error) {
 	}
 	control.note(f, "direct_")
 	var through crowd
-	before := measure.ProcessUsage(g.pid())
+	before, known := measure.ProcessUsage(g.pid()), u.opened.Load()
 	err = b.profiled(g, "streams", func() error {
 		through, err = streamsTo(ctx, &g.caller, "through")
 		return err
@@ -65,6 +66,7 @@ func (b *bench) manyStreams(ctx context.Context) (measure.Figures, error) {
 		return nil, errors.Join(err, g.complaint())
 	}
 	through.note(f, "")
+	f[opened] = float64(u.opened.Load() - known)
 	f[beyondMS] = f[longestMS] - f["direct_"+longestMS]
 	f[moreStalls] = f[stalls] - f["direct_"+stalls]
 	f[frameCPU] = float64(measure.ProcessUsage(g.pid())-before) / float64(time.Microsecond) / float64(through.begun*frames)

@@ -23,6 +23,7 @@ type upstream struct {
 	server *http.Server
 	addr   string
 	calls  atomic.Int64
+	opened atomic.Int64 // connections
 
 	mu       sync.Mutex
 	byPrompt map[string]int // calls
@@ -53,7 +54,11 @@ func startUpstream(p pace) (*upstream, error) {
 		_, _ = io.Copy(io.Discard, r.Body) // or the server would not see the caller leave
 		<-r.Context().Done()
 	})
-	u.server = &http.Server{Handler: mux}
+	u.server = &http.Server{Handler: mux, ConnState: func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			u.opened.Add(1)
+		}
+	}}
 	go func() { _ = u.server.Serve(listener) }() // it ends with close
 	return u, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/busuhq/busu/bench/measure"
 	"github.com/busuhq/busu/internal/cache"
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/heap"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -57,6 +58,8 @@ type watermark struct {
 	settled          bool
 }
 
+const settleWithin = 2 * time.Second
+
 // fullShare of the limit is as full as a cache in shards becomes.
 const fullShare = 0.95
 
@@ -69,7 +72,7 @@ func (w *watermark) look(bytes, rss int64, now time.Time) {
 	}
 	if !w.settled && !w.full.IsZero() {
 		w.rssFull = max(w.rssFull, rss)
-		w.settled = now.Sub(w.full) > time.Second
+		w.settled = now.Sub(w.full) > settleWithin
 	}
 }
 
@@ -86,13 +89,19 @@ func (w *watermark) figures(n int) (measure.Figures, error) {
 
 // Flood puts n different prompts into a cache in memory, as the gateway does,
 // and writes what that took as JSON. It is for a process of its own.
-func Flood(n int, out io.Writer) error {
+func Flood(ctx context.Context, n int, out io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { _ = heap.Follow(ctx) }() // as every process of busu does; it has no error to give
 	c := cache.New(cache.Options{MemoryBytes: floodBytes, TTL: 5 * time.Minute, Log: slog.New(slog.DiscardHandler)})
 	keys := cache.Keys{Scope: cache.ScopeProject}
 	w := &watermark{limit: floodBytes}
 	began := time.Now()
 	for i := range n {
-		if err := floodOne(c, keys, fmt.Sprintf("flood.%d", i)); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := floodOne(ctx, c, keys, fmt.Sprintf("flood.%d", i)); err != nil {
 			return err
 		}
 		if i%floodLook == 0 || i == n-1 {
@@ -114,14 +123,14 @@ func Flood(n int, out io.Writer) error {
 	return json.NewEncoder(out).Encode(f)
 }
 
-func floodOne(c *cache.Cache, keys cache.Keys, prompt string) error {
+func floodOne(ctx context.Context, c *cache.Cache, keys cache.Keys, prompt string) error {
 	ask := &llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Content: prompt}},
 		Body: fmt.Appendf(nil, `{"model":"auto","messages":[{"role":"user","content":"%s"}]}`, prompt)}
 	key, ok := keys.Of(cache.Question{Request: ask, Project: event.DefaultProject})
 	if !ok {
 		return fmt.Errorf("%s has no key", prompt)
 	}
-	look := c.Get(context.Background(), key, []string{"small", "large"})
+	look := c.Get(ctx, key, []string{"small", "large"})
 	if look.Found {
 		return fmt.Errorf("%s was answered before", prompt)
 	}

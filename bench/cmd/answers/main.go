@@ -9,24 +9,22 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/busuhq/busu/bench/answers"
+	"github.com/busuhq/busu/internal/heap"
 )
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // as every process of busu does, see internal/app
-	}
+	heap.Spend() // as every process of busu does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o, flood, err := parse(os.Args[1:])
 	switch {
 	case err != nil:
 	case flood > 0:
-		err = answers.Flood(flood, os.Stdout)
+		err = answers.Flood(ctx, flood, os.Stdout)
 	default:
 		err = answers.Run(ctx, o)
 	}

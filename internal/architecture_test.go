@@ -60,6 +60,7 @@ var plan = map[string]room{
 	"internal/provider/anthropic": {may: []string{"llm", "messages", "provider/endpoint", "sse"}, io: true, why: adapter},
 	"internal/provider/gemini":    {may: []string{"llm", "provider/endpoint"}, io: true, why: adapter},
 	"internal/provider/simulated": {may: []string{"llm"}, io: true, why: adapter},
+	"internal/heap":               {io: true, why: adapter + "; this one to Go's runtime"},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
 	"internal/redisdb":            {may: []string{"cache", "event", "idempotency", "rollup"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
@@ -84,7 +85,7 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "journal", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "heap", "journal", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "rollup"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/busuhq/busu/bench/measure"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/journal"
 )
@@ -114,17 +115,7 @@ func emitAll(ctx context.Context, b *bench, emit func(*event.CompletionRecorded)
 		took[i], call[i] = ended.Sub(due), ended.Sub(began)
 	}
 	measured := int(emitWarmUp / gap)
-	f := figures{callP99: percentile(call[measured:], .99)}
-	f.addPercentiles(took[measured:])
+	f := figures{callP99: measure.Percentile(call[measured:], .99)}
+	f.AddPercentiles(took[measured:])
 	return f, nil
-}
-
-// sleepExactly sleeps in the kernel, which is tens of microseconds late where
-// a Go timer may be a millisecond.
-func sleepExactly(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := syscall.NsecToTimespec(int64(d))
-	_ = syscall.Nanosleep(&t, nil) // a signal may cut it short; the caller looks at the clock
 }

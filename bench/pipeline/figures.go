@@ -2,13 +2,15 @@ package pipeline
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"time"
+
+	"github.com/busuhq/busu/bench/measure"
 )
 
-// figures are what was measured of a scenario in one round, by name.
-type figures map[string]float64
+type (
+	figures = measure.Figures
+	summary = measure.Summary
+)
 
 // Names of figures. CPU is in µs per event, latency in µs.
 const (
@@ -17,29 +19,14 @@ const (
 	clientCPU         = "client_cpu_us"
 	redisCPU          = "redis_cpu_us"
 	postgresCPU       = "postgres_cpu_us"
-	p50               = "p50_us"
-	p99               = "p99_us"
-	p999              = "p99.9_us"
+	p50               = measure.P50
+	p99               = measure.P99
+	p999              = measure.P999
 	callP99           = "call_p99_us" // of the call alone, however late it began
 )
 
-// addPercentiles sorts latencies and notes three of them.
-func (f figures) addPercentiles(latencies []time.Duration) {
-	f[p50], f[p99], f[p999] = percentile(latencies, .5), percentile(latencies, .99), percentile(latencies, .999)
-}
-
-// percentile sorts latencies and gives one of them in µs; 0 when there are none.
-func percentile(latencies []time.Duration, share float64) float64 {
-	if len(latencies) == 0 {
-		return 0
-	}
-	slices.Sort(latencies)
-	at := min(int(share*float64(len(latencies))), len(latencies)-1)
-	return float64(latencies[at]) / float64(time.Microsecond)
-}
-
-// String is for progress.
-func (f figures) String() string {
+// describe is for progress.
+func describe(f figures) string {
 	var parts []string
 	if v, ok := f[p99]; ok {
 		parts = append(parts, fmt.Sprintf("p50 %.4g, p99 %.4g, p99.9 %.4g µs", f[p50], v, f[p999]))
@@ -49,20 +36,4 @@ func (f figures) String() string {
 			v/1000, f[clientCPU], f[redisCPU], f[postgresCPU]))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// summary is a figure over all rounds.
-type summary struct{ median, least, most float64 }
-
-func summarize(values []float64) (summary, bool) {
-	if len(values) == 0 {
-		return summary{}, false
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	median := sorted[middle]
-	if len(sorted)%2 == 0 {
-		median = (sorted[middle-1] + median) / 2
-	}
-	return summary{median, sorted[0], sorted[len(sorted)-1]}, true
 }

@@ -1,16 +1,10 @@
 package pipeline
 
-import "fmt"
+import (
+	"fmt"
 
-// goal is a line of the table of ratios.
-type goal struct {
-	what   string
-	format string
-	of     func(*results) (summary, bool)
-	target float64
-	atMost bool
-	whence string
-}
+	"github.com/busuhq/busu/bench/measure"
+)
 
 // What the prototype of the design reached, on the machine it ran on, in
 // events per second: with these its ratios to the limits are made.
@@ -22,46 +16,39 @@ const (
 	shareOfPrototype   = 0.8
 )
 
-func goals() []goal {
-	throughput := func(scenario string, others ...string) func(*results) (summary, bool) {
-		return func(r *results) (summary, bool) { return r.ratio(perSecond, scenario, others...) }
+// goals is the table of ratios.
+func (r *results) goals() []measure.Goal {
+	throughput := func(scenario string, others ...string) func() (summary, bool) {
+		return func() (summary, bool) { return r.Ratio(perSecond, scenario, others...) }
 	}
-	latency := func(scenario, figure string) func(*results) (summary, bool) {
-		return func(r *results) (summary, bool) { return r.of(scenario, figure) }
+	latency := func(scenario, figure string) func() (summary, bool) {
+		return func() (summary, bool) { return r.Of(scenario, figure) }
 	}
 	all := []string{peerWatermill, peerAsynq, peerRiver}
 	ofPrototype := func(rate, limit float64) (float64, string) {
 		return shareOfPrototype * rate / limit, fmt.Sprintf("80 %% of the prototype's %.2f", rate/limit)
 	}
-	list := []goal{
-		{what: "drain of bare facts ÷ COPY stage", of: throughput(bareDrain, limitStage)},
-		{what: "bare facts while producing ÷ COPY stage", of: throughput(bareProducing, limitStage)},
-		{what: "drain of bare facts ÷ XADD", of: throughput(bareDrain, limitAppend)},
+	list := []measure.Goal{
+		{What: "drain of bare facts ÷ COPY stage", Of: throughput(bareDrain, limitStage)},
+		{What: "bare facts while producing ÷ COPY stage", Of: throughput(bareProducing, limitStage)},
+		{What: "drain of bare facts ÷ XADD", Of: throughput(bareDrain, limitAppend)},
 	}
-	list[0].target, list[0].whence = ofPrototype(prototypeDrain, prototypeStage)
-	list[1].target, list[1].whence = ofPrototype(prototypeProducing, prototypeStage)
-	list[2].target, list[2].whence = ofPrototype(prototypeDrain, prototypeAppend)
+	list[0].Target, list[0].Whence = ofPrototype(prototypeDrain, prototypeStage)
+	list[1].Target, list[1].Whence = ofPrototype(prototypeProducing, prototypeStage)
+	list[2].Target, list[2].Whence = ofPrototype(prototypeDrain, prototypeAppend)
 	list = append(list,
-		goal{what: "drain with rollups and marks ÷ bare", of: throughput(fullDrain, bareDrain), target: .6},
-		goal{what: "while producing, with rollups and marks ÷ bare", of: throughput(fullProducing, bareProducing), target: .6},
-		goal{what: "drain with rollups and marks ÷ best peer", of: throughput(fullDrain, all...), target: 5},
-		goal{what: "drain of bare facts ÷ best peer", of: throughput(bareDrain, all...), target: 5},
-		goal{what: "drain with 1 % malformed ÷ without", of: throughput(malformed, fullDrain), target: .9,
-			whence: "every malformed entry was found in busu:dead"},
-		goal{what: "commit lag at 20k/s, 1 worker, p99 in µs", of: latency(lagOfOne, p99), target: 10_000, atMost: true},
-		goal{what: "commit lag at 20k/s, 2 workers, p99 in µs", of: latency(lagOfTwo, p99), target: 10_000, atMost: true},
-		goal{what: "answer to live snapshot at 1k/s, p99 in µs", of: latency(liveLag, p99), target: 1_000_000, atMost: true},
-		goal{what: "emit with Redis running, p99 in µs", of: latency(emitRunning, p99), target: 50, atMost: true},
-		goal{what: "emit with Redis stopped, p99 in µs", of: latency(emitStopped, p99), target: 50, atMost: true},
-		goal{what: "emit with Redis hanging, p99 in µs", of: latency(emitHanging, p99), target: 50, atMost: true},
+		measure.Goal{What: "drain with rollups and marks ÷ bare", Of: throughput(fullDrain, bareDrain), Target: .6},
+		measure.Goal{What: "while producing, with rollups and marks ÷ bare", Of: throughput(fullProducing, bareProducing), Target: .6},
+		measure.Goal{What: "drain with rollups and marks ÷ best peer", Of: throughput(fullDrain, all...), Target: 5},
+		measure.Goal{What: "drain of bare facts ÷ best peer", Of: throughput(bareDrain, all...), Target: 5},
+		measure.Goal{What: "drain with 1 % malformed ÷ without", Of: throughput(malformed, fullDrain), Target: .9,
+			Whence: "every malformed entry was found in busu:dead"},
+		measure.Goal{What: "commit lag at 20k/s, 1 worker, p99 in µs", Of: latency(lagOfOne, p99), Target: 10_000, AtMost: true},
+		measure.Goal{What: "commit lag at 20k/s, 2 workers, p99 in µs", Of: latency(lagOfTwo, p99), Target: 10_000, AtMost: true},
+		measure.Goal{What: "answer to live snapshot at 1k/s, p99 in µs", Of: latency(liveLag, p99), Target: 1_000_000, AtMost: true},
+		measure.Goal{What: "emit with Redis running, p99 in µs", Of: latency(emitRunning, p99), Target: 50, AtMost: true},
+		measure.Goal{What: "emit with Redis stopped, p99 in µs", Of: latency(emitStopped, p99), Target: 50, AtMost: true},
+		measure.Goal{What: "emit with Redis hanging, p99 in µs", Of: latency(emitHanging, p99), Target: 50, AtMost: true},
 	)
 	return list
-}
-
-// met reports whether the median reaches the goal.
-func (g goal) met(s summary) bool {
-	if g.atMost {
-		return s.median <= g.target
-	}
-	return s.median >= g.target
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/busuhq/busu/bench/measure"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/worker"
 )
@@ -59,7 +60,7 @@ func commitLag(ctx context.Context, b *bench, workers int) (figures, error) {
 			lags = append(lags, time.Duration(c.committed[i].Load()-due[i]))
 		}
 	}
-	f.addPercentiles(lags)
+	f.AddPercentiles(lags)
 	return f, b.expect(ctx, n)
 }
 
@@ -71,7 +72,7 @@ func (b *bench) pace(ctx context.Context, began time.Time, due []int64) error {
 		ticks := int(time.Since(start)/lagTick) + 1
 		ready := min(ticks*perTick, len(due))
 		if ready == sent {
-			sleepExactly(time.Until(start.Add(time.Duration(ticks) * lagTick)))
+			measure.SleepExactly(time.Until(start.Add(time.Duration(ticks) * lagTick)))
 			continue
 		}
 		for i := sent; i < ready; i++ {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/busuhq/busu/bench/measure"
 	"github.com/busuhq/busu/internal/aggregator"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/eventtest"
@@ -59,7 +60,7 @@ func answerToSnapshot(ctx context.Context, b *bench) (figures, error) {
 		return nil, err
 	}
 	f := figures{}
-	f.addPercentiles(lags)
+	f.AddPercentiles(lags)
 	return f, nil
 }
 
@@ -103,7 +104,7 @@ func record(ctx context.Context, j *journal.Journal, recorded []time.Time) error
 	r := rand.New(rand.NewPCG(corpusSeed, 0))
 	start := time.Now()
 	for i := range recorded {
-		sleepExactly(time.Until(start.Add(time.Duration(i) * time.Second / liveRate)))
+		measure.SleepExactly(time.Until(start.Add(time.Duration(i) * time.Second / liveRate)))
 		c := eventtest.Completion(r, time.Now())
 		c.Project, c.Journal, c.Seq = event.DefaultProject, "", 0
 		if err := firstOf(ctx.Err(), j.Intend(c), j.Record(c)); err != nil {

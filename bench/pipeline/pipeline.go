@@ -17,6 +17,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+
+	"github.com/busuhq/busu/bench/measure"
 )
 
 // Options of a run.
@@ -76,13 +78,13 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	m := describeMachine(ctx) // before anything of ours is a load
+	m := measure.DescribeMachine(ctx)
 	st, err := startStores(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.stop(context.WithoutCancel(ctx))) }()
-	if err := m.askStores(ctx, st); err != nil {
+	if err := st.describe(ctx, m); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.Progress, "making %d facts\n", o.Events)
@@ -91,9 +93,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	r := measure(ctx, o, chosen, &bench{stores: st, corpus: c})
+	r := turns(ctx, o, chosen, &bench{stores: st, corpus: c})
 	r.Machine, r.EventBytes = m, c.meanBytes()
-	return errors.Join(ctx.Err(), r.write(o), r.failure())
+	return errors.Join(ctx.Err(), r.write(o), r.Failure())
 }
 
 func choose(only *regexp.Regexp) []scenario {
@@ -108,37 +110,14 @@ func choose(only *regexp.Regexp) []scenario {
 	return chosen
 }
 
-// measure takes turns, so that what disturbs the machine for a while disturbs
-// all scenarios alike.
-func measure(ctx context.Context, o Options, chosen []scenario, b *bench) *results {
-	r := &results{Events: o.Events, Rounds: o.Rounds, AppendFsync: o.AppendFsync,
-		Started: time.Now(), figures: map[string][]figures{}, Failures: map[string]string{}}
+// turns lets the chosen scenarios take turns.
+func turns(ctx context.Context, o Options, chosen []scenario, b *bench) *results {
+	var all []measure.Scenario
 	for _, s := range chosen {
-		r.Scenarios = append(r.Scenarios, s.name)
+		all = append(all, measure.Scenario{Name: s.name, Run: func(ctx context.Context, round int) (figures, error) { return once(ctx, o, s, b, round) }})
 	}
-	for round := range o.Rounds {
-		if each := time.Since(r.Started) / time.Duration(max(round, 1)); round > 0 && time.Since(r.Started)+each > o.Within {
-			fmt.Fprintf(o.Progress, "ends after %d rounds: another one would go past %s\n", round, o.Within)
-			break
-		}
-		r.Done = round + 1
-		for _, s := range chosen {
-			if ctx.Err() != nil {
-				return r
-			}
-			fmt.Fprintf(o.Progress, "round %d/%d  %-42s", round+1, o.Rounds, s.name)
-			f, err := once(ctx, o, s, b, round)
-			if err != nil {
-				r.Failures[s.name] = err.Error()
-				fmt.Fprintf(o.Progress, " FAILED: %v\n", err)
-				continue
-			}
-			r.add(s.name, round, f)
-			fmt.Fprintln(o.Progress, " ", f)
-		}
-	}
-	r.Took = time.Since(r.Started)
-	return r
+	t := measure.Turns{Rounds: o.Rounds, Within: o.Within, Progress: o.Progress, Describe: describe}
+	return &results{Results: t.Measure(ctx, all), Events: o.Events, AppendFsync: o.AppendFsync}
 }
 
 // once measures one scenario on empty stores.

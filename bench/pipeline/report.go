@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/busuhq/busu/bench/measure"
 )
 
 // report is the run as Markdown.
@@ -15,11 +17,7 @@ func (r *results) report() string {
 	r.writeThroughput(&b)
 	r.writeLatency(&b)
 	r.writeMethod(&b)
-	for _, name := range r.Scenarios {
-		if reason, failed := r.Failures[name]; failed {
-			fmt.Fprintf(&b, "\n**Failed:** %s: %s\n", name, reason)
-		}
-	}
+	r.WriteFailures(&b)
 	return b.String()
 }
 
@@ -41,65 +39,26 @@ func (r *results) writeMachine(b *strings.Builder) {
 }
 
 func (r *results) writeGoals(b *strings.Builder) {
-	b.WriteString("\n## Ratios\n\nEach is made within a round; the median of the rounds, with the least and the most, against the goal.\n\n" +
-		"| what | measured | spread | goal | |\n| --- | ---: | ---: | ---: | --- |\n")
-	for _, g := range goals() {
-		s, ok := g.of(r)
-		if !ok {
-			continue
-		}
-		sign, verdict := "≥", "met"
-		if g.atMost {
-			sign = "≤"
-		}
-		if !g.met(s) {
-			verdict = "**missed**"
-		}
-		if g.whence != "" {
-			verdict += "; " + g.whence
-		}
-		fmt.Fprintf(b, "| %s | %s | %s–%s | %s %s | %s |\n", g.what, number(s.median), number(s.least), number(s.most),
-			sign, number(g.target), verdict)
-	}
-}
-
-// number has as many digits as mean something.
-func number(x float64) string {
-	switch {
-	case x >= 1000:
-		return grouped(int64(x + .5))
-	case x >= 100:
-		return fmt.Sprintf("%.0f", x)
-	case x >= 10:
-		return fmt.Sprintf("%.1f", x)
-	default:
-		return fmt.Sprintf("%.2f", x)
-	}
-}
-
-func grouped(n int64) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
+	b.WriteString("\n## Ratios\n\nEach is made within a round; the median of the rounds, with the least and the most, against the goal.\n\n")
+	measure.WriteGoals(b, r.goals())
 }
 
 func (r *results) writeThroughput(b *strings.Builder) {
 	b.WriteString("\n## Throughput\n\nMedians; CPU in µs per event.\n\n" +
 		"| scenario | events/s | spread | client | Redis | PostgreSQL |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, name := range r.Scenarios {
-		s, ok := r.of(name, perSecond)
-		if _, isLatency := r.of(name, p99); !ok || isLatency {
+		s, ok := r.Of(name, perSecond)
+		if _, isLatency := r.Of(name, p99); !ok || isLatency {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s | %s–%s |", name, number(s.median), number(s.least), number(s.most))
+		fmt.Fprintf(b, "| %s | %s | %s–%s |", name, measure.Number(s.Median), measure.Number(s.Least), measure.Number(s.Most))
 		for _, who := range []string{clientCPU, redisCPU, postgresCPU} {
-			u, _ := r.of(name, who)
-			fmt.Fprintf(b, " %.1f |", u.median)
+			u, _ := r.Of(name, who)
+			fmt.Fprintf(b, " %.1f |", u.Median)
 		}
 		b.WriteString("\n")
-		if made, ok := r.of(name, producedPerSecond); ok {
-			fmt.Fprintf(b, "| — the same, producing | %s | %s–%s | | | |\n", number(made.median), number(made.least), number(made.most))
+		if made, ok := r.Of(name, producedPerSecond); ok {
+			fmt.Fprintf(b, "| — the same, producing | %s | %s–%s | | | |\n", measure.Number(made.Median), measure.Number(made.Least), measure.Number(made.Most))
 		}
 	}
 }
@@ -109,16 +68,16 @@ func (r *results) writeLatency(b *strings.Builder) {
 		"leaves out is being late,\nmostly because another process had the core.\n\n" +
 		"| scenario | p50 | p99 | spread | p99.9 | call |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, name := range r.Scenarios {
-		high, ok := r.of(name, p99)
+		high, ok := r.Of(name, p99)
 		if !ok {
 			continue
 		}
-		middle, _ := r.of(name, p50)
-		highest, _ := r.of(name, p999)
-		fmt.Fprintf(b, "| %s | %s | %s | %s–%s | %s |", name, number(middle.median), number(high.median),
-			number(high.least), number(high.most), number(highest.median))
-		if alone, ok := r.of(name, callP99); ok {
-			fmt.Fprintf(b, " %s |\n", number(alone.median))
+		middle, _ := r.Of(name, p50)
+		highest, _ := r.Of(name, p999)
+		fmt.Fprintf(b, "| %s | %s | %s | %s–%s | %s |", name, measure.Number(middle.Median), measure.Number(high.Median),
+			measure.Number(high.Least), measure.Number(high.Most), measure.Number(highest.Median))
+		if alone, ok := r.Of(name, callP99); ok {
+			fmt.Fprintf(b, " %s |\n", measure.Number(alone.Median))
 		} else {
 			b.WriteString(" |\n")
 		}

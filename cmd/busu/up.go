@@ -6,6 +6,7 @@ import (
 
 	"github.com/busuhq/busu/internal/app"
 	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/heap"
 )
 
 type upCommand struct{}
@@ -22,7 +23,7 @@ Example:
 }
 
 func (upCommand) Run(ctx context.Context) error {
-	app.SpendMemory()
+	heap.Spend()
 	cfg, err := config.FromEnvironment(config.All)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/heap"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
@@ -33,6 +34,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	}
 	life.onClose("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 
+	life.start("heap", heap.Follow)
 	stores, err := openStores(ctx, cfg, log, life)
 	if err != nil {
 		return err

@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/mattn/go-isatty"
 
 	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/heap"
 )
 
 // Exit codes of every command.
@@ -51,21 +51,8 @@ Example:
 `, p, p)
 }
 
-// heapPercent is how far the heap may grow beyond what is in use before garbage
-// is collected. A process of ours has a few megabytes in use: at the usual 100
-// it collects ten times a second under load, which takes a fifth of its
-// processor time and delays requests.
-const heapPercent = 400
-
-// SpendMemory sets that, unless GOGC does. It is for main to call.
-func SpendMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapPercent)
-	}
-}
-
 func runProcess(p config.Process) error {
-	SpendMemory()
+	heap.Spend()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends us at once

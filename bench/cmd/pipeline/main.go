@@ -9,17 +9,15 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/busuhq/busu/bench/pipeline"
+	"github.com/busuhq/busu/internal/heap"
 )
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // as every process of busu does, see internal/app
-	}
+	heap.Spend() // as every process of busu does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o, err := parse(os.Args[1:])

@@ -122,8 +122,13 @@ func withoutRedirects(given *http.Client) *http.Client {
 	return client
 }
 
-// newTransport keeps many connections to the one host: opening one costs more
-// than busu's own work for a request. Waiting for the answer is not limited
+// mostIdle is above the calls that are under way at once at a busy vendor.
+// Those that nobody needs are closed after IdleConnTimeout.
+const mostIdle = 4096
+
+// newTransport keeps the connections to its one host: opening one costs more
+// than busu's own work for a request. Where more calls are under way at once
+// than may be kept, some would open one each. Waiting for the answer is not limited
 // here, because models may think for minutes; the call's deadline is.
 func newTransport() *http.Transport {
 	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
@@ -131,8 +136,7 @@ func newTransport() *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    64,
+		MaxIdleConnsPerHost:    mostIdle,
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,

@@ -3,9 +3,12 @@ package endpoint
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,6 +142,48 @@ func TestStreamsLeaveTheirConnection(t *testing.T) {
 	}
 	if len(clients) > 2 { // on a busy machine the end may come too late, once
 		t.Errorf("five calls opened %d connections", len(clients))
+	}
+}
+
+// TestConnectionsAreKept, however many calls were under way at once.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	const atOnce = 200
+	var closed atomic.Int64
+	var together sync.WaitGroup
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		together.Done()
+		together.Wait()
+		_, _ = io.WriteString(w, "{}")
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			closed.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	e := New(Options{})
+	for range 3 {
+		together.Add(atOnce)
+		var calls sync.WaitGroup
+		for range atOnce {
+			calls.Go(func() {
+				response, err := e.Post(t.Context(), server.URL, nil, []byte("{}"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer response.Body.Close()
+				if _, err := e.ReadAnswer(t.Context(), response); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	if n := closed.Load(); n > 0 {
+		t.Errorf("%d connections were closed", n)
 	}
 }
 

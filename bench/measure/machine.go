@@ -1,4 +1,4 @@
-package pipeline
+package measure
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// machine is where the figures come from.
-type machine struct {
+// Machine is where the figures come from.
+type Machine struct {
 	Cores    int    `json:"cores"`
 	CPU      string `json:"cpu"`
 	Memory   string `json:"memory"`
@@ -23,8 +23,9 @@ type machine struct {
 	Commit   string `json:"commit"`
 }
 
-func describeMachine(ctx context.Context) *machine {
-	m := &machine{Cores: runtime.NumCPU(), Go: runtime.Version()}
+// DescribeMachine is for before anything of ours is a load.
+func DescribeMachine(ctx context.Context) *Machine {
+	m := &Machine{Cores: runtime.NumCPU(), Go: runtime.Version()}
 	m.CPU = procField("/proc/cpuinfo", "model name")
 	kilobytes, _ := strconv.Atoi(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"))
 	m.Memory = fmt.Sprintf("%.0f GiB", float64(kilobytes)/(1<<20))
@@ -37,13 +38,6 @@ func describeMachine(ctx context.Context) *machine {
 		m.Commit += " with changes"
 	}
 	return m
-}
-
-func (m *machine) askStores(ctx context.Context, s *stores) (err error) {
-	if m.Redis, err = s.askRedis(ctx, "Server", "redis_version"); err != nil {
-		return err
-	}
-	return s.pool.QueryRow(ctx, "SHOW server_version").Scan(&m.Postgres)
 }
 
 // read is empty where there is no such file.

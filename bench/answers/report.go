@@ -1,0 +1,101 @@
+package answers
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/busuhq/busu/bench/measure"
+)
+
+// results are all figures of a run.
+type results struct{ *measure.Results }
+
+// write puts the report and the figures where they are wanted.
+func (r *results) write(o Options) error {
+	if o.JSON != "" {
+		text, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.JSON, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.Report == "" {
+		_, err := os.Stdout.WriteString(r.report())
+		return err
+	}
+	return os.WriteFile(o.Report, []byte(r.report()), 0o644)
+}
+
+// report is the run as Markdown.
+func (r *results) report() string {
+	var b strings.Builder
+	b.WriteString("# Answers, measured from the outside\n\nWritten by `make bench-answers`; do not edit.\n\n")
+	r.writeMachine(&b)
+	b.WriteString("\n## Goals\n\nThe median of the rounds, with the least and the most, against the goal.\n\n")
+	measure.WriteGoals(&b, r.goals())
+	r.writeFigures(&b)
+	b.WriteString(r.method())
+	r.WriteFailures(&b)
+	return b.String()
+}
+
+func (r *results) writeMachine(b *strings.Builder) {
+	m := r.Machine
+	b.WriteString("| | |\n| --- | --- |\n")
+	for _, line := range [][2]string{
+		{"commit", m.Commit},
+		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
+		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
+		{"load before the run", m.Load},
+		{"software", m.Go},
+		{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, busu and its stores share the cores", r.Done)},
+	} {
+		fmt.Fprintf(b, "| %s | %s |\n", line[0], line[1])
+	}
+}
+
+// writeFigures lists everything that was measured.
+func (r *results) writeFigures(b *strings.Builder) {
+	b.WriteString("\n## Figures\n\n| scenario | figure | median | spread |\n| --- | --- | ---: | ---: |\n")
+	for _, scenario := range r.Scenarios {
+		names := map[string]bool{}
+		for _, f := range r.Figures[scenario] {
+			for name := range f {
+				names[name] = true
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			s, _ := r.Of(scenario, name)
+			fmt.Fprintf(b, "| %s | %s | %s | %s–%s |\n", scenario, name, measure.Number(s.Median), measure.Number(s.Least), measure.Number(s.Most))
+		}
+	}
+}
+
+func (r *results) method() string {
+	return fmt.Sprintf(`
+## Method
+
+- Every scenario starts `+"`busu up`"+` of this commit on a private PostgreSQL and Redis, with an admin key, two models behind one
+  provider, and defaults but for max_concurrency 4096. The upstream and the callers are one process, which keeps its connections.
+- Rates are open loops: a request is sent when it is due, however many are under way, and its latency counts from then. The pacer
+  sleeps in the kernel and spins for the last %s. The first second is not counted.
+- Streams: %d callers begin a new one of %d words, %s apart, whenever theirs has ended, for %s, directly and then through busu. Each
+  has its own prompt and text, is compared to the last letter, and must end with [DONE]. Pauses are between two words of a stream.
+- From memory: %d questions are asked again. From Redis: a second API on the same stores is asked, each question once, what the
+  first has answered: they are not in its memory. Each answer says where it came from. Control: GET /healthz.
+- Flood of the cache: different prompts through the product's cache with %d MiB, in a process of its own with busu's garbage collection.
+  Over HTTP: %d callers, answers of %d words, for %s. RSS when full is the most until %s after the cache was full.
+- Equal prompts: %d connections are open, then all send the same; the upstream takes %s to begin. All answers are compared.
+- A provider that hangs: it takes %d requests per second and answers none; they end after 3 s, or at once while its breaker is open.
+  The other one answers %d per second in %s.
+- Added: the model is chosen (auto), the answer looked for in all caches and kept in them. Direct is the same load on the upstream itself.
+`, spin, streamsAtOnce, streamWords, streamPace, streamsFor, cachedKinds,
+		floodBytes>>20, floodFrom, floodAnswer, floodHTTP, settleWithin, equalAtOnce, equalLatency, hangingRate, besideRate, besideLatency)
+}

@@ -1,0 +1,79 @@
+// Package heap decides how often garbage is collected.
+//
+// At Go's usual pace the heap grows to twice what is in use. A process of ours
+// has a few megabytes in use: it would collect ten times a second under load,
+// which takes a fifth of its processor time and delays requests. So a small
+// heap may grow further. One that is large, because answers are kept in it,
+// may not: five times of it would be memory that nobody was told of.
+package heap
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	smallPercent = 400       // garbage that may come together, in percent of what is in use
+	most         = 128 << 20 // bytes of garbage, until as much is in use
+	usualPercent = 100       // beyond that: Go's own
+
+	lookEvery = 100 * time.Millisecond
+	tolerance = 10 // percent of a pace that is not worth changing: doing so stops everything for a moment
+)
+
+// Spend lets a small heap grow, unless GOGC says how far. It is for main to
+// call, before anything else.
+func Spend() {
+	if !decided() {
+		debug.SetGCPercent(smallPercent)
+	}
+}
+
+// decided reports whether the operator has.
+func decided() bool { return os.Getenv("GOGC") != "" }
+
+// Follow adapts the pace to what is in use until ctx ends.
+func Follow(ctx context.Context) error {
+	if decided() {
+		return nil
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for now := smallPercent; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if next := percent(inUse()); differs(now, next) {
+			now = next
+			debug.SetGCPercent(now)
+		}
+	}
+}
+
+// percent is how much garbage may come together while so many bytes are in use.
+func percent(live uint64) int {
+	if live == 0 {
+		return smallPercent
+	}
+	return max(usualPercent, int(min(smallPercent, 100*most/live)))
+}
+
+func differs(now, next int) bool {
+	apart := max(now, next) - min(now, next)
+	return apart > 0 && apart*100 >= tolerance*now
+}
+
+// inUse is what the last collection found to be, in bytes.
+func inUse() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
+}

@@ -22,7 +22,7 @@ type Reuse struct {
 	Keys  cache.Keys
 	Cache *cache.Cache
 
-	flights flight.Group[[sha256.Size]byte, *Answer]
+	flights flight.Group[[sha256.Size]byte, *made]
 }
 
 // Shared counts the calls that were made and those that others' were used for.
@@ -36,35 +36,29 @@ func (g *Gateway) keyOf(r *Request) (cache.Key, bool) {
 	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID})
 }
 
-// share answers r with what is kept, or with the call that is made for all who
-// ask the same now.
+// share answers r with what is kept, or with the one search and call that is
+// made for all who ask the same now.
 func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cache.Key, started time.Time) (Answer, error) {
 	models := modelsOf(p)
-	look := g.Reuse.Cache.Get(ctx, key, models)
-	if look.Degraded {
-		r.Degraded = append(slices.Clone(r.Degraded), "cache")
+	if kept, ok := g.Reuse.Cache.Recall(key, models); ok {
+		return g.again(r, p, hitOf(kept), started)
 	}
-	if look.Found {
-		return g.again(r, p, hitOf(look.Hit), started)
-	}
-	defer g.Reuse.Cache.Release(look)
-	listener := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
-	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*Answer, error) {
+	l := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
+	joined := time.Now()
+	result, err := g.Reuse.flights.Do(ctx, key.Within(models), l.emit(), func(ctx context.Context, emit llm.Emit) (*made, error) {
+		l.leads = true
 		leading := r
 		leading.Sink = nil
 		if emit != nil {
 			leading.Sink = &forward{emit: emit}
 		}
-		answer, err := g.make(ctx, leading, p, started)
-		if err == nil {
-			g.Reuse.Cache.Put(look, entryOf(r, answer))
-		}
-		return &answer, err
+		return g.lead(ctx, leading, p, key, models, started)
 	})
+	l.waited = time.Since(joined)
 	if !result.Followed {
-		return g.led(ctx, listener, result.Value, err)
+		return g.led(ctx, l, result.Value, err)
 	}
-	return g.followed(ctx, r, p, listener, result.Value, err, started)
+	return g.followed(ctx, r, p, l, result.Value, err, started)
 }
 
 func modelsOf(p routing.Plan) []string {
@@ -75,45 +69,93 @@ func modelsOf(p routing.Plan) []string {
 	return ids
 }
 
+// made is what the one who leads brings for all.
+type made struct {
+	Answer
+	hit      *hit // that it is; nil where a model was called
+	degraded bool // a level of the cache could not be asked
+}
+
+// lead looks beyond memory for an answer, and has one made where there is none.
+func (g *Gateway) lead(ctx context.Context, r Request, p routing.Plan, key cache.Key, models []string, started time.Time) (*made, error) {
+	look := g.Reuse.Cache.Get(ctx, key, models)
+	defer g.Reuse.Cache.Release(look)
+	if look.Degraded {
+		r.Degraded = without(r.Degraded, degradedCache)
+	}
+	m := &made{degraded: look.Degraded}
+	var err error
+	if look.Found {
+		h := hitOf(look.Hit)
+		h.waited = look.Waited
+		m.hit, r.Sink = &h, nil // each listener begins by itself
+		m.Answer, err = g.again(r, p, h, started)
+		return m, err
+	}
+	if m.Answer, err = g.make(ctx, r, p, started); err == nil {
+		g.Reuse.Cache.Put(look, entryOf(r, m.Answer))
+	}
+	return m, err
+}
+
+// degradedCache says that an answer was made without a level of the cache.
+const degradedCache = "cache"
+
+// without adds to what a request was answered without.
+func without(degraded []string, what string) []string { return append(slices.Clone(degraded), what) }
+
 // led is the answer of the request whose call it was, which has recorded it.
 // Who left in the middle has no answer: the call goes on for others, or has
 // recorded how far it came.
-func (g *Gateway) led(ctx context.Context, l *listener, made *Answer, err error) (Answer, error) {
-	if made == nil {
+func (g *Gateway) led(ctx context.Context, l *listener, m *made, err error) (Answer, error) {
+	if m == nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrCanceled, err)
 	}
-	answer := *made
 	if err != nil {
-		return answer, asLeft(ctx, l, err)
+		return m.Answer, asLeft(ctx, l, err)
 	}
-	return l.finish(answer), nil
+	return l.finish(m.Answer), nil
 }
 
 // followed records a request that was answered by another's call: as a hit,
 // for which nothing was paid, or as failed with it.
-func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, made *Answer, err error, started time.Time) (Answer, error) {
-	if err == nil {
-		h := hit{response: made.Response, fact: made.Fact, level: event.CacheMemory, label: cache.InFlight}
-		f := g.hitFact(r, p, h, started)
-		if err := g.Ledger.Record(f); err != nil {
-			return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
-		}
-		return l.finish(Answer{Response: made.Response, Tail: made.Tail, Fact: f}), nil
-	}
+func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
+	if m != nil && m.degraded {
+		r.Degraded = without(r.Degraded, degradedCache)
+	}
+	if err != nil {
+		return g.failedWith(r, p, l, m, asLeft(ctx, l, err), started)
+	}
+	h := hit{response: m.Response, fact: m.Fact, level: event.CacheMemory, label: cache.InFlight, waited: l.waited}
+	if m.hit != nil {
+		h = *m.hit
+	}
+	f := g.hitFact(r, p, h, started)
+	l.time(f, started)
+	if err := g.Ledger.Record(f); err != nil {
+		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
+	}
+	return l.finish(Answer{Response: m.Response, Tail: m.Tail, Fact: f}), nil
+}
+
+// failedWith records a request that left another's call or failed with it.
+// Nothing was paid for it.
+func (g *Gateway) failedWith(r Request, p routing.Plan, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	f := g.begin(r, p)
-	err = asLeft(ctx, l, err)
+	g.charge(f, p.Choices[0].Candidate, llm.Usage{})
 	f.Status, f.ErrorKind, f.Estimated = event.StatusError, string(llm.ErrorUnavailable), false
 	if errors.Is(err, ErrCanceled) {
 		f.Status, f.ErrorKind = event.StatusCanceled, string(llm.ErrorCanceled)
-	} else if made != nil && made.Fact != nil {
-		f.Provider, f.Model, f.Fallbacks, f.ErrorKind = made.Fact.Provider, made.Fact.Model, made.Fact.Fallbacks, made.Fact.ErrorKind
+	} else if m != nil && m.Fact != nil {
+		f.Provider, f.Model, f.Fallbacks, f.ErrorKind = m.Fact.Provider, m.Fact.Model, m.Fact.Fallbacks, m.Fact.ErrorKind
 	}
-	f.LatencyUS = time.Since(started).Microseconds()
-	f.TTFTUS, f.OverheadUS = f.LatencyUS, 0
-	f.TokensIn, f.TokensOut, f.CostNanos, f.OriginCostNanos, f.BaselineCostNanos = 0, 0, 0, 0, 0
+	latency := time.Since(started)
+	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
+	f.OverheadUS = max(latency-l.waited, 0).Microseconds()
+	l.time(f, started)
 	if failed := g.Ledger.Record(f); failed != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, failed)
 	}
@@ -138,6 +180,7 @@ type hit struct {
 	fact     *event.CompletionRecorded // of that request; what of it is known
 	level    string
 	label    cache.Label
+	waited   time.Duration // for the call that made it, where it was not there before
 }
 
 func hitOf(h cache.Hit) hit {
@@ -174,8 +217,9 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 	}
 	g.charge(f, served, counted(h.fact))
 	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
-	f.LatencyUS = time.Since(started).Microseconds()
-	f.TTFTUS, f.OverheadUS = f.LatencyUS, f.LatencyUS
+	latency := time.Since(started)
+	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
+	f.OverheadUS = max(latency-h.waited, 0).Microseconds()
 	return f
 }
 
@@ -186,67 +230,4 @@ func entryOf(r Request, a Answer) cache.Entry {
 	return cache.Entry{Project: r.Project, UserID: r.UserID, RequestID: a.Fact.ID, At: a.Fact.At,
 		Provider: a.Fact.Provider, Model: a.Fact.Model, CostNanos: a.Fact.CostNanos,
 		Experiments: a.Fact.Experiments, Holdout: a.Fact.Holdout, Response: response}
-}
-
-// forward is the Sink of a call that is made for several: who answers goes
-// with each piece.
-type forward struct {
-	emit llm.Emit
-	from string
-}
-
-// Begin implements Sink.
-func (f *forward) Begin(c *event.CompletionRecorded) { f.from = c.Model }
-
-// Emit implements Sink.
-func (f *forward) Emit(c llm.Chunk) error {
-	c.From = f.from
-	return f.emit(c)
-}
-
-// listener brings one request the pieces of a call that may be another's.
-type listener struct {
-	gateway *Gateway
-	sink    Sink                      // nil: it waits for the whole answer
-	fact    *event.CompletionRecorded // as it was planned
-	begun   bool
-	left    bool
-}
-
-func (l *listener) emit() llm.Emit {
-	if l.sink == nil {
-		return nil
-	}
-	return func(c llm.Chunk) error {
-		l.begin(c.From)
-		err := l.sink.Emit(c)
-		l.left = l.left || err != nil
-		return err
-	}
-}
-
-func (l *listener) begin(model string) {
-	if l.begun {
-		return
-	}
-	l.begun = true
-	if c, err := l.gateway.Candidate(model); err == nil {
-		l.fact.Provider, l.fact.Model = c.Model.Provider, c.Model.ID
-	}
-	l.sink.Begin(l.fact)
-}
-
-// finish gives the rest of the answer: all of it where the call came without
-// pieces.
-func (l *listener) finish(a Answer) Answer {
-	switch {
-	case l.sink == nil:
-		a.Tail = nil
-	case !l.begun && a.Tail == nil:
-		a.Tail = chat.Chunks(a.Response)
-		l.begin(a.Fact.Model)
-	default:
-		l.begin(a.Fact.Model)
-	}
-	return a
 }

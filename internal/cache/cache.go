@@ -41,7 +41,8 @@ type Hit struct {
 type Look struct {
 	Hit
 	Found    bool
-	Degraded bool // a level that might have had the answer could not be asked
+	Degraded bool          // a level that might have had the answer could not be asked
+	Waited   time.Duration // for another process that was making it
 
 	key       Key
 	forgotten int64 // Cache.forgotten when it began
@@ -142,7 +143,7 @@ func (c *Cache) getRedis(ctx context.Context, look *Look, models []string) {
 	var e *Entry
 	var err error
 	if c.leasing != nil {
-		e, look.lease, err = c.leasing.claim(ctx, look.key, models)
+		e, look.lease, look.Waited, err = c.leasing.claim(ctx, look.key, models)
 	} else {
 		e, err = c.redis.find(ctx, look.key, models, time.Now())
 	}

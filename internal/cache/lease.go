@@ -48,9 +48,9 @@ func newLeasing(leases Leases, redis *level) *leasing {
 	return &leasing{leases: leases, redis: redis, held: map[*lease]bool{}, wake: make(chan struct{}, 1)}
 }
 
-// claim waits for another process's answer or for the lease. Where Redis
-// fails it brings neither, and the answer is made without.
-func (s *leasing) claim(ctx context.Context, k Key, models []string) (*Entry, *lease, error) {
+// claim waits for another process's answer or for the lease, and says how long.
+// Where Redis fails it brings neither, and the answer is made without.
+func (s *leasing) claim(ctx context.Context, k Key, models []string) (_ *Entry, _ *lease, waited time.Duration, _ error) {
 	l := &lease{key: k, owner: uuid.NewString()}
 	for look := firstLook; ; look = min(2*look, lastLook) {
 		var held time.Duration
@@ -60,20 +60,22 @@ func (s *leasing) claim(ctx context.Context, k Key, models []string) (*Entry, *l
 		})
 		switch {
 		case err != nil:
-			return nil, nil, err
+			return nil, nil, waited, err
 		case body != nil:
-			return s.redis.decode(body), nil, nil
+			return s.redis.decode(body), nil, waited, nil
 		case held <= 0:
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.held[l] = true
-			return nil, l, nil
+			return nil, l, waited, nil
 		}
+		began := time.Now()
 		select {
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
+			return nil, nil, waited, errLeft
 		case <-time.After(min(look, held)):
 		}
+		waited += time.Since(began)
 	}
 }
 

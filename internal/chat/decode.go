@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -93,12 +94,12 @@ type envelope struct {
 // open reads an answer's members. What is not UTF-8 in it becomes so: texts
 // are stored.
 func open(body []byte) (e envelope, err error) {
-	if err := checkJSON(body); err != nil {
+	if err := document.Check(body); err != nil {
 		return e, err
 	}
 	e.doc = gjson.Parse(strings.ToValidUTF8(string(body), "\uFFFD"))
 	if !e.doc.IsObject() {
-		return e, fmt.Errorf("is %s, not a JSON object", show(e.doc))
+		return e, fmt.Errorf("is %s, not a JSON object", document.Show(e.doc))
 	}
 	e.doc.ForEach(func(key, v gjson.Result) bool {
 		switch key.Str {

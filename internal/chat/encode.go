@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -211,7 +212,7 @@ func (e *encoder) schema(name string, schema json.RawMessage) {
 	if schema == nil {
 		return
 	}
-	if err := checkJSON(schema); err != nil {
+	if err := document.Check(schema); err != nil {
 		e.fail("%s %w", name, err)
 	}
 	e.raw(name, string(schema))

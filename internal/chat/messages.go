@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -19,24 +20,24 @@ type turn struct {
 }
 
 func (p *parser) readMessages(v gjson.Result) {
-	p.list("messages", v, 1, maxMessages, func(v gjson.Result) {
+	p.List("messages", v, 1, maxMessages, func(v gjson.Result) {
 		p.Messages = append(p.Messages, p.readMessage(len(p.Messages), v))
 	})
 }
 
 func (p *parser) readMessage(index int, v gjson.Result) llm.Message {
-	before := len(p.found)
+	before := p.Count()
 	t := p.takeApart(v)
-	if len(p.found) > before {
+	if p.Count() > before {
 		return llm.Message{}
 	}
 	if !t.role.Exists() {
-		p.missing("role")
+		p.Missing("role")
 		return llm.Message{}
 	}
-	m := llm.Message{Role: p.text("role", t.role)}
+	m := llm.Message{Role: p.Text("role", t.role)}
 	if t.name.Exists() {
-		m.Name = p.word("name", t.name, maxName)
+		m.Name = p.Word("name", t.name, maxName)
 	}
 	switch m.Role {
 	case llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser:
@@ -52,14 +53,14 @@ func (p *parser) readMessage(index int, v gjson.Result) llm.Message {
 		if t.role.Type != gjson.String {
 			break // said already
 		}
-		p.add(CodeValue, "role", "is %s, %s", show(t.role),
-			one(llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser, llm.RoleAssistant, llm.RoleTool))
+		p.Add(document.CodeValue, "role", "is %s, %s", document.Show(t.role),
+			document.OneOf(llm.RoleSystem, llm.RoleDeveloper, llm.RoleUser, llm.RoleAssistant, llm.RoleTool))
 	}
 	return m
 }
 
 func (p *parser) takeApart(v gjson.Result) (t turn) {
-	p.members("", v, func(name string, v gjson.Result) bool {
+	p.Members("", v, func(name string, v gjson.Result) {
 		switch name {
 		case "role":
 			t.role = v
@@ -77,10 +78,7 @@ func (p *parser) takeApart(v gjson.Result) (t turn) {
 			t.call = v
 		case "audio":
 			t.audio = true
-		default:
-			return false
 		}
-		return true
 	})
 	return t
 }
@@ -89,7 +87,7 @@ func (p *parser) takeApart(v gjson.Result) (t turn) {
 // it called tools or refused.
 func (p *parser) readAssistant(m *llm.Message, index int, t turn) {
 	if t.refusal.Exists() {
-		m.Refusal = p.text("refusal", t.refusal)
+		m.Refusal = p.Text("refusal", t.refusal)
 	}
 	if t.calls.Exists() {
 		m.ToolCalls = p.readCalls(t.calls)
@@ -108,20 +106,20 @@ func (p *parser) readAssistant(m *llm.Message, index int, t turn) {
 
 func (p *parser) readCallID(m *llm.Message, v gjson.Result) {
 	if !v.Exists() {
-		p.missing("tool_call_id")
+		p.Missing("tool_call_id")
 		return
 	}
-	m.ToolCallID = p.word("tool_call_id", v, maxName)
+	m.ToolCallID = p.Word("tool_call_id", v, maxName)
 }
 
 // readFunctionResult reads a tool's message in its old form.
 func (p *parser) readFunctionResult(m *llm.Message, t turn) {
 	m.Role, m.ToolCallID = llm.RoleTool, p.legacyID()
 	if m.Name == "" {
-		p.missing("name")
+		p.Missing("name")
 	}
 	if p.callIndex == 0 {
-		p.add(CodeValue, "role", "is function, which must follow an assistant's message with a function_call")
+		p.Add(document.CodeValue, "role", "is function, which must follow an assistant's message with a function_call")
 	}
 	if t.content.Exists() {
 		p.readContent(m, t.content)
@@ -137,15 +135,15 @@ func (p *parser) legacyID() string { return fmt.Sprintf("call_%d", p.callIndex) 
 func (p *parser) readContent(m *llm.Message, v gjson.Result) {
 	switch {
 	case !v.Exists():
-		p.missing("content")
+		p.Missing("content")
 	case v.Type == gjson.String:
-		m.Content = p.text("content", v)
+		m.Content = p.Text("content", v)
 	case v.IsArray():
 		m.Parts = []llm.Part{}
-		p.list("content", v, 1, maxParts, func(v gjson.Result) { p.readPart(m, v) })
+		p.List("content", v, 1, maxParts, func(v gjson.Result) { p.readPart(m, v) })
 		m.Content = textOf(m.Parts)
 	default:
-		p.add(CodeType, "content", "is %s, must be a string or a list of parts", show(v))
+		p.Add(document.CodeType, "content", "is %s, must be a string or a list of parts", document.Show(v))
 	}
 }
 
@@ -161,7 +159,7 @@ func textOf(parts []llm.Part) string {
 }
 
 func (p *parser) readCalls(v gjson.Result) (calls []llm.ToolCall) {
-	p.list("tool_calls", v, 1, maxCalls, func(v gjson.Result) {
+	p.List("tool_calls", v, 1, maxCalls, func(v gjson.Result) {
 		calls = append(calls, p.readCall(v))
 	})
 	return calls
@@ -172,58 +170,52 @@ func (p *parser) readCalls(v gjson.Result) (calls []llm.ToolCall) {
 func (p *parser) readCall(v gjson.Result) (call llm.ToolCall) {
 	var id string
 	var called bool
-	p.members("", v, func(name string, v gjson.Result) bool {
+	p.Members("", v, func(name string, v gjson.Result) {
 		switch name {
 		case "id":
-			id = p.word(name, v, maxName)
+			id = p.Word(name, v, maxName)
 		case "function", "custom":
 			called, call = true, p.readFunctionCall(name, v)
-		default:
-			return false
 		}
-		return true
 	})
 	if !called {
-		p.missing("function")
+		p.Missing("function")
 	}
 	if id == "" {
-		p.missing("id")
+		p.Missing("id")
 	}
 	call.ID = id
 	return call
 }
 
 func (p *parser) readFunctionCall(field string, v gjson.Result) (call llm.ToolCall) {
-	before := len(p.found)
+	before := p.Count()
 	var name, arguments gjson.Result
-	p.members("", v, func(member string, v gjson.Result) bool {
+	p.Members("", v, func(member string, v gjson.Result) {
 		switch member {
 		case "name":
 			name = v
 		case "arguments", "input":
 			arguments = v
-		default:
-			return false
 		}
-		return true
 	})
 	if v.IsObject() {
 		call.Name = p.required("name", name)
 		if arguments.Exists() {
-			call.Arguments = p.text("arguments", arguments)
+			call.Arguments = p.Text("arguments", arguments)
 		} else {
-			p.missing("arguments")
+			p.Missing("arguments")
 		}
 	}
-	p.within(before, field)
+	p.Within(before, field)
 	return call
 }
 
 // required gives a word that must be there.
 func (p *parser) required(field string, v gjson.Result) string {
 	if !v.Exists() {
-		p.missing(field)
+		p.Missing(field)
 		return ""
 	}
-	return p.word(field, v, maxName)
+	return p.Word(field, v, maxName)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/busuhq/busu/internal/chat"
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -140,7 +141,7 @@ func faultsOf(t *testing.T, body string) []string {
 	if err == nil {
 		return nil
 	}
-	invalid, ok := errors.AsType[*chat.InvalidError](err)
+	invalid, ok := errors.AsType[*document.InvalidError](err)
 	if !ok {
 		t.Fatalf("%v is no InvalidError", err)
 	}
@@ -156,7 +157,7 @@ func faultsOf(t *testing.T, body string) []string {
 
 func TestFaultsAreNamed(t *testing.T) {
 	t.Parallel()
-	const value, kind, missing = chat.CodeValue, chat.CodeType, chat.CodeMissing
+	const value, kind, missing = document.CodeValue, document.CodeType, document.CodeMissing
 	text := func(part string) string { return saying(`{"role":"user","content":[` + part + `]}`) }
 	for body, want := range map[string][]string{
 		`{}`:                                               {"model: " + missing, "messages: " + missing},
@@ -261,7 +262,7 @@ func TestNoTwoReadings(t *testing.T) {
 		`"max_tokens":1,"max_tokens":2`: "max_tokens",
 	} {
 		_, err := chat.Parse([]byte(asking(members)))
-		invalid, ok := errors.AsType[*chat.InvalidError](err)
+		invalid, ok := errors.AsType[*document.InvalidError](err)
 		if !ok || len(invalid.Faults) == 0 || invalid.Faults[0].Field != field {
 			t.Errorf("%s: %v", members, err)
 		}
@@ -279,8 +280,8 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 		"nested too deeply": nested(129), "brackets": strings.Repeat("[", 1<<20), "braces": strings.Repeat(`{"a":`, 1<<20), "after a string": `{"a":"\\","b":` + strings.Repeat("[", 1<<20),
 	} {
 		_, err := chat.Parse([]byte(body))
-		invalid, ok := errors.AsType[*chat.InvalidError](err)
-		if !ok || len(invalid.Faults) != 1 || invalid.Faults[0].Field != "" || invalid.Faults[0].Code != chat.CodeJSON || len(err.Error()) > 200 {
+		invalid, ok := errors.AsType[*document.InvalidError](err)
+		if !ok || len(invalid.Faults) != 1 || invalid.Faults[0].Field != "" || invalid.Faults[0].Code != document.CodeJSON || len(err.Error()) > 200 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -291,7 +292,7 @@ func TestBodiesThatCannotBeRead(t *testing.T) {
 func TestFaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	_, err := chat.Parse([]byte(saying(strings.TrimSuffix(strings.Repeat(`{"role":"`+strings.Repeat("x", 1000)+`"},`, 2000), ","))))
-	invalid, ok := errors.AsType[*chat.InvalidError](err)
+	invalid, ok := errors.AsType[*document.InvalidError](err)
 	if !ok || len(invalid.Faults) != 100 || invalid.More != 1900 || len(fmt.Sprint(invalid.Faults)) > 50_000 || len(err.Error()) > 1000 {
 		t.Errorf("%d faults, %d more: %.300v", len(invalid.Faults), invalid.More, err)
 	}

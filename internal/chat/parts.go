@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -25,16 +26,16 @@ const foreign = "chat/"
 // readPart adds a part to m.
 func (p *parser) readPart(m *llm.Message, v gjson.Result) {
 	if !v.IsObject() {
-		p.add(CodeType, "", "is %s, must be an object", show(v))
+		p.Add(document.CodeType, "", "is %s, must be an object", document.Show(v))
 		return
 	}
 	kind := p.required("type", v.Get("type"))
 	switch kind {
 	case "":
 	case typeText:
-		m.Parts = append(m.Parts, llm.Part{Kind: llm.PartText, Text: p.text(kind, v.Get(kind))})
+		m.Parts = append(m.Parts, llm.Part{Kind: llm.PartText, Text: p.Text(kind, v.Get(kind))})
 	case typeRefusal:
-		m.Refusal += p.text(kind, v.Get(kind))
+		m.Refusal += p.Text(kind, v.Get(kind))
 	case typeImage:
 		m.Parts = append(m.Parts, p.readImage(v.Get(kind)))
 	case typeAudio:
@@ -52,41 +53,35 @@ func (p *parser) readImage(v gjson.Result) llm.Part {
 		place(&part, p.source(typeImage, v))
 		return part
 	}
-	p.members(typeImage, v, func(name string, v gjson.Result) bool {
+	p.Members(typeImage, v, func(name string, v gjson.Result) {
 		switch name {
 		case "url":
 			place(&part, p.source(name, v))
 		case "detail":
-			part.Detail = p.word(name, v, maxName)
-		default:
-			return false
+			part.Detail = p.Word(name, v, maxName)
 		}
-		return true
 	})
 	if part.URL == "" && part.Data == "" && v.IsObject() {
-		p.missing(typeImage + ".url")
+		p.Missing(typeImage + ".url")
 	}
 	return part
 }
 
 func (p *parser) readAudio(v gjson.Result) llm.Part {
 	part := llm.Part{Kind: llm.PartAudio}
-	p.members(typeAudio, v, func(name string, v gjson.Result) bool {
+	p.Members(typeAudio, v, func(name string, v gjson.Result) {
 		switch name {
 		case "data":
 			part.Data = p.source(name, v)
 		case "format":
-			part.MediaType = mediaTypeOf(p.word(name, v, maxName))
-		default:
-			return false
+			part.MediaType = mediaTypeOf(p.Word(name, v, maxName))
 		}
-		return true
 	})
 	if v.IsObject() && part.Data == "" {
-		p.missing(typeAudio + ".data")
+		p.Missing(typeAudio + ".data")
 	}
 	if v.IsObject() && part.MediaType == "" {
-		p.missing(typeAudio + ".format")
+		p.Missing(typeAudio + ".format")
 	}
 	return part
 }
@@ -96,30 +91,27 @@ func (p *parser) readAudio(v gjson.Result) llm.Part {
 func (p *parser) readFile(v gjson.Result) llm.Part {
 	part := llm.Part{Kind: llm.PartFile}
 	uploaded := false
-	p.members(typeFile, v, func(name string, v gjson.Result) bool {
+	p.Members(typeFile, v, func(name string, v gjson.Result) {
 		switch name {
 		case "file_data":
 			place(&part, p.source(name, v))
 		case "file_id":
-			uploaded = p.word(name, v, maxName) != ""
+			uploaded = p.Word(name, v, maxName) != ""
 		case "filename":
-			part.Name = p.word(name, v, maxName)
-		default:
-			return false
+			part.Name = p.Word(name, v, maxName)
 		}
-		return true
 	})
 	if v.IsObject() && !uploaded && part.URL == "" && part.Data == "" {
-		p.missing(typeFile + ".file_data")
+		p.Missing(typeFile + ".file_data")
 	}
 	return part
 }
 
 // source gives a URL or data, which must not be empty.
 func (p *parser) source(field string, v gjson.Result) string {
-	s := p.text(field, v)
+	s := p.Text(field, v)
 	if s == "" && v.Type == gjson.String {
-		p.add(CodeValue, field, "is empty")
+		p.Add(document.CodeValue, field, "is empty")
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -21,7 +22,7 @@ const maxCount = 1 << 53
 
 func readUsage(v gjson.Result) (*llm.Usage, error) {
 	if !v.IsObject() {
-		return nil, fmt.Errorf("the usage is %s, not an object", show(v))
+		return nil, fmt.Errorf("the usage is %s, not an object", document.Show(v))
 	}
 	var c counts
 	v.ForEach(func(key, v gjson.Result) bool {
@@ -63,7 +64,7 @@ func (c *counts) raise(n *int64, v gjson.Result) {
 		}
 	}
 	if v.Type != gjson.Number || told > maxCount {
-		c.err = fmt.Errorf("a count of tokens is %s", show(v))
+		c.err = fmt.Errorf("a count of tokens is %s", document.Show(v))
 		return
 	}
 	*n = max(*n, told)

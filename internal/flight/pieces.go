@@ -124,10 +124,10 @@ func (f *flight[T]) fly(ctx context.Context, pieces llm.Emit, call Call[T]) {
 
 // take is the call's emit.
 func (f *flight[T]) take(ctx context.Context, c llm.Chunk) error {
-	c = clone(c)
+	c = c.Clone()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for size := sizeOf(&c); f.kept+size > mostKept && len(f.pieces) > 0; {
+	for size := c.Size(); f.kept+size > mostKept && len(f.pieces) > 0; {
 		f.closed = true
 		if f.outruns() {
 			if err := f.awaitRoom(ctx); err != nil {
@@ -140,8 +140,8 @@ func (f *flight[T]) take(ctx context.Context, c llm.Chunk) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	f.kept += sizeOf(&c)
-	f.taken += sizeOf(&c)
+	f.kept += c.Size()
+	f.taken += c.Size()
 	f.pieces = append(f.pieces, c)
 	for _, r := range f.readers {
 		r.signal()
@@ -186,7 +186,7 @@ func (f *flight[T]) dropFirst() {
 			r.signal()
 		}
 	}
-	f.kept -= sizeOf(&f.pieces[0])
+	f.kept -= f.pieces[0].Size()
 	f.pieces = f.pieces[1:]
 	f.first++
 }
@@ -255,29 +255,7 @@ func (r *reader[T]) piece() (c llm.Chunk, ok bool, err error) {
 	}
 	c = f.pieces[r.next-f.first]
 	r.next++
-	r.had += sizeOf(&c)
+	r.had += c.Size()
 	f.signalRoom()
 	return c, true, nil
-}
-
-// clone keeps what the provider may use again after emit has returned.
-func clone(c llm.Chunk) llm.Chunk {
-	c.Data = slices.Clone(c.Data)
-	c.ToolCalls = slices.Clone(c.ToolCalls)
-	if c.Usage != nil {
-		usage := *c.Usage
-		c.Usage = &usage
-	}
-	return c
-}
-
-// pieceOverhead is about what a piece costs beside its texts, in bytes.
-const pieceOverhead = 160
-
-func sizeOf(c *llm.Chunk) int {
-	n := pieceOverhead + len(c.Data) + len(c.Text) + len(c.Refusal)
-	for _, t := range c.ToolCalls {
-		n += pieceOverhead + len(t.Arguments)
-	}
-	return n
 }

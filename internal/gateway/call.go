@@ -56,6 +56,12 @@ func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan, f *event.
 }
 
 func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model, relay *relay) (llm.Response, error) {
+	if ctx.Err() != nil { // who has left owes nothing for what was never asked
+		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorCanceled, Unsent: true, Err: context.Cause(ctx)}
+	}
+	if err := ctx.Err(); err != nil { // nobody waits any more
+		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorCanceled, Unsent: true, Err: err}
+	}
 	provider, ok := g.Providers[m.Provider]
 	if !ok {
 		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorUnavailable,

@@ -145,15 +145,15 @@ func (g *Gateway) make(ctx context.Context, r Request, plan routing.Plan, starte
 // panics, the intent is recorded as it stands: until then its part of the
 // journal could not be given up.
 func (g *Gateway) settle(ctx context.Context, r Request, p routing.Plan, f *event.CompletionRecorded, started time.Time) (outcome, error) {
-	called := false
+	finished := false
 	defer func() {
-		if !called {
+		if !finished {
 			_ = g.Ledger.Record(f) // the panic goes on, and is what gets told
 		}
 	}()
 	o := g.call(ctx, r, p, f)
-	called = true
 	g.finish(f, o, started)
+	finished = true
 	return o, g.Ledger.Record(f)
 }
 

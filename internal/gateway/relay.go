@@ -22,7 +22,7 @@ type relay struct {
 	first time.Time
 	head  []llm.Chunk
 	tail  []llm.Chunk
-	held  int // bytes in tail
+	held  int // bytes in head, once it has begun in tail
 }
 
 // restart begins another model's answer.
@@ -31,8 +31,12 @@ func (r *relay) restart(c routing.Candidate, failed []string) {
 	r.head, r.tail, r.held = nil, nil, 0
 }
 
-// maxTail bounds what is held back, in bytes.
-const maxTail = 4 << 20
+// Bounds of what is held back, in bytes. A model that has thought for longer
+// than maxHead answers: its caller sees it think, and nobody else is asked.
+const (
+	maxHead = 16 << 10
+	maxTail = 4 << 20
+)
 
 var errTail = errors.New("the answer goes on and on behind its end")
 
@@ -40,13 +44,16 @@ var errTail = errors.New("the answer goes on and on behind its end")
 func (r *relay) emit(c llm.Chunk) error {
 	switch {
 	case len(r.tail) > 0 || c.FinishReason != "":
-		if r.held += len(c.Data) + len(c.Text); r.held > maxTail {
+		if r.held += c.Size(); r.held > maxTail {
 			return errTail
 		}
-		r.tail = append(r.tail, kept(c))
+		r.tail = append(r.tail, c.Clone())
 		return nil
 	case !r.begun && c.Empty():
-		r.head = append(r.head, kept(c))
+		r.head = append(r.head, c.Clone())
+		if r.held += c.Size(); r.held > maxHead {
+			return r.begin()
+		}
 		return nil
 	}
 	if err := r.begin(); err != nil {
@@ -59,7 +66,7 @@ func (r *relay) begin() error {
 	if r.begun {
 		return nil
 	}
-	r.begun, r.first = true, time.Now()
+	r.begun, r.first, r.held = true, time.Now(), 0
 	r.sink.Begin(r.fact)
 	for _, c := range r.head {
 		if err := r.pass(c); err != nil {
@@ -86,11 +93,4 @@ func (r *relay) finish() []llm.Chunk {
 	r.begun = true
 	r.sink.Begin(r.fact)
 	return slices.Concat(r.head, r.tail)
-}
-
-// kept is a copy of a piece, whose bytes are the provider's.
-func kept(c llm.Chunk) llm.Chunk {
-	c.Data = slices.Clone(c.Data)
-	c.ToolCalls = slices.Clone(c.ToolCalls)
-	return c
 }

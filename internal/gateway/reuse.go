@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -23,7 +22,7 @@ type Reuse struct {
 	Keys  cache.Keys
 	Cache *cache.Cache
 
-	flights flight.Group[[sha256.Size]byte, *shared]
+	flights flight.Group[[sha256.Size]byte, *made]
 }
 
 // Shared counts the calls that were made and those that others' were used for.
@@ -37,75 +36,29 @@ func (g *Gateway) keyOf(r *Request) (cache.Key, bool) {
 	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID})
 }
 
-// shared is what a flight brings: an answer that was made for it, or one that
-// was kept.
-type shared struct {
-	Answer
-	kept     *cache.Hit // nil: it was made
-	degraded bool       // the cache could not be asked
-}
-
-// share answers r with what is kept, or with the call that is made for all who
-// ask the same now. Those look beyond memory together, too: a crowd would ask
-// each level as often as it has heads.
+// share answers r with what is kept, or with the one search and call that is
+// made for all who ask the same now.
 func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cache.Key, started time.Time) (Answer, error) {
 	models := modelsOf(p)
 	if kept, ok := g.Reuse.Cache.Recall(key, models); ok {
 		return g.again(r, p, hitOf(kept), started)
 	}
-	listener := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
-	result, err := g.Reuse.flights.Do(ctx, key.Within(models), listener.emit(), func(ctx context.Context, emit llm.Emit) (*shared, error) {
-		look := g.Reuse.Cache.Get(ctx, key, models)
-		defer look.Release()
-		return g.lead(ctx, r, p, look, listener, emit, started)
-	})
-	brought := result.Value
-	if brought != nil && brought.degraded {
-		r.Degraded = append(slices.Clone(r.Degraded), degradedCache)
-	}
-	switch {
-	case err == nil && brought.kept != nil:
-		return g.again(r, p, hitOf(*brought.kept), started)
-	case result.Followed:
-		return g.followed(ctx, r, p, listener, brought, err, started)
-	default:
-		return g.led(ctx, r, p, listener, brought, err, started)
-	}
-}
-
-// degradedCache is what answers say that are made because the cache could not
-// be asked.
-const degradedCache = "cache"
-
-// lead brings the answer for all who wait: what look has found, or one that it
-// has made as r. Its own listener may have left.
-func (g *Gateway) lead(ctx context.Context, r Request, p routing.Plan, look cache.Look, l *listener, emit llm.Emit, started time.Time) (*shared, error) {
-	brought := &shared{degraded: look.Degraded}
-	if look.Degraded {
-		r.Degraded = append(slices.Clone(r.Degraded), degradedCache)
-	}
-	if err := context.Cause(ctx); err != nil { // all left while another process was at it
-		var failed error
-		brought.Answer, failed = g.leave(r, p, started)
-		return brought, errors.Join(fmt.Errorf("%w: %w", ErrCanceled, err), failed)
-	}
-	if look.Found {
-		brought.kept = &look.Hit
-		if l.parted.Swap(true) {
-			_, err := g.leave(r, p, started)
-			return brought, err
+	l := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
+	joined := time.Now()
+	result, err := g.Reuse.flights.Do(ctx, key.Within(models), l.emit(), func(ctx context.Context, emit llm.Emit) (*made, error) {
+		l.leads = true
+		leading := r
+		leading.Sink = nil
+		if emit != nil {
+			leading.Sink = &forward{emit: emit}
 		}
-		return brought, nil
+		return g.lead(ctx, leading, p, key, models, started)
+	})
+	l.waited = time.Since(joined)
+	if !result.Followed {
+		return g.led(ctx, l, result.Value, err)
 	}
-	r.Sink = nil
-	if emit != nil {
-		r.Sink = &forward{emit: emit}
-	}
-	var err error
-	if brought.Answer, err = g.make(ctx, r, p, started); err == nil {
-		g.Reuse.Cache.Put(look, entryOf(r, brought.Answer))
-	}
-	return brought, err
+	return g.followed(ctx, r, p, l, result.Value, err, started)
 }
 
 func modelsOf(p routing.Plan) []string {
@@ -116,76 +69,100 @@ func modelsOf(p routing.Plan) []string {
 	return ids
 }
 
+// made is what the one who leads brings for all.
+type made struct {
+	Answer
+	hit      *hit // that it is; nil where a model was called
+	degraded bool // a level of the cache could not be asked
+}
+
+// lead looks beyond memory for an answer, and has one made where there is none.
+func (g *Gateway) lead(ctx context.Context, r Request, p routing.Plan, key cache.Key, models []string, started time.Time) (*made, error) {
+	look := g.Reuse.Cache.Get(ctx, key, models)
+	defer look.Release()
+	if look.Degraded {
+		r.Degraded = without(r.Degraded, degradedCache)
+	}
+	m := &made{degraded: look.Degraded}
+	var err error
+	if look.Found {
+		h := hitOf(look.Hit)
+		h.waited = look.Waited
+		m.hit, r.Sink = &h, nil // each listener begins by itself
+		m.Answer, err = g.again(r, p, h, started)
+		return m, err
+	}
+	if m.Answer, err = g.make(ctx, r, p, started); err == nil {
+		g.Reuse.Cache.Put(look, entryOf(r, m.Answer))
+	}
+	return m, err
+}
+
+// degradedCache says that an answer was made without a level of the cache.
+const degradedCache = "cache"
+
+// without adds to what a request was answered without.
+func without(degraded []string, what string) []string { return append(slices.Clone(degraded), what) }
+
 // led is the answer of the request whose call it was, which has recorded it.
 // Who left in the middle has no answer: the call goes on for others, or has
-// recorded how far it came. Where it finds a kept answer, and so records nothing,
-// listener.parted says who tells that this one left.
-func (g *Gateway) led(ctx context.Context, r Request, p routing.Plan, l *listener, brought *shared, err error, started time.Time) (Answer, error) {
-	switch {
-	case brought == nil && !l.parted.Swap(true):
+// recorded how far it came.
+func (g *Gateway) led(ctx context.Context, l *listener, m *made, err error) (Answer, error) {
+	if m == nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrCanceled, err)
-	case brought == nil || brought.kept != nil:
-		answer, failed := g.leave(r, p, started)
-		return answer, errors.Join(fmt.Errorf("%w: %w", ErrCanceled, err), failed)
-	case err != nil:
-		return brought.Answer, asLeft(ctx, l, err)
-	default:
-		return l.finish(brought.Answer), nil
 	}
+	if err != nil {
+		return m.Answer, asLeft(ctx, l, err)
+	}
+	return l.finish(m.Answer), nil
 }
 
 // followed records a request that was answered by another's call: as a hit,
 // for which nothing was paid, or as failed with it.
-func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, brought *shared, err error, started time.Time) (Answer, error) {
-	if err == nil {
-		made := brought.Answer
-		h := hit{response: made.Response, fact: made.Fact, level: event.CacheMemory, label: cache.InFlight}
-		f := g.hitFact(r, p, h, started)
-		if err := g.Ledger.Record(f); err != nil {
-			return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
-		}
-		return l.finish(Answer{Response: made.Response, Tail: made.Tail, Fact: f}), nil
-	}
+func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
-	err = asLeft(ctx, l, err)
-	if errors.Is(err, ErrCanceled) {
-		answer, failed := g.leave(r, p, started)
-		return answer, errors.Join(err, failed)
+	if m != nil && m.degraded {
+		r.Degraded = without(r.Degraded, degradedCache)
 	}
-	f := g.withoutCall(r, p, started)
-	f.Status, f.ErrorKind = event.StatusError, string(llm.ErrorUnavailable)
-	if brought != nil && brought.Fact != nil {
-		f.Provider, f.Model, f.Fallbacks, f.ErrorKind = brought.Fact.Provider, brought.Fact.Model, brought.Fact.Fallbacks, brought.Fact.ErrorKind
+	if err != nil {
+		return g.failedWith(r, p, l, m, asLeft(ctx, l, err), started)
 	}
-	if failed := g.Ledger.Record(f); failed != nil {
-		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, failed)
+	h := hit{response: m.Response, fact: m.Fact, level: event.CacheMemory, label: cache.InFlight, waited: l.waited}
+	if m.hit != nil {
+		h = *m.hit
 	}
-	if !errors.Is(err, ErrProviders) {
-		err = fmt.Errorf("%w: %w", ErrProviders, err)
-	}
-	return Answer{Fact: f}, err
-}
-
-// leave records a request that left without a call of its own.
-func (g *Gateway) leave(r Request, p routing.Plan, started time.Time) (Answer, error) {
-	f := g.withoutCall(r, p, started)
-	f.Status, f.ErrorKind = event.StatusCanceled, string(llm.ErrorCanceled)
+	f := g.hitFact(r, p, h, started)
+	l.time(f, started)
 	if err := g.Ledger.Record(f); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
 	}
-	return Answer{Fact: f}, nil
+	return l.finish(Answer{Response: m.Response, Tail: m.Tail, Fact: f}), nil
 }
 
-// withoutCall is the fact of a request for which no call was made.
-func (g *Gateway) withoutCall(r Request, p routing.Plan, started time.Time) *event.CompletionRecorded {
+// failedWith records a request that left another's call or failed with it.
+// Nothing was paid for it.
+func (g *Gateway) failedWith(r Request, p routing.Plan, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	f := g.begin(r, p)
-	f.Estimated, f.Unpriced = false, false
-	f.LatencyUS = time.Since(started).Microseconds()
-	f.TTFTUS, f.OverheadUS = f.LatencyUS, 0
-	f.TokensIn, f.TokensOut, f.CostNanos, f.OriginCostNanos, f.BaselineCostNanos = 0, 0, 0, 0, 0
-	return f
+	g.charge(f, p.Choices[0].Candidate, llm.Usage{})
+	f.Status, f.ErrorKind, f.Estimated = event.StatusError, string(llm.ErrorUnavailable), false
+	if errors.Is(err, ErrCanceled) {
+		f.Status, f.ErrorKind = event.StatusCanceled, string(llm.ErrorCanceled)
+	} else if m != nil && m.Fact != nil {
+		f.Provider, f.Model, f.Fallbacks, f.ErrorKind = m.Fact.Provider, m.Fact.Model, m.Fact.Fallbacks, m.Fact.ErrorKind
+	}
+	latency := time.Since(started)
+	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
+	f.OverheadUS = max(latency-l.waited, 0).Microseconds()
+	l.time(f, started)
+	if failed := g.Ledger.Record(f); failed != nil {
+		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, failed)
+	}
+	if !errors.Is(err, ErrCanceled) && !errors.Is(err, ErrProviders) {
+		err = fmt.Errorf("%w: %w", ErrProviders, err)
+	}
+	return Answer{Fact: f}, err
 }
 
 // asLeft names the end of one who did not wait for the answer: who left, did
@@ -203,6 +180,7 @@ type hit struct {
 	fact     *event.CompletionRecorded // of that request; what of it is known
 	level    string
 	label    cache.Label
+	waited   time.Duration // for the call that made it, where it was not there before
 }
 
 func hitOf(h cache.Hit) hit {
@@ -239,8 +217,9 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 	}
 	g.charge(f, served, counted(h.fact))
 	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
-	f.LatencyUS = time.Since(started).Microseconds()
-	f.TTFTUS, f.OverheadUS = f.LatencyUS, f.LatencyUS
+	latency := time.Since(started)
+	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
+	f.OverheadUS = max(latency-h.waited, 0).Microseconds()
 	return f
 }
 
@@ -251,68 +230,4 @@ func entryOf(r Request, a Answer) cache.Entry {
 	return cache.Entry{Project: r.Project, UserID: r.UserID, RequestID: a.Fact.ID, At: a.Fact.At,
 		Provider: a.Fact.Provider, Model: a.Fact.Model, CostNanos: a.Fact.CostNanos,
 		Experiments: a.Fact.Experiments, Holdout: a.Fact.Holdout, Response: response}
-}
-
-// forward is the Sink of a call that is made for several: who answers goes
-// with each piece.
-type forward struct {
-	emit llm.Emit
-	from string
-}
-
-// Begin implements Sink.
-func (f *forward) Begin(c *event.CompletionRecorded) { f.from = c.Model }
-
-// Emit implements Sink.
-func (f *forward) Emit(c llm.Chunk) error {
-	c.From = f.from
-	return f.emit(c)
-}
-
-// listener brings one request the pieces of a call that may be another's.
-type listener struct {
-	gateway *Gateway
-	sink    Sink                      // nil: it waits for the whole answer
-	fact    *event.CompletionRecorded // as it was planned
-	begun   bool
-	left    bool
-	parted  atomic.Bool // the listener has left its call, or that found a kept answer: who comes second records that it left
-}
-
-func (l *listener) emit() llm.Emit {
-	if l.sink == nil {
-		return nil
-	}
-	return func(c llm.Chunk) error {
-		l.begin(c.From)
-		err := l.sink.Emit(c)
-		l.left = l.left || err != nil
-		return err
-	}
-}
-
-func (l *listener) begin(model string) {
-	if l.begun {
-		return
-	}
-	l.begun = true
-	if c, err := l.gateway.Candidate(model); err == nil {
-		l.fact.Provider, l.fact.Model = c.Model.Provider, c.Model.ID
-	}
-	l.sink.Begin(l.fact)
-}
-
-// finish gives the rest of the answer: all of it where the call came without
-// pieces.
-func (l *listener) finish(a Answer) Answer {
-	switch {
-	case l.sink == nil:
-		a.Tail = nil
-	case !l.begun && a.Tail == nil:
-		a.Tail = chat.Chunks(a.Response)
-		l.begin(a.Fact.Model)
-	default:
-		l.begin(a.Fact.Model)
-	}
-	return a
 }

@@ -198,30 +198,31 @@ func TestBadChats(t *testing.T) {
 		body   string
 		status int
 		param  string
+		code   string
 	}{
-		"empty":          {"", 400, ""},
-		"no JSON":        {"{", 400, ""},
-		"list":           {"[]", 400, ""},
-		"no model":       {ask(""), 400, "model"},
-		"model null":     {ask(`, "model": null`), 400, "model"},
-		"unknown model":  {ask(`, "model": "gpt-9"`), 404, "model"},
-		"auto:unknown":   {ask(`, "model": "auto:zzz"`), 404, "model"},
-		"model twice":    {ask(`, "model": "small", "model": "large"`), 400, "model"},
-		"no messages":    {`{"model": "auto"}`, 400, "messages"},
-		"messages empty": {`{"model": "auto", "messages": []}`, 400, "messages"},
-		"role":           {`{"model": "auto", "messages": [{"role": "robot", "content": "a"}]}`, 400, "messages[0].role"},
-		"temperature":    {ask(`, "model": "auto", "temperature": "hot"`), 400, "temperature"},
-		"max_tokens":     {ask(`, "model": "auto", "max_tokens": -1`), 400, "max_tokens"},
-		"user":           {ask(`, "model": "auto", "user": "` + strings.Repeat("u", 257) + `"`), 400, "user"},
-		"huge":           {strings.Repeat(" ", 5<<20), 413, ""},
+		"empty":          {"", 400, "", "malformed-request"},
+		"no JSON":        {"{", 400, "", "malformed-request"},
+		"list":           {"[]", 400, "", "malformed-request"},
+		"no model":       {ask(""), 400, "model", "missing_required_parameter"},
+		"model null":     {ask(`, "model": null`), 400, "model", "missing_required_parameter"},
+		"unknown model":  {ask(`, "model": "gpt-9"`), 404, "model", "model_not_found"},
+		"auto:unknown":   {ask(`, "model": "auto:zzz"`), 404, "model", "model_not_found"},
+		"model twice":    {ask(`, "model": "small", "model": "large"`), 400, "model", "invalid_value"},
+		"no messages":    {`{"model": "auto"}`, 400, "messages", "missing_required_parameter"},
+		"messages empty": {`{"model": "auto", "messages": []}`, 400, "messages", "invalid_value"},
+		"role":           {`{"model": "auto", "messages": [{"role": "robot", "content": "a"}]}`, 400, "messages[0].role", "invalid_value"},
+		"temperature":    {ask(`, "model": "auto", "temperature": "hot"`), 400, "temperature", "invalid_type"},
+		"max_tokens":     {ask(`, "model": "auto", "max_tokens": -1`), 400, "max_tokens", "invalid_value"},
+		"user":           {ask(`, "model": "auto", "user": "` + strings.Repeat("u", 257) + `"`), 400, "user", "invalid_value"},
+		"huge":           {strings.Repeat(" ", 5<<20), 413, "", "too-large"},
 	} {
 		r := s.post(t, chatPath, c.body)
 		var e struct {
-			Error struct{ Message, Param string }
+			Error struct{ Message, Param, Code string }
 		}
 		r.decode(t, &e)
-		if r.Status != c.status || e.Error.Param != c.param || e.Error.Message == "" {
-			t.Errorf("%s: %d, %+v, want %d, %s", name, r.Status, e.Error, c.status, c.param)
+		if r.Status != c.status || e.Error.Param != c.param || e.Error.Code != c.code || e.Error.Message == "" {
+			t.Errorf("%s: %d, %+v, want %d, %s, %s", name, r.Status, e.Error, c.status, c.param, c.code)
 		}
 	}
 	if intents, _ := s.Ledger.counts(); intents > 0 {

@@ -149,7 +149,7 @@ func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery
 	readIdentity(o, &r)
 	d := readDelivery(o, &r)
 	o.finish()
-	return r, d, o.faults.err()
+	return r, d, o.faults.Err()
 }
 
 func readIdentity(o *object, r *gateway.Request) {

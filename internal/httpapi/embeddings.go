@@ -1,12 +1,13 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
 
 	"github.com/busuhq/busu/internal/chat"
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -21,7 +22,7 @@ func (a *API) embeddings(c echo.Context) error {
 		return err
 	}
 	if r.Model == "" {
-		return invalid("model", "is %q: name the model, vectors of different models cannot be compared", ask.Model)
+		return document.Invalid("model", "is %q: name the model, vectors of different models cannot be compared", ask.Model)
 	}
 	answer, err := a.Gateway.Complete(c.Request().Context(), r)
 	if answer.Fact != nil {
@@ -40,43 +41,45 @@ func readEmbeddings(r *http.Request) (ask llm.Request, user string, err error) {
 	if err != nil {
 		return ask, "", err
 	}
-	if err := checkJSON(body); err != nil {
+	doc, err := document.Parse(body)
+	if err != nil {
 		return ask, "", err
 	}
-	o, ok := parseObject(body, "", new(faults))
-	if !ok {
-		return ask, "", malformed("the body is not a JSON object")
+	ask = llm.Request{Format: llm.FormatEmbeddings, Body: body}
+	var f document.Faults
+	f.Top(doc, func(name string, v gjson.Result) {
+		switch name {
+		case "model":
+			ask.Model = f.Word(name, v, maxID)
+		case "user":
+			user = f.Text(name, v)
+		case "input":
+			ask.Messages = embeddingInputs(&f, v)
+		}
+	})
+	if ask.Model == "" {
+		f.Missing("model")
 	}
-	o.require("model")
-	o.require("input")
-	ask = llm.Request{Format: llm.FormatEmbeddings, Body: body, Model: o.text("model", maxID)}
-	user = o.text("user", maxID)
-	input, _ := o.take("input")
-	ask.Messages = embeddingInputs(o, input)
-	return ask, user, o.faults.err()
+	if ask.Messages == nil {
+		f.Missing("input")
+	}
+	return ask, user, f.Err()
 }
 
 // embeddingInputs gives the texts that are embedded, to estimate by; tokens
 // are for the vendor to count.
-func embeddingInputs(o *object, input json.RawMessage) []llm.Message {
-	var one string
-	if json.Unmarshal(input, &one) == nil {
-		return []llm.Message{{Role: llm.RoleUser, Content: one}}
+func embeddingInputs(f *document.Faults, v gjson.Result) (inputs []llm.Message) {
+	switch {
+	case v.Type == gjson.String:
+		return []llm.Message{{Role: llm.RoleUser, Content: v.Str}}
+	case v.IsArray():
+		v.ForEach(func(_, entry gjson.Result) bool {
+			inputs = append(inputs, llm.Message{Role: llm.RoleUser, Content: entry.String()})
+			return true
+		})
 	}
-	var many []json.RawMessage
-	if json.Unmarshal(input, &many) != nil || len(many) == 0 {
-		if len(input) > 0 {
-			o.fail("input", "is %s, must be a text or a list that is not empty", show(input))
-		}
-		return nil
+	if inputs == nil {
+		f.Add(document.CodeType, "input", "is %s, must be a text or a list that is not empty", document.Show(v))
 	}
-	messages := make([]llm.Message, len(many))
-	for i, raw := range many {
-		text := ""
-		if json.Unmarshal(raw, &text) != nil {
-			text = string(raw)
-		}
-		messages[i] = llm.Message{Role: llm.RoleUser, Content: text}
-	}
-	return messages
+	return inputs
 }

@@ -83,6 +83,7 @@ func openAIErrorOf(p problem) openAIError {
 	e.Error.Code = &code
 	if len(p.Errors) > 0 {
 		e.Error.Param = &p.Errors[0].Field
+		code = cmp.Or(p.Errors[0].Code, code)
 	}
 	return e
 }

@@ -12,29 +12,19 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/busuhq/busu/internal/chat"
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/llm"
-	"github.com/busuhq/busu/internal/messages"
 	"github.com/busuhq/busu/internal/routing"
 	"github.com/busuhq/busu/internal/tail"
 )
-
-// malformedError is a body that cannot be read as a request.
-type malformedError struct{ detail string }
-
-func (e *malformedError) Error() string { return e.detail }
-
-func malformed(format string, args ...any) error {
-	return &malformedError{fmt.Sprintf(format, args...)}
-}
 
 // unknownModelError names a model that there is not.
 type unknownModelError struct{ id string }
 
 func (e *unknownModelError) Error() string {
-	return fmt.Sprintf("there is no model %q: GET /v1/models lists what there is", cut(e.id))
+	return fmt.Sprintf("there is no model %q: GET /v1/models lists what there is", document.Cut(e.id))
 }
 
 func unknownModel(id string) error { return &unknownModelError{id} }
@@ -72,12 +62,12 @@ var (
 
 // problem is RFC 9457.
 type problem struct {
-	Type      string       `json:"type"`
-	Title     string       `json:"title"`
-	Status    int          `json:"status"`
-	Detail    string       `json:"detail,omitempty"`
-	RequestID string       `json:"request_id"`
-	Errors    []FieldError `json:"errors,omitempty"`
+	Type      string           `json:"type"`
+	Title     string           `json:"title"`
+	Status    int              `json:"status"`
+	Detail    string           `json:"detail,omitempty"`
+	RequestID string           `json:"request_id"`
+	Errors    []document.Fault `json:"errors,omitempty"`
 
 	retryAfter int // seconds
 	failed     *failedError
@@ -118,31 +108,26 @@ func problemOf(err error) problem {
 
 // requestProblem holds the part of the table that is the caller's to mend.
 func requestProblem(err error) (p problem, ok bool) {
-	var fields *invalidError
-	var wrong *chat.InvalidError
-	var wrongMessages *messages.InvalidError
+	var wrong *document.InvalidError
 	var window *routing.ContextError
-	var body *malformedError
 	var unknown *unknownModelError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
-	case errors.As(err, &fields):
-		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: fields.Error(), Errors: fields.fields}
+	case errors.As(err, &wrong) && wrong.Unreadable():
+		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: wrong.Error()}
 	case errors.As(err, &wrong):
-		p = chatProblem(wrong)
-	case errors.As(err, &wrongMessages):
-		p = messagesProblem(wrongMessages)
+		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: wrong.Error(), Errors: wrong.Faults}
 	case errors.As(err, &window):
 		p = problem{Type: "context-window", Status: http.StatusUnprocessableEntity, Detail: window.Error(),
-			Errors: []FieldError{{"max_tokens", fmt.Sprintf("and the prompt need about %d tokens, the largest window is %d (model %s)",
+			Errors: []document.Fault{{Field: "max_tokens", Message: fmt.Sprintf("and the prompt need about %d tokens, the largest window is %d (model %s)",
 				window.Needed, window.Largest, window.Model)}}}
 	case errors.Is(err, routing.ErrNoCandidate):
 		p = problem{Type: "no-candidate", Status: http.StatusUnprocessableEntity, Detail: routing.ErrNoCandidate.Error()}
 	case errors.Is(err, gateway.ErrUnknown):
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: "the strategy or the model is not known"}
 	case errors.As(err, &unknown):
-		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []FieldError{{"model", "is not known"}}}
+		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
 	case errors.Is(err, gateway.ErrFormat):
 		p = problem{Type: "wrong-endpoint", Status: http.StatusUnprocessableEntity,
 			Detail: "this model is not served by this endpoint: its provider does not speak the endpoint's format"}
@@ -150,9 +135,7 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "in-flight", Status: http.StatusConflict, Detail: err.Error() + ": wait for its answer, or ask again in a moment", retryAfter: 1}
 	case errors.Is(err, idempotency.ErrOtherRequest):
 		p = problem{Type: "idempotency-key-reused", Status: http.StatusUnprocessableEntity, Detail: err.Error() + ": use a new key for a new request",
-			Errors: []FieldError{{headerIdempotencyKey, "was used for another request"}}}
-	case errors.As(err, &body):
-		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: body.Error()}
+			Errors: []document.Fault{{Field: headerIdempotencyKey, Message: "was used for another request"}}}
 	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
 		p = problem{Type: "too-large", Status: http.StatusRequestEntityTooLarge, Detail: errTooLarge.Error()}
 	case errors.Is(err, errUnread) && errors.Is(err, os.ErrDeadlineExceeded):
@@ -167,30 +150,6 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = routeProblem(echoed.Code)
 	}
 	return p, p.Status != 0
-}
-
-// messagesProblem is for a body of Anthropic's messages that is wrong.
-func messagesProblem(e *messages.InvalidError) problem {
-	p := problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: e.Error()}
-	for _, f := range e.Faults {
-		if f.Field == "" {
-			return problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: e.Error()}
-		}
-		p.Errors = append(p.Errors, FieldError{f.Field, f.Message})
-	}
-	return p
-}
-
-// chatProblem is for a body of chat completions that is wrong.
-func chatProblem(e *chat.InvalidError) problem {
-	p := problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: e.Error()}
-	for _, f := range e.Faults {
-		if f.Field == "" {
-			return problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: e.Error()}
-		}
-		p.Errors = append(p.Errors, FieldError{f.Field, f.Message})
-	}
-	return p
 }
 
 // routeProblem is for requests that missed a route.

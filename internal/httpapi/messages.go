@@ -1,10 +1,12 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
+
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -46,12 +48,12 @@ func readPrompt(o *object) []llm.Message {
 
 func readConversation(o *object) []llm.Message {
 	o.take("prompt") // null
-	raw, _ := o.take("messages")
-	var list []json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
-		o.fail("messages", "is %s, must be a list", show(raw))
+	v, _ := o.take("messages")
+	if !v.IsArray() {
+		o.fail("messages", "is %s, must be a list", document.Show(v))
 		return nil
 	}
+	list := v.Array()
 	if len(list) < 1 || len(list) > maxMessages {
 		o.fail("messages", "has %d entries, must have 1 to %d", len(list), maxMessages)
 		return nil
@@ -60,14 +62,14 @@ func readConversation(o *object) []llm.Message {
 }
 
 // readTurns judges the conversation as a whole only when every turn is right.
-func readTurns(o *object, list []json.RawMessage) []llm.Message {
-	before, runes := o.faults.count(), 0
+func readTurns(o *object, list []gjson.Result) []llm.Message {
+	before, runes := o.faults.Count(), 0
 	messages := make([]llm.Message, len(list))
-	for i, raw := range list {
-		messages[i] = readMessage(o.faults, fmt.Sprintf("messages[%d]", i), raw)
+	for i, v := range list {
+		messages[i] = readMessage(o.faults, fmt.Sprintf("messages[%d]", i), v)
 		runes += utf8.RuneCountInString(messages[i].Content)
 	}
-	if o.faults.count() > before {
+	if o.faults.Count() > before {
 		return nil
 	}
 	if llm.LastUser(messages) == "" {
@@ -80,12 +82,12 @@ func readTurns(o *object, list []json.RawMessage) []llm.Message {
 
 // readMessage takes one message. It takes no other members than role and
 // content.
-func readMessage(f *faults, at string, raw json.RawMessage) llm.Message {
-	m, ok := parseObject(raw, at+".", f)
-	if !ok {
-		f.add(at, "is %s, must be an object with role and content", show(raw))
+func readMessage(f *document.Faults, at string, v gjson.Result) llm.Message {
+	if !v.IsObject() {
+		f.Add(document.CodeType, at, "is %s, must be an object with role and content", document.Show(v))
 		return llm.Message{}
 	}
+	m := newObject(v, at+".", f)
 	m.require("role")
 	m.require("content")
 	role := m.oneOf("role", []string{llm.RoleSystem, llm.RoleUser, llm.RoleAssistant})

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket/wsjson"
 	"github.com/labstack/echo/v4"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/rollup"
 )
 
@@ -53,7 +54,7 @@ func windowOf(name string) (rollup.Window, error) {
 		for _, w := range rollup.Windows() {
 			names = append(names, w.Name)
 		}
-		return w, invalid("window", "is %q, must be one of: %s", cut(name), strings.Join(names, ", "))
+		return w, document.Invalid("window", "is %q, must be one of: %s", document.Cut(name), strings.Join(names, ", "))
 	}
 	return w, nil
 }
@@ -89,7 +90,7 @@ func intervalOf(text string) (time.Duration, error) {
 	}
 	interval, err := time.ParseDuration(text)
 	if err != nil || interval < leastInterval || interval > mostInterval {
-		return 0, invalid("interval", "is %q, must be a duration from 1s to 1h", cut(text))
+		return 0, document.Invalid("interval", "is %q, must be a duration from 1s to 1h", document.Cut(text))
 	}
 	return interval, nil
 }

@@ -1,36 +1,40 @@
 package httpapi
 
 import (
-	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
+
+	"github.com/busuhq/busu/internal/document"
 )
 
 // query is a query in which every name comes once, but for those of lists.
 type query struct {
 	values map[string]string
 	lists  map[string][]string
-	faults *faults
+	faults *document.Faults
 }
 
 // readQuery refuses a query of which a part would be dropped in silence. The
 // parameters named in lists may come more than once.
 func readQuery(c echo.Context, lists ...string) (query, error) {
-	q := query{map[string]string{}, map[string][]string{}, new(faults)}
+	q := query{map[string]string{}, map[string][]string{}, new(document.Faults)}
 	parsed, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return q, malformed("the query cannot be read: %s", cut(err.Error()))
+		return q, document.Unreadable("the query cannot be read: %s", document.Cut(err.Error()))
 	}
-	for name, values := range parsed {
+	for _, name := range slices.Sorted(maps.Keys(parsed)) {
+		values := parsed[name]
 		if len(values) > 1 && !slices.Contains(lists, name) {
-			q.faults.add(name, "is given more than once")
+			q.faults.Add(document.CodeValue, name, "is given more than once")
 		}
 		if !utf8.ValidString(name) || !utf8.ValidString(strings.Join(values, "")) {
-			q.faults.add(name, "is not valid UTF-8")
+			q.faults.Add(document.CodeValue, name, "is not valid UTF-8")
 		}
 		q.values[name], q.lists[name] = values[0], values
 	}
@@ -40,13 +44,13 @@ func readQuery(c echo.Context, lists ...string) (query, error) {
 // only refuses all other names.
 func (q query) only(known string) (value string, err error) {
 	q.refuseOthers(known)
-	return q.values[known], q.faults.err()
+	return q.values[known], q.faults.Err()
 }
 
 func (q query) refuseOthers(known ...string) {
-	for name := range q.values {
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		if !slices.Contains(known, name) {
-			q.faults.add(name, "is not a known parameter")
+			q.faults.Add(document.CodeValue, name, "is not a known parameter")
 		}
 	}
 }
@@ -59,7 +63,7 @@ const maxListed = 100
 func (q query) list(name string) []string {
 	values := slices.DeleteFunc(slices.Clone(q.lists[name]), func(s string) bool { return s == "" })
 	if len(values) > maxListed {
-		q.faults.add(name, "is given %d times, allowed are %d", len(values), maxListed)
+		q.faults.Add(document.CodeValue, name, "is given %d times, allowed are %d", len(values), maxListed)
 	}
 	return values
 }
@@ -67,28 +71,26 @@ func (q query) list(name string) []string {
 // object reads a query as the body of a POST. Numbers look the same in both;
 // what is no text or number there cannot be said in a query.
 func (q query) object() *object {
-	o := &object{members: map[string]json.RawMessage{}, faults: q.faults}
-	for name, value := range q.values {
+	o := &object{members: map[string]gjson.Result{}, faults: q.faults}
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		switch name {
 		case "messages", "metadata", "stream":
 			o.fail(name, "can only be sent in the body of a POST")
 		case "max_tokens", "temperature":
-			o.members[name] = numberOrText(value)
+			o.put(name, numberOrText(q.values[name]))
 		default:
-			o.members[name] = quoted(value)
+			o.put(name, text(q.values[name]))
 		}
 	}
 	return o
 }
 
-func numberOrText(s string) json.RawMessage {
-	if raw := json.RawMessage(s); s != "" && isNumber(raw) && json.Valid(raw) {
-		return raw
+func numberOrText(s string) gjson.Result {
+	if v := gjson.Parse(s); v.Type == gjson.Number && v.Raw == s && gjson.Valid(s) {
+		return v
 	}
-	return quoted(s)
+	return text(s)
 }
 
-func quoted(s string) json.RawMessage {
-	raw, _ := json.Marshal(s) // strings always marshal
-	return raw
-}
+// text is a JSON string.
+func text(s string) gjson.Result { return gjson.ParseBytes(gjson.AppendJSONString(nil, s)) }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/idempotency"
 )
 
@@ -38,7 +39,7 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		if len(given) > idempotency.MaxKey || !storable(given) {
-			return invalid(headerIdempotencyKey, "is longer than %d bytes, or cannot be stored", idempotency.MaxKey)
+			return document.Invalid(headerIdempotencyKey, "is longer than %d bytes, or cannot be stored", idempotency.MaxKey)
 		}
 		fingerprint, err := fingerprintOf(c.Request())
 		if err != nil {

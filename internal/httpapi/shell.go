@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -66,6 +68,9 @@ func callerID(c echo.Context) string {
 	id, _ := c.Get(callerIDKey).(string)
 	return id
 }
+
+// storable reports whether PostgreSQL can store s as text.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // panicError is a panic with its stack, for the log.
 type panicError struct {

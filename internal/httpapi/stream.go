@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/tail"
 )
 
@@ -74,7 +75,7 @@ func readStart(c echo.Context, partitions int) (from tail.Position, f tail.Filte
 	case "start":
 		from = make(tail.Position, partitions)
 	default:
-		q.faults.add("from", "is %q, must be one of: now, start", cut(start))
+		q.faults.Add(document.CodeValue, "from", "is %q, must be one of: now, start", document.Cut(start))
 	}
 	for _, last := range []struct{ name, id string }{
 		{"last_event_id", q.values["last_event_id"]},
@@ -85,12 +86,12 @@ func readStart(c echo.Context, partitions int) (from tail.Position, f tail.Filte
 		}
 		position, err := tail.ParsePosition(last.id, partitions)
 		if err != nil {
-			q.faults.add(last.name, "is not an id that this stream has given out: %s", cut(err.Error()))
+			q.faults.Add(document.CodeValue, last.name, "is not an id that this stream has given out: %s", document.Cut(err.Error()))
 			continue
 		}
 		from = position
 	}
-	return from, f, q.faults.err()
+	return from, f, q.faults.Err()
 }
 
 // follow sends what comes until the client leaves or the process stops.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/llm"
 )
@@ -27,14 +28,14 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 	caller := callerOf(c)
 	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c),
 		Degraded: a.degradedOf(c), Ask: ask}
-	h, f := c.Request().Header, new(faults)
+	h, f := c.Request().Header, new(document.Faults)
 	r.UserID = cmp.Or(headerText(h, headerUser, f), user)
 	if len(r.UserID) > maxID || !storable(r.UserID) {
-		f.add("user", "is longer than %d bytes, or cannot be stored", maxID)
+		f.Add(document.CodeValue, "user", "is longer than %d bytes, or cannot be stored", maxID)
 	}
 	r.SessionID = headerText(h, headerSession, f)
 	if headerText(h, headerExperiment, f) != "" {
-		f.add(headerExperiment, "names no experiment")
+		f.Add(document.CodeValue, headerExperiment, "names no experiment")
 	}
 	r.Reuse = reusable(headerOneOf(h, headerCache, cacheUses, f), &ask)
 	strategy := headerOneOf(h, headerStrategy, a.Names.Strategies, f)
@@ -43,7 +44,7 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 		return r, err
 	}
 	r.Strategy = cmp.Or(r.Strategy, strategy)
-	return r, f.err()
+	return r, f.Err()
 }
 
 // reusable reports whether an earlier answer will do. A vendor's clients expect
@@ -68,19 +69,19 @@ func (n Names) choose(model string) (id, strategy string, err error) {
 	return "", "", unknownModel(model)
 }
 
-func headerText(h http.Header, name string, f *faults) string {
+func headerText(h http.Header, name string, f *document.Faults) string {
 	value := h.Get(name)
 	if len(value) > maxID || !storable(value) {
-		f.add(name, "is longer than %d bytes, or cannot be stored", maxID)
+		f.Add(document.CodeValue, name, "is longer than %d bytes, or cannot be stored", maxID)
 		return ""
 	}
 	return value
 }
 
-func headerOneOf(h http.Header, name string, allowed []string, f *faults) string {
+func headerOneOf(h http.Header, name string, allowed []string, f *document.Faults) string {
 	value := h.Get(name)
 	if value != "" && !slices.Contains(allowed, value) {
-		f.add(name, "is %q, must be one of: %s", cut(value), listing(allowed))
+		f.Add(document.CodeValue, name, "is %q, must be one of: %s", document.Cut(value), listing(allowed))
 		return ""
 	}
 	return value

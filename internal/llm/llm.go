@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -208,6 +209,28 @@ type ToolCallDelta struct {
 // the call failed now and another model were asked.
 func (c *Chunk) Empty() bool {
 	return c.Text == "" && c.Refusal == "" && len(c.ToolCalls) == 0 && c.FinishReason == ""
+}
+
+// Clone copies the chunk with all that it points to, for those who keep it.
+func (c Chunk) Clone() Chunk {
+	c.Data, c.ToolCalls = slices.Clone(c.Data), slices.Clone(c.ToolCalls)
+	if c.Usage != nil {
+		usage := *c.Usage
+		c.Usage = &usage
+	}
+	return c
+}
+
+// chunkOverhead is about what a chunk takes beside its texts, in bytes.
+const chunkOverhead = 160
+
+// Size is about what the chunk takes in memory, in bytes.
+func (c *Chunk) Size() int {
+	n := chunkOverhead + len(c.Data) + len(c.Text) + len(c.Refusal)
+	for _, t := range c.ToolCalls {
+		n += chunkOverhead + len(t.Arguments)
+	}
+	return n
 }
 
 // Provider calls models of one vendor.

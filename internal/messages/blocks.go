@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -20,9 +21,9 @@ func (p *parser) readSystem(v gjson.Result) []llm.Message {
 }
 
 func (p *parser) readMessages(v gjson.Result) (messages []llm.Message) {
-	p.list("messages", v, maxMessages, func(v gjson.Result) { messages = append(messages, p.readMessage(v)...) })
-	if v.IsArray() && len(messages) == 0 && len(p.found) == 0 {
-		p.add("messages", "is empty")
+	p.List("messages", v, 0, maxMessages, func(v gjson.Result) { messages = append(messages, p.readMessage(v)...) })
+	if v.IsArray() && len(messages) == 0 && p.Count() == 0 {
+		p.Add(document.CodeValue, "messages", "is empty")
 	}
 	return messages
 }
@@ -31,7 +32,7 @@ func (p *parser) readMessages(v gjson.Result) (messages []llm.Message) {
 // results of tools: they have messages of their own here.
 func (p *parser) readMessage(v gjson.Result) []llm.Message {
 	var role, content gjson.Result
-	p.members("", v, func(name string, v gjson.Result) {
+	p.Members("", v, func(name string, v gjson.Result) {
 		switch name {
 		case "role":
 			role = v
@@ -42,16 +43,16 @@ func (p *parser) readMessage(v gjson.Result) []llm.Message {
 	if !v.IsObject() {
 		return nil
 	}
-	m := llm.Message{Role: p.text("role", role)}
+	m := llm.Message{Role: p.Text("role", role)}
 	switch m.Role {
 	case llm.RoleUser, llm.RoleAssistant, llm.RoleSystem:
 	default:
 		if role.Type == gjson.String {
-			p.add("role", "is %s, must be one of: user, assistant, system", show(role))
+			p.Add(document.CodeType, "role", "is %s, must be one of: user, assistant, system", document.Show(role))
 		}
 	}
 	if !content.Exists() {
-		p.add("content", "is missing")
+		p.Missing("content")
 		return nil
 	}
 	var results []llm.Message
@@ -66,14 +67,14 @@ func (p *parser) readMessage(v gjson.Result) []llm.Message {
 // results; nil: there can be none here.
 func (p *parser) content(field string, v gjson.Result, m *llm.Message, results *[]llm.Message) {
 	if v.Type == gjson.String {
-		m.Content = p.text(field, v)
+		m.Content = p.Text(field, v)
 		return
 	}
 	if !v.IsArray() {
-		p.add(field, "is %s, must be a string or a list of blocks", show(v))
+		p.Add(document.CodeType, field, "is %s, must be a string or a list of blocks", document.Show(v))
 		return
 	}
-	p.list(field, v, maxBlocks, func(v gjson.Result) { p.readBlock(v, m, results) })
+	p.List(field, v, 0, maxBlocks, func(v gjson.Result) { p.readBlock(v, m, results) })
 	var texts []string
 	for _, part := range m.Parts {
 		if part.Kind == llm.PartText {
@@ -85,30 +86,30 @@ func (p *parser) content(field string, v gjson.Result, m *llm.Message, results *
 
 func (p *parser) readBlock(v gjson.Result, m *llm.Message, results *[]llm.Message) {
 	var f blockFields
-	p.members("", v, f.take)
+	p.Members("", v, f.take)
 	if !v.IsObject() {
 		return
 	}
-	switch kind := p.word("type", f.kind, maxName); kind {
+	switch kind := p.Word("type", f.kind, maxName); kind {
 	case "", blockThinking, blockRedacted: // thoughts are their own model's
 	case blockText:
-		m.Parts = append(m.Parts, llm.Part{Kind: llm.PartText, Text: p.text("text", f.text)})
+		m.Parts = append(m.Parts, llm.Part{Kind: llm.PartText, Text: p.Text("text", f.text)})
 	case blockImage:
 		m.Parts = append(m.Parts, p.readSource(llm.Part{Kind: llm.PartImage}, f.source))
 	case blockDocument:
 		part := llm.Part{Kind: llm.PartFile}
 		if f.title.Exists() {
-			part.Name = p.text("title", f.title)
+			part.Name = p.Text("title", f.title)
 		}
 		m.Parts = append(m.Parts, p.readSource(part, f.source))
 	case blockToolUse:
 		m.ToolCalls = append(m.ToolCalls, p.readToolUse(f))
 	case blockToolResult:
 		if results == nil {
-			p.add("type", "is %q, which does not belong here", kind)
+			p.Add(document.CodeValue, "type", "is %q, which does not belong here", kind)
 			return
 		}
-		result := llm.Message{Role: llm.RoleTool, ToolCallID: p.word("tool_use_id", f.useID, maxName)}
+		result := llm.Message{Role: llm.RoleTool, ToolCallID: p.Word("tool_use_id", f.useID, maxName)}
 		if f.content.Exists() {
 			p.content("content", f.content, &result, nil)
 		}
@@ -145,9 +146,9 @@ func (f *blockFields) take(name string, v gjson.Result) {
 }
 
 func (p *parser) readToolUse(f blockFields) llm.ToolCall {
-	call := llm.ToolCall{ID: p.word("id", f.id, maxName), Name: p.word("name", f.name, maxName), Arguments: arguments(f.input)}
+	call := llm.ToolCall{ID: p.Word("id", f.id, maxName), Name: p.Word("name", f.name, maxName), Arguments: arguments(f.input)}
 	if !f.input.IsObject() {
-		p.add("input", "is %s, must be an object", show(f.input))
+		p.Add(document.CodeType, "input", "is %s, must be an object", document.Show(f.input))
 	}
 	return call
 }
@@ -156,16 +157,16 @@ func (p *parser) readToolUse(f blockFields) llm.ToolCall {
 // knows, by an id of its own, is foreign to all others.
 func (p *parser) readSource(part llm.Part, v gjson.Result) llm.Part {
 	if !v.Exists() {
-		p.add("source", "is missing")
+		p.Missing("source")
 		return part
 	}
 	if !v.IsObject() {
-		p.add("source", "is %s, must be an object", show(v))
+		p.Add(document.CodeType, "source", "is %s, must be an object", document.Show(v))
 		return part
 	}
-	before := len(p.found)
+	before := p.Count()
 	var kind, media, data, url gjson.Result
-	p.members("", v, func(name string, v gjson.Result) {
+	p.Members("", v, func(name string, v gjson.Result) {
 		switch name {
 		case "type":
 			kind = v
@@ -177,16 +178,16 @@ func (p *parser) readSource(part llm.Part, v gjson.Result) llm.Part {
 			url = v
 		}
 	})
-	switch from := p.word("type", kind, maxName); from {
+	switch from := p.Word("type", kind, maxName); from {
 	case sourceBase64:
-		part.MediaType, part.Data = p.word("media_type", media, maxName), p.text("data", data)
+		part.MediaType, part.Data = p.Word("media_type", media, maxName), p.Text("data", data)
 	case sourceText:
-		part.MediaType, part.Data = "text/plain", base64.StdEncoding.EncodeToString([]byte(p.text("data", data)))
+		part.MediaType, part.Data = "text/plain", base64.StdEncoding.EncodeToString([]byte(p.Text("data", data)))
 	case sourceURL:
-		part.URL = p.text("url", url)
+		part.URL = p.Text("url", url)
 	default:
 		part = llm.Part{Kind: foreign + from}
 	}
-	p.within(before, "source")
+	p.Within(before, "source")
 	return part
 }

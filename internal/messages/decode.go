@@ -15,7 +15,7 @@ import (
 // a *FailureError when that is what the vendor sent, and otherwise when there
 // is no answer to be found.
 func Decode(body []byte) (llm.Response, error) {
-	doc, err := document(body)
+	doc, err := open(body)
 	if err != nil {
 		return llm.Response{}, err
 	}
@@ -41,9 +41,9 @@ func Decode(body []byte) (llm.Response, error) {
 	return r, nil
 }
 
-// document reads an answer, or a piece of one. What in it is not UTF-8 becomes
+// open reads an answer, or a piece of one. What in it is not UTF-8 becomes
 // so, since texts are stored.
-func document(body []byte) (gjson.Result, error) {
+func open(body []byte) (gjson.Result, error) {
 	if !json.Valid(body) {
 		return gjson.Result{}, errors.New("the answer is not JSON")
 	}

@@ -2,12 +2,11 @@ package messages
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -25,31 +24,21 @@ const (
 // parser reads a request member by member.
 type parser struct {
 	Parsed
-	faults
+	document.Faults
 }
 
 // Parse reads the body of a POST /v1/messages, which it keeps as Request.Body.
-// Its error is an *InvalidError. Members that it does not know are left to the
-// vendor; what the fields have no words for, such as thoughts and tools that
-// the vendor runs itself, is in Body only.
+// Its error is a *document.InvalidError. Members that it does not know are left
+// to the vendor; what the fields have no words for, such as thoughts and tools
+// that the vendor runs itself, is in Body only.
 func Parse(body []byte) (Parsed, error) {
-	if !utf8.Valid(body) {
-		return Parsed{}, broken("the body is not valid UTF-8")
-	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(body, &whole); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-			return Parsed{}, broken("the body is not JSON: %s (at byte %d)", syntax, syntax.Offset)
-		}
-		return Parsed{}, broken("the body is not JSON")
-	}
-	doc := gjson.ParseBytes(body)
-	if !doc.IsObject() {
-		return Parsed{}, broken("the body is %s, not a JSON object", show(doc))
+	doc, err := document.Parse(body)
+	if err != nil {
+		return Parsed{}, err
 	}
 	p := parser{Parsed: Parsed{Request: llm.Request{Format: llm.FormatMessages, Body: body}}}
 	var system, turns []llm.Message
-	p.members("", doc, func(name string, v gjson.Result) {
+	p.Top(doc, func(name string, v gjson.Result) {
 		switch name {
 		case "system":
 			system = p.readSystem(v)
@@ -62,10 +51,10 @@ func Parse(body []byte) (Parsed, error) {
 	p.Messages = slices.Concat(system, turns)
 	for _, name := range []string{"model", "messages", "max_tokens"} {
 		if v := doc.Get(name); !v.Exists() || v.Type == gjson.Null {
-			p.add(name, "is missing")
+			p.Missing(name)
 		}
 	}
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return Parsed{}, err
 	}
 	return p.Parsed, nil
@@ -75,27 +64,27 @@ func Parse(body []byte) (Parsed, error) {
 func (p *parser) read(name string, v gjson.Result) {
 	switch name {
 	case "model":
-		p.Model = p.word(name, v, maxName)
+		p.Model = p.Word(name, v, maxName)
 	case "max_tokens":
-		p.MaxTokens = p.whole(name, v, maxLimit) // 0 only warms the cache
+		p.MaxTokens = p.Whole(name, v, 0, maxLimit) // 0 only warms the cache
 	case "stream":
-		p.Stream = p.boolean(name, v)
+		p.Stream = p.Boolean(name, v)
 	case "temperature":
-		p.Temperature = p.share(name, v)
+		p.Temperature = p.Number(name, v, 0, 1)
 	case "top_p":
-		p.TopP = p.share(name, v)
+		p.TopP = p.Number(name, v, 0, 1)
 	case "stop_sequences":
-		p.list(name, v, maxStops, func(v gjson.Result) { p.Stop = append(p.Stop, p.text("", v)) })
+		p.List(name, v, 0, maxStops, func(v gjson.Result) { p.Stop = append(p.Stop, p.Text("", v)) })
 	case "tools":
-		p.list(name, v, maxTools, p.readTool)
+		p.List(name, v, 0, maxTools, p.readTool)
 	case "tool_choice":
 		p.readToolChoice(v)
 	case "output_config":
 		p.readOutputConfig(v)
 	case "metadata":
-		p.members(name, v, func(member string, v gjson.Result) {
+		p.Members(name, v, func(member string, v gjson.Result) {
 			if member == "user_id" {
-				p.User = p.word(member, v, maxName)
+				p.User = p.Word(member, v, maxName)
 			}
 		})
 	}
@@ -106,16 +95,16 @@ func (p *parser) read(name string, v gjson.Result) {
 func (p *parser) readTool(v gjson.Result) {
 	var t llm.Tool
 	own := true
-	p.members("", v, func(name string, v gjson.Result) {
+	p.Members("", v, func(name string, v gjson.Result) {
 		switch name {
 		case "type":
-			own = p.text(name, v) == "custom"
+			own = p.Text(name, v) == "custom"
 		case "name":
-			t.Name = p.word(name, v, maxName)
+			t.Name = p.Word(name, v, maxName)
 		case "description":
-			t.Description = p.text(name, v)
+			t.Description = p.Text(name, v)
 		case "strict":
-			t.Strict = p.boolean(name, v)
+			t.Strict = p.Boolean(name, v)
 		case "input_schema":
 			t.Parameters = p.schema(name, v)
 		}
@@ -123,35 +112,35 @@ func (p *parser) readTool(v gjson.Result) {
 	if own {
 		p.Tools = append(p.Tools, t)
 		if v.IsObject() && !v.Get("name").Exists() {
-			p.add("name", "is missing")
+			p.Missing("name")
 		}
 	}
 }
 
 func (p *parser) schema(name string, v gjson.Result) json.RawMessage {
 	if !v.IsObject() {
-		p.add(name, "is %s, must be an object", show(v))
+		p.Add(document.CodeType, name, "is %s, must be an object", document.Show(v))
 		return nil
 	}
 	return json.RawMessage(v.Raw)
 }
 
 func (p *parser) readToolChoice(v gjson.Result) {
-	p.members("tool_choice", v, func(name string, v gjson.Result) {
+	p.Members("tool_choice", v, func(name string, v gjson.Result) {
 		switch name {
 		case "type":
-			p.ToolChoice.Mode = p.toolMode(p.text(name, v))
+			p.ToolChoice.Mode = p.toolMode(p.Text(name, v))
 		case "name":
-			p.ToolChoice.Name = p.word(name, v, maxName)
+			p.ToolChoice.Name = p.Word(name, v, maxName)
 		case "disable_parallel_tool_use":
-			p.SerialTools = p.boolean(name, v)
+			p.SerialTools = p.Boolean(name, v)
 		}
 	})
 	if v.IsObject() && !v.Get("type").Exists() {
-		p.add("tool_choice.type", "is missing")
+		p.Missing("tool_choice.type")
 	}
 	if p.ToolChoice.Mode == llm.ToolsNamed && p.ToolChoice.Name == "" {
-		p.add("tool_choice.name", "is missing")
+		p.Missing("tool_choice.name")
 	}
 }
 
@@ -167,17 +156,17 @@ func (p *parser) toolMode(word string) string {
 	case "tool":
 		return llm.ToolsNamed
 	}
-	p.add("type", "is %q, must be one of: auto, any, none, tool", shown(word))
+	p.Add(document.CodeValue, "type", "is %q, must be one of: auto, any, none, tool", document.Cut(word))
 	return ""
 }
 
 func (p *parser) readOutputConfig(v gjson.Result) {
-	p.members("output_config", v, func(name string, v gjson.Result) {
+	p.Members("output_config", v, func(name string, v gjson.Result) {
 		switch name {
 		case "effort":
-			p.Effort = p.word(name, v, maxName)
+			p.Effort = p.Word(name, v, maxName)
 		case "format":
-			p.members(name, v, func(member string, v gjson.Result) {
+			p.Members(name, v, func(member string, v gjson.Result) {
 				if member == "schema" {
 					p.ResponseFormat = llm.ResponseFormat{Type: llm.ResponseJSONSchema, Name: "answer", Strict: true, Schema: p.schema(member, v)}
 				}

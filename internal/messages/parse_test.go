@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/messages"
 )
@@ -134,7 +135,7 @@ func TestParseNamesTheField(t *testing.T) {
 		saying(`[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"tool_result"}]}]}]`): {"messages[0].content[0].content[0].type"},
 	} {
 		_, err := messages.Parse([]byte(body))
-		invalid, ok := errors.AsType[*messages.InvalidError](err)
+		invalid, ok := errors.AsType[*document.InvalidError](err)
 		if !ok {
 			t.Errorf("%.80s: %v", body, err)
 			continue
@@ -156,7 +157,7 @@ func TestParseNamesTheField(t *testing.T) {
 func TestManyFaults(t *testing.T) {
 	t.Parallel()
 	_, err := messages.Parse([]byte(saying(`[` + strings.TrimSuffix(strings.Repeat("7,", 1000), ",") + `]`)))
-	invalid, ok := errors.AsType[*messages.InvalidError](err)
+	invalid, ok := errors.AsType[*document.InvalidError](err)
 	if !ok || len(invalid.Faults) != 100 || invalid.More != 900 || len(err.Error()) > 300 || !strings.Contains(err.Error(), "and 997 more") {
 		t.Errorf("%v", err)
 	}

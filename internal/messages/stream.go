@@ -34,7 +34,7 @@ type call struct {
 // Event and Data are left to the caller. It fails with a *FailureError when
 // that is what the vendor sent, and otherwise when it makes no sense.
 func (s *Stream) Take(data []byte) (llm.Chunk, error) {
-	doc, err := document(data)
+	doc, err := open(data)
 	if err != nil {
 		return llm.Chunk{}, err
 	}

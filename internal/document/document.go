@@ -1,4 +1,7 @@
-package chat
+// Package document reads the JSON documents that callers send: member by
+// member, with every fault named by its path and not only the first, and
+// nothing that two readers could read differently.
+package document
 
 import (
 	"bytes"
@@ -14,25 +17,26 @@ import (
 // of tools are the deepest there is; vendors allow them ten levels.
 const maxNesting = 128
 
-// document reads a body that is a JSON object in UTF-8.
-func document(body []byte) (gjson.Result, error) {
+// Parse reads a body that is a JSON object in UTF-8. Its error is an
+// *InvalidError that is Unreadable.
+func Parse(body []byte) (gjson.Result, error) {
 	if !utf8.Valid(body) {
-		return gjson.Result{}, broken("the body is not valid UTF-8")
+		return gjson.Result{}, Unreadable("the body is not valid UTF-8")
 	}
-	if err := checkJSON(body); err != nil {
-		return gjson.Result{}, broken("the body %s", err)
+	if err := Check(body); err != nil {
+		return gjson.Result{}, Unreadable("the body %s", err)
 	}
 	doc := gjson.ParseBytes(body)
 	if !doc.IsObject() {
-		return gjson.Result{}, broken("the body is %s, not a JSON object", show(doc))
+		return gjson.Result{}, Unreadable("the body is %s, not a JSON object", Show(doc))
 	}
 	return doc, nil
 }
 
-// checkJSON reports what keeps text from being JSON that is not nested too
-// deeply. The scanner descends by recursion: without the limit a few megabytes
+// Check reports what keeps text from being JSON that is not nested too deeply,
+// in words that go on behind the text's name. The scanner descends by recursion: without the limit a few megabytes
 // of brackets would end the process.
-func checkJSON(text []byte) error {
+func Check(text []byte) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errors.New("is empty")
 	}
@@ -90,8 +94,8 @@ func quotedLength(text []byte) int {
 	}
 }
 
-// show gives a JSON value, where it is long only its kind.
-func show(v gjson.Result) string {
+// Show gives a JSON value, where it is long only its kind.
+func Show(v gjson.Result) string {
 	switch {
 	case !v.Exists():
 		return "missing"
@@ -102,5 +106,5 @@ func show(v gjson.Result) string {
 	case v.Type == gjson.String && len(v.Raw) > 40:
 		return "a string"
 	}
-	return cut(v.Raw)
+	return Cut(v.Raw)
 }

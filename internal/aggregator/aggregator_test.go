@@ -88,11 +88,14 @@ func openLedger(t *testing.T) *postgres.DB {
 	return db
 }
 
-func facts(seed uint64, n int) []*event.CompletionRecorded {
+func facts(seed uint64, n int) []*event.CompletionRecorded { return factsOf(seed, n, 20*time.Hour) }
+
+// factsOf are of requests that arrived within some time before now.
+func factsOf(seed uint64, n int, last time.Duration) []*event.CompletionRecorded {
 	r := rand.New(rand.NewPCG(seed, 0))
 	var fs []*event.CompletionRecorded
 	for range n {
-		f := eventtest.Completion(r, time.Now().Add(-rand.N(20*time.Hour)))
+		f := eventtest.Completion(r, time.Now().Add(-rand.N(last)))
 		if r.IntN(4) == 0 {
 			f.Project = "another"
 		}

@@ -84,7 +84,7 @@ func (u unhurried) Tail(ctx context.Context, lane event.Lane, after string, coun
 func TestNothingIsHiddenWhileItIsCountedAgain(t *testing.T) {
 	t.Parallel()
 	db, ledger := open(t), openLedger(t)
-	fs := facts(10, 10_000)
+	fs := factsOf(10, 10_000, time.Minute)
 	appendFacts(t, db, fs)
 	a := newAggregator("one", unhurried{db}, db, ledger)
 	p := &aggregator.Publisher{Partitions: 1, Owner: "one", Chair: db, Board: db, Providers: db, Log: slog.New(slog.DiscardHandler)}

@@ -48,7 +48,7 @@ func answerToSnapshot(ctx context.Context, b *bench) (figures, error) {
 	for _, run := range []func(context.Context) error{
 		(&journal.Shipper{Journal: j, Stream: b.redis, Marks: b.postgres, Log: log}).Run,
 		b.newAggregator(log).Run,
-		(&aggregator.Publisher{Partitions: 1, Owner: "bench", Chair: b.redis, Board: b.redis, Log: log}).Run,
+		(&aggregator.Publisher{Partitions: 1, Owner: "bench", Chair: b.redis, Board: b.redis, Providers: b.redis, Log: log}).Run,
 	} {
 		loops.Go(func() { _ = run(running) }) // they have no error to give
 	}

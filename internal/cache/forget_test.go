@@ -244,6 +244,26 @@ func TestWhatIsBeingStoredIsForgottenToo(t *testing.T) {
 	}
 }
 
+// What this process was just storing is gone when Evict returns.
+func TestWhatWeAreStoringIsForgottenAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis := cachetest.NewFake()
+		p := start(t, cache.Options{Redis: lateFake{redis}})
+		synctest.Wait()
+		e := cachetest.Entry("small")
+		p.put("q", e)
+		synctest.Wait() // it is being stored
+		if err := p.Evict(t.Context(), e.Project, e.RequestID); err != nil || redis.Entries() != 0 {
+			t.Errorf("%d entries are left: %v", redis.Entries(), err)
+		}
+		time.Sleep(time.Second)
+		if redis.Entries() != 0 {
+			t.Error("it was stored behind")
+		}
+	})
+}
+
 // Other processes know within a second.
 func TestOthersKnowWithinASecond(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/busuhq/busu/internal/cache"
 	"github.com/busuhq/busu/internal/cachetest"
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/storetest"
 )
@@ -102,6 +103,26 @@ func TestALeaseGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A lease goes back with the answer, for good: when that is gone, the next one
+// makes it without waiting.
+func TestALeaseGoesBackWithTheAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis := cachetest.NewFake()
+		one, two := start(t, cache.Options{Redis: redis, Leases: redis}), start(t, cache.Options{Redis: redis, Leases: redis})
+		call := func() *cache.Entry { return cachetest.Entry("small") }
+		one.ask(t.Context(), "q", call)
+		time.Sleep(10 * time.Second)
+		if err := one.Flush(t.Context(), event.DefaultProject); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if d := took(func() { two.ask(t.Context(), "q", call) }); d != 0 {
+			t.Errorf("the next one waited %s", d)
+		}
+	})
 }
 
 // Where Redis fails while somebody waits for an answer, it makes its own.

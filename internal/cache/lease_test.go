@@ -119,7 +119,9 @@ func TestALeaseGoesBackWithTheAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if d := took(func() { two.ask(t.Context(), "q", call) }); d != 0 {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if d := took(func() { two.ask(ctx, "q", call) }); d != 0 {
 			t.Errorf("the next one waited %s", d)
 		}
 	})

@@ -14,7 +14,8 @@ type Leases interface {
 	// Claim returns the answer as Find does. Without one it takes the lease
 	// for owner, or returns how long another's will last if that one is gone.
 	Claim(ctx context.Context, k Key, models []string, owner string, lasts time.Duration) (body []byte, held time.Duration, err error)
-	// Extend makes owner's lease last, from now on.
+	// Extend makes owner's lease last, from now on, also one that has ended, unless
+	// it is another's by now.
 	Extend(ctx context.Context, k Key, owner string, lasts time.Duration) error
 	// Release gives owner's lease back.
 	Release(ctx context.Context, k Key, owner string) error

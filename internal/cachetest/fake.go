@@ -205,14 +205,15 @@ func (f *Fake) Claim(ctx context.Context, k cache.Key, models []string, owner st
 	return nil, 0, nil
 }
 
-// Extend implements cache.Leases.
+// Extend implements cache.Leases: a lease that has ended is taken again, unless
+// it is another's by now.
 func (f *Fake) Extend(ctx context.Context, k cache.Key, owner string, lasts time.Duration) error {
 	unlock, err := f.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if f.leases[k].owner == owner {
+	if l := f.leases[k]; l.owner == owner || !time.Now().Before(l.until) {
 		f.leases[k] = held{owner, time.Now().Add(lasts)}
 	}
 	return nil

@@ -157,11 +157,14 @@ type Stats struct {
 	Led      int64 // calls made
 	Followed int64 // asked for while a call was under way
 	Lagged   int64 // that fell too far behind
+	Flying   int64 // calls under way that others may join
 }
 
 type stats struct{ led, followed, lagged atomic.Int64 }
 
 // Stats gives the counters.
 func (g *Group[K, T]) Stats() Stats {
-	return Stats{Led: g.stats.led.Load(), Followed: g.stats.followed.Load(), Lagged: g.stats.lagged.Load()}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Stats{Led: g.stats.led.Load(), Followed: g.stats.followed.Load(), Lagged: g.stats.lagged.Load(), Flying: int64(len(g.flights))}
 }

@@ -106,6 +106,9 @@ func TestAThousandAtOnceMakeOneCall(t *testing.T) {
 		for i := range 1000 {
 			all = append(all, ask(t, &g, c, i%2 == 0))
 		}
+		if n := g.Stats().Flying; n != 1 {
+			t.Errorf("%d calls are under way", n)
+		}
 		c.pieces <- "a"
 		c.pieces <- "b"
 		close(c.pieces)
@@ -125,7 +128,8 @@ func TestAThousandAtOnceMakeOneCall(t *testing.T) {
 		if n := c.calls.Load(); n != 1 || followed != 999 {
 			t.Errorf("%d calls, %d followed", n, followed)
 		}
-		if s := g.Stats(); s != (flight.Stats{Led: 1, Followed: 999}) {
+		synctest.Wait()
+		if s := g.Stats(); s != (flight.Stats{Led: 1, Followed: 999}) { // none is kept
 			t.Errorf("%+v", s)
 		}
 	})

@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -49,6 +51,7 @@ type besides func(batch *pgx.Batch, added []*event.CompletionRecorded)
 // already. That is rare: only where it happens, all is done again by way of a
 // staging table.
 func (db *DB) insert(ctx context.Context, facts []*event.CompletionRecorded, and besides) ([]uuid.UUID, error) {
+	facts = inOrder(facts)
 	added, err := facts, db.insertNew(ctx, facts, and)
 	if isDuplicate(err) {
 		added, err = db.insertMissing(ctx, facts, and)
@@ -61,6 +64,16 @@ func (db *DB) insert(ctx context.Context, facts []*event.CompletionRecorded, and
 		ids[i] = f.ID
 	}
 	return ids, nil
+}
+
+// inOrder gives facts by id: two workers who store the same ones wait for each
+// other, and must not do so in a circle.
+func inOrder(facts []*event.CompletionRecorded) []*event.CompletionRecorded {
+	byID := func(a, b *event.CompletionRecorded) int { return bytes.Compare(a.ID[:], b.ID[:]) }
+	if slices.IsSortedFunc(facts, byID) {
+		return facts
+	}
+	return slices.SortedStableFunc(slices.Values(facts), byID)
 }
 
 // insertNew is a transaction in two round trips: what a small batch takes is

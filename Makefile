@@ -8,10 +8,10 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test check fuzz chaos bench-pipeline clean
+.PHONY: help run build test e2e check fuzz chaos bench-pipeline clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(BIN)/busu ## build busu and run it with stores of its own: API, worker, aggregator, dashboard
 	@exec $(BIN)/busu up
@@ -28,9 +28,14 @@ test: ## run all tests against a real PostgreSQL and Redis, which it brings alon
 	@$(if $(RACE),,echo "no C compiler: the race detector stays off" >&2)
 	$(GO) run ./internal/storetest/withstores -- $(GO) test $(RACE) -timeout 10m ./...
 
+e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, which it fetches
+	cd e2e && $(GO) test -count=1 ./...
+
 check: ## formatting, vet, staticcheck, tidy modules
-	@unformatted=$$(gofmt -l cmd internal schema examples bench); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
+	cd e2e && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd bench && $(GO) vet ./... && $(GO) mod tidy -diff
 	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
 	$(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...

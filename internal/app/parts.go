@@ -14,6 +14,7 @@ import (
 
 	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/aggregator"
+	"github.com/busuhq/busu/internal/apidocs"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/dashboard"
 	"github.com/busuhq/busu/internal/event"
@@ -116,12 +117,16 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
 	}
+	docs, err := apidocs.Page(openAPI)
+	if err != nil {
+		return nil, fmt.Errorf("show openapi.yaml: %w", err)
+	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
 		Repeats:     redisdb.Idempotency{DB: answers},
 		Completions: completions, Decisions: decisions,
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
-		Dashboard: dashboard.Handler(), OpenAPI: openAPI, Log: log,
+		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}
 	return api.Handler(), nil
 }

@@ -1,5 +1,6 @@
 // Package dashboard is the page at /, embedded: static files that talk to the
-// HTTP interface like any other client. Nothing is loaded from elsewhere.
+// HTTP interface like any other client. Nothing is loaded from elsewhere. The
+// files of the page at /docs, which is rendered, lie beside them.
 package dashboard
 
 import (
@@ -19,9 +20,11 @@ import (
 //go:embed static
 var files embed.FS
 
-// Handler serves the page at / and its files under /static/.
-func Handler() http.Handler {
+// Handler serves the page at /, docs as the page at /docs, and their files
+// under /static/.
+func Handler(docs []byte) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /docs", newAsset(contentTypes[".html"], docs))
 	for name, file := range load() {
 		if name == "static/index.html" {
 			mux.Handle("GET /{$}", file)
@@ -35,6 +38,10 @@ func Handler() http.Handler {
 type asset struct {
 	contentType    string
 	plain, gzipped content
+}
+
+func newAsset(contentType string, body []byte) asset {
+	return asset{contentType, newContent(body), newContent(compress(body))}
 }
 
 // content is a body and what tells it from others.
@@ -73,7 +80,7 @@ func load() map[string]asset {
 		if !ok {
 			panic("dashboard: no content type for " + name)
 		}
-		assets[name] = asset{contentType, newContent(body), newContent(compress(body))}
+		assets[name] = newAsset(contentType, body)
 		return nil
 	})
 	if err != nil {

@@ -11,12 +11,30 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/busuhq/busu/internal/apidocs"
+	"github.com/busuhq/busu/schema"
 )
 
-// maxTransfer bounds what a browser loads for the page, compressed.
+// maxTransfer bounds what a browser loads for a page, compressed.
 const maxTransfer = 60_000
 
-var handler = sync.OnceValue(Handler)
+// docs is the page at /docs, as it is served.
+var docs = sync.OnceValue(func() []byte {
+	document, err := yaml.YAMLToJSON(schema.OpenAPI)
+	if err != nil {
+		panic(err)
+	}
+	page, err := apidocs.Page(document)
+	if err != nil {
+		panic(err)
+	}
+	return page
+})
+
+var handler = sync.OnceValue(func() http.Handler { return Handler(docs()) })
 
 func get(t *testing.T, target string, header ...string) *http.Response {
 	t.Helper()
@@ -80,29 +98,40 @@ func references(name, source string) []string {
 	return found
 }
 
-// The page loads every file there is, and none that is not.
-func TestReferencedFilesAreTheEmbeddedOnes(t *testing.T) {
-	t.Parallel()
-	all, reached := sources(t), map[string]bool{}
-	queue := []string{"static/index.html"}
+// reached gives the files that a browser loads for a page, with the page.
+func reached(t *testing.T, page string) map[string]bool {
+	t.Helper()
+	all, found := sources(t), map[string]bool{}
+	all["docs.html"] = string(docs())
+	queue := []string{page}
 	for len(queue) > 0 {
 		name := queue[0]
 		queue = queue[1:]
-		if reached[name] {
+		if found[name] {
 			continue
 		}
-		reached[name] = true
 		source, ok := all[name]
 		if !ok {
 			t.Errorf("%s is referenced but not embedded", name)
 			continue
 		}
+		found[name] = true
 		queue = append(queue, references(name, source)...)
 	}
-	for name := range all {
-		if !reached[name] {
+	return found
+}
+
+// The pages load every file there is, and none that is not.
+func TestReferencedFilesAreTheEmbeddedOnes(t *testing.T) {
+	t.Parallel()
+	live, reference := reached(t, "static/index.html"), reached(t, "docs.html")
+	for name := range sources(t) {
+		if !live[name] && !reference[name] {
 			t.Errorf("%s is embedded but nothing references it", name)
 		}
+	}
+	if live["static/docs.css"] || reference["static/dashboard.js"] {
+		t.Error("a page loads what is the other one's")
 	}
 }
 
@@ -121,6 +150,9 @@ func TestFilesAreServed(t *testing.T) {
 	}
 	if got := body(t, get(t, "/").Body); got != sources(t)["static/index.html"] {
 		t.Error("/ is not the page")
+	}
+	if answer := get(t, "/docs"); body(t, answer.Body) != string(docs()) || answer.Header.Get("Content-Type") != types[".html"] {
+		t.Errorf("/docs is not the page, or is %s", answer.Header.Get("Content-Type"))
 	}
 }
 
@@ -201,13 +233,19 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 	}
 }
 
-func TestPageIsSmall(t *testing.T) {
+func TestPagesAreSmall(t *testing.T) {
 	t.Parallel()
-	total := 0
-	for name := range sources(t) {
-		total += len(body(t, get(t, "/"+name, "Accept-Encoding", "gzip").Body))
-	}
-	if total > maxTransfer {
-		t.Errorf("the page is %d bytes, allowed are %d", total, maxTransfer)
+	for _, page := range []string{"static/index.html", "docs.html"} {
+		total := 0
+		for name := range reached(t, page) {
+			target := "/" + name
+			if name == "docs.html" {
+				target = "/docs"
+			}
+			total += len(body(t, get(t, target, "Accept-Encoding", "gzip").Body))
+		}
+		if total > maxTransfer {
+			t.Errorf("%s is %d bytes, allowed are %d", page, total, maxTransfer)
+		}
 	}
 }

@@ -39,7 +39,7 @@ type API struct {
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Keys        *access.Keys
 	Health      *Health
-	Dashboard   http.Handler // the files under /
+	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
 	OpenAPI     []byte       // JSON
 	Log         *slog.Logger
 }
@@ -51,6 +51,7 @@ func (a *API) Handler() http.Handler {
 	a.Health.routes(e)
 	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI) })
 	get(e, "/", a.static)
+	get(e, "/docs", a.static)
 	get(e, "/static/*", a.static)
 
 	e.POST("/complete", a.complete, a.repeatable)
@@ -72,7 +73,7 @@ func (a *API) Handler() http.Handler {
 // route's own path: "" where there is none, so unknown paths need a key too.
 func public(route string) bool {
 	switch route {
-	case "/", "/static/*", "/healthz", "/readyz", "/metrics", "/openapi.json":
+	case "/", "/docs", "/static/*", "/healthz", "/readyz", "/metrics", "/openapi.json":
 		return true
 	}
 	return false
@@ -85,7 +86,7 @@ func get(e *echo.Echo, path string, h echo.HandlerFunc) {
 	e.HEAD(path, h)
 }
 
-// static serves the dashboard's files. Folders are not listed.
+// static serves the pages and their files. Folders are not listed.
 func (a *API) static(c echo.Context) error {
 	if path := c.Request().URL.Path; path != "/" && path[len(path)-1] == '/' {
 		return echo.ErrNotFound

@@ -67,7 +67,7 @@ func shapeOf(t *testing.T, r reply) string {
 func TestPublicRoutes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(s *setup) { s.adminKey = "secret" })
-	for _, path := range []string{"/", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json"} {
+	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json"} {
 		s.send(t, "GET", path, "").want(t, 200)
 		s.send(t, "HEAD", path, "").want(t, 200)
 	}

@@ -203,6 +203,7 @@ func build(choose ...func(*setup)) *stack {
 		Metrics: s.metrics, Repeats: s.repeats, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
+			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},
 			"static/app.js": {Data: []byte("'use strict'")},
 		}),
 		OpenAPI: openAPI, Log: log,

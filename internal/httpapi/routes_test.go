@@ -59,7 +59,7 @@ func TestUnknownPaths(t *testing.T) {
 func TestHead(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	for _, path := range []string{"/", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
+	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
 		"/metrics/live", "/routing/metrics", "/recommendation?prompt=a"} {
 		head := s.send(t, "HEAD", path, "").want(t, 200)
 		get := s.send(t, "GET", path, "").want(t, 200)

@@ -131,8 +131,10 @@ func redisConfig(o Options, port int, password string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
+// redisURL names the user: redis-cli takes an empty name for one that there is
+// not.
 func redisURL(addr, password string) string {
-	return fmt.Sprintf("redis://:%s@%s/0", password, addr)
+	return fmt.Sprintf("redis://default:%s@%s/0", password, addr)
 }
 
 // askRedis asks for a PONG, which a server that still loads its file refuses.

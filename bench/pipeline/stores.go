@@ -117,9 +117,8 @@ func (s *stores) checkDurability(ctx context.Context) error {
 const logSegments = 32
 
 // fillLog lets PostgreSQL have the files of its log, which it uses again and
-// again. One that has just been made has none: it would stop for tens of
-// milliseconds to fill each with zeros, twice a second at the rates measured
-// here.
+// again. One that has just been made has none, and has to fill each with zeros
+// when it needs it: a server that has run for a while does not.
 func (s *stores) fillLog(ctx context.Context) error {
 	for _, sql := range []string{"ALTER SYSTEM SET min_wal_size = '1GB'", "SELECT pg_reload_conf()"} {
 		if _, err := s.pool.Exec(ctx, sql); err != nil {

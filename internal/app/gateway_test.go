@@ -80,7 +80,7 @@ func TestOffers(t *testing.T) {
 func TestUnknownKindOfProvider(t *testing.T) {
 	t.Parallel()
 	_, err := newProvider(config.Provider{Name: "x", Kind: "telepathy"})
-	if err == nil || !strings.Contains(err.Error(), "cannot ask providers of kind telepathy: remove it") {
+	if err == nil || !strings.Contains(err.Error(), `kind "telepathy" is not known`) {
 		t.Errorf("got %v", err)
 	}
 }

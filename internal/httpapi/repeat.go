@@ -20,7 +20,7 @@ const (
 	headerIdempotencyKey = "Idempotency-Key"
 	headerReplayed       = "Idempotent-Replayed"
 	// rememberWithin bounds what a request waits for the store of answers.
-	rememberWithin = 250 * time.Millisecond
+	rememberWithin = time.Second
 	// finishWithin bounds a request whose client has left.
 	finishWithin = 10 * time.Minute
 

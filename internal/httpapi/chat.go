@@ -141,5 +141,5 @@ func (s *chatStream) end(out *eventWriter, answer gateway.Answer) error {
 }
 
 func (s *chatStream) fail(out *eventWriter, p problem) error {
-	return writeEvent(out, "", openAIErrorOf(p))
+	return writeEvent(out, "", openAIErrorOf(asVendor(p)))
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/idempotency"
+	"github.com/busuhq/busu/internal/messages"
 )
 
 const (
@@ -72,14 +75,11 @@ func fingerprintOf(r *http.Request) (string, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	parts := [][]byte{[]byte(r.URL.Path), body}
-	for _, name := range askingHeaders {
-		parts = append(parts, []byte(r.Header.Get(name)))
+	for _, name := range slices.Concat(askingHeaders(), messages.Headers()) {
+		parts = append(parts, []byte(strings.Join(r.Header.Values(name), ",")))
 	}
 	return idempotency.Fingerprint(parts...), nil
 }
-
-// askingHeaders change what is answered.
-var askingHeaders = [...]string{headerUser, headerSession, headerExperiment, headerStrategy, headerCache}
 
 // answerOnce makes the answer and keeps it.
 func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token string) error {

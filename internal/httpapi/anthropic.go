@@ -37,12 +37,9 @@ func (a *API) anthropicMessages(c echo.Context) error {
 	if asked.Stream {
 		return a.answerInPieces(c, r, messagesStream{})
 	}
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
-	if answer.Fact != nil {
-		describe(c, answer.Fact)
-	}
+	answer, err := a.answerWhole(c, r)
 	if err != nil {
-		return answerError(answer, err)
+		return err
 	}
 	return c.JSONBlob(http.StatusOK, chat.WithCost(answer.Body, usageOf(answer.Fact), costOf(answer.Fact)))
 }

@@ -22,8 +22,11 @@ import (
 const (
 	headerIdempotencyKey = "Idempotency-Key"
 	headerReplayed       = "Idempotent-Replayed"
-	// rememberWithin bounds what a request waits for the store of answers.
+	// rememberWithin bounds what a request waits for the store of answers before
+	// it is answered without, and keepWithin what it waits after: what is not
+	// kept is paid twice when it is asked again.
 	rememberWithin = 250 * time.Millisecond
+	keepWithin     = 2 * time.Second
 	// finishWithin bounds a request whose client has left.
 	finishWithin = 10 * time.Minute
 
@@ -92,7 +95,7 @@ func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token strin
 
 	var answer []byte
 	defer func() { // also when it panics: the lease must not stay
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberWithin)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 		defer cancel()
 		if err := a.Repeats.End(ending, key, token, answer); err != nil {
 			a.Log.Warn("an answer could not be kept for a repetition of its request", "request_id", idOf(c), "err", err)

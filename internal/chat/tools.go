@@ -1,8 +1,6 @@
 package chat
 
 import (
-	"encoding/json"
-
 	"github.com/tidwall/gjson"
 
 	"github.com/busuhq/busu/internal/document"
@@ -65,7 +63,7 @@ func (p *parser) readFunction(field string, v gjson.Result) (tool llm.Tool) {
 		case "description":
 			tool.Description = p.Text(name, v)
 		case "parameters":
-			tool.Parameters = p.schema(name, v)
+			tool.Parameters = p.Object(name, v)
 		case "strict":
 			tool.Strict = p.Boolean(name, v)
 		}
@@ -74,15 +72,6 @@ func (p *parser) readFunction(field string, v gjson.Result) (tool llm.Tool) {
 		p.Missing(document.Below(field, "name"))
 	}
 	return tool
-}
-
-// schema gives a JSON Schema as it is written.
-func (p *parser) schema(field string, v gjson.Result) json.RawMessage {
-	if !v.IsObject() {
-		p.Add(document.CodeType, field, "is %s, must be an object", document.Show(v))
-		return nil
-	}
-	return json.RawMessage(v.Raw)
 }
 
 func (p *parser) readToolChoice(v gjson.Result) {
@@ -167,7 +156,7 @@ func (p *parser) readAnswerSchema(field string, v gjson.Result) {
 		case "name":
 			format.Name = p.Word(name, v, maxName)
 		case "schema":
-			format.Schema = p.schema(name, v)
+			format.Schema = p.Object(name, v)
 		case "strict":
 			format.Strict = p.Boolean(name, v)
 		}

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -123,6 +124,15 @@ func (f *Faults) Boolean(field string, v gjson.Result) bool {
 		f.Add(CodeType, field, "is %s, must be true or false", Show(v))
 	}
 	return v.Type == gjson.True
+}
+
+// Object gives an object as it is written, such as a JSON Schema.
+func (f *Faults) Object(field string, v gjson.Result) json.RawMessage {
+	if !v.IsObject() {
+		f.Add(CodeType, field, "is %s, must be an object", Show(v))
+		return nil
+	}
+	return json.RawMessage(v.Raw)
 }
 
 // Whole gives a whole number within bounds. As in JSON Schema, 1e3 and 5.0 are

@@ -59,9 +59,6 @@ func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model, relay *
 	if ctx.Err() != nil { // who has left owes nothing for what was never asked
 		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorCanceled, Unsent: true, Err: context.Cause(ctx)}
 	}
-	if err := ctx.Err(); err != nil { // nobody waits any more
-		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorCanceled, Unsent: true, Err: err}
-	}
 	provider, ok := g.Providers[m.Provider]
 	if !ok {
 		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorUnavailable,

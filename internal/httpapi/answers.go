@@ -11,6 +11,16 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
+// answerWhole makes an answer that comes whole, and tells in headers what was
+// done for it.
+func (a *API) answerWhole(c echo.Context, r gateway.Request) (gateway.Answer, error) {
+	answer, err := a.Gateway.Complete(c.Request().Context(), r)
+	if answer.Fact != nil {
+		describe(c, answer.Fact)
+	}
+	return answer, answerError(answer, err)
+}
+
 // dialect is how an endpoint writes a streamed answer.
 type dialect interface {
 	piece(out *eventWriter, f *event.CompletionRecorded, c llm.Chunk) error

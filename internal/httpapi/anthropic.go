@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -25,8 +26,8 @@ func (a *API) anthropicMessages(c echo.Context) error {
 	}
 	asked.Headers = map[string]string{}
 	for _, name := range messages.Headers() {
-		if value := c.Request().Header.Get(name); value != "" {
-			asked.Headers[name] = value
+		if values := c.Request().Header.Values(name); len(values) > 0 {
+			asked.Headers[name] = strings.Join(values, ",") // RFC 9110, 5.3: the same as one list
 		}
 	}
 	r, err := a.vendorRequest(c, asked.Request, asked.User)
@@ -36,12 +37,9 @@ func (a *API) anthropicMessages(c echo.Context) error {
 	if asked.Stream {
 		return a.answerInPieces(c, r, messagesStream{})
 	}
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
-	if answer.Fact != nil {
-		describe(c, answer.Fact)
-	}
+	answer, err := a.answerWhole(c, r)
 	if err != nil {
-		return answerError(answer, err)
+		return err
 	}
 	return c.JSONBlob(http.StatusOK, chat.WithCost(answer.Body, usageOf(answer.Fact), costOf(answer.Fact)))
 }
@@ -68,5 +66,5 @@ func (s messagesStream) end(out *eventWriter, answer gateway.Answer) error {
 }
 
 func (s messagesStream) fail(out *eventWriter, p problem) error {
-	return writeEvent(out, "error", anthropicErrorOf(p))
+	return writeEvent(out, "error", anthropicErrorOf(asVendor(p)))
 }

@@ -1,11 +1,13 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/llm"
 )
 
 func TestMessages(t *testing.T) {
@@ -82,4 +84,25 @@ func TestBadMessages(t *testing.T) {
 	if intents, _ := s.Ledger.counts(); intents > 0 {
 		t.Error("something was recorded")
 	}
+}
+
+// TestHeadersOfTheFormatGoOn, however many lines they have, and a repetition
+// without them is another request.
+func TestHeadersOfTheFormatGoOn(t *testing.T) {
+	t.Parallel()
+	asked := make(chan llm.Request, 1)
+	redis, _ := repeating(t)
+	s := serve(t, redis, func(c *setup) {
+		c.provider = providerFunc(func(_ context.Context, r llm.Request) (llm.Response, error) {
+			asked <- r
+			return llm.Response{Body: []byte(`{"id": "m", "type": "message", "role": "assistant", "model": "x",
+				"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}}`), Text: "a", FinishReason: llm.FinishStop}, nil
+		})
+	})
+	const body = `{"model": "small", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]}`
+	s.post(t, "/v1/messages", body, "anthropic-beta: one", "anthropic-beta: two,three", "Idempotency-Key: a").want(t, 200)
+	if got := (<-asked).Headers["anthropic-beta"]; got != "one,two,three" {
+		t.Errorf("sent on %q", got)
+	}
+	s.post(t, "/v1/messages", body, "anthropic-beta: one", "Idempotency-Key: a").want(t, 400)
 }

@@ -32,12 +32,9 @@ func (a *API) chatCompletions(c echo.Context) error {
 	if asked.Stream {
 		return a.answerInPieces(c, r, &chatStream{id: "chatcmpl-" + r.ID.String(), usage: asked.IncludeUsage})
 	}
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
-	if answer.Fact != nil {
-		describe(c, answer.Fact)
-	}
+	answer, err := a.answerWhole(c, r)
 	if err != nil {
-		return answerError(answer, err)
+		return err
 	}
 	return c.JSONBlob(http.StatusOK, chatBody(answer))
 }
@@ -141,5 +138,5 @@ func (s *chatStream) end(out *eventWriter, answer gateway.Answer) error {
 }
 
 func (s *chatStream) fail(out *eventWriter, p problem) error {
-	return writeEvent(out, "", openAIErrorOf(p))
+	return writeEvent(out, "", openAIErrorOf(asVendor(p)))
 }

@@ -70,12 +70,9 @@ func (a *API) complete(c echo.Context) error {
 	if d.stream {
 		return a.answerInPieces(c, r, plainStream{})
 	}
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
-	if answer.Fact != nil {
-		describe(c, answer.Fact)
-	}
+	answer, err := a.answerWhole(c, r)
 	if err != nil {
-		return answerError(answer, err)
+		return err
 	}
 	return c.JSON(http.StatusOK, completionOf(answer))
 }

@@ -24,12 +24,9 @@ func (a *API) embeddings(c echo.Context) error {
 	if r.Model == "" {
 		return document.Invalid("model", "is %q: name the model, vectors of different models cannot be compared", ask.Model)
 	}
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
-	if answer.Fact != nil {
-		describe(c, answer.Fact)
-	}
+	answer, err := a.answerWhole(c, r)
 	if err != nil {
-		return answerError(answer, err)
+		return err
 	}
 	return c.JSONBlob(http.StatusOK, chat.WithCost(answer.Body, usageOf(answer.Fact), costOf(answer.Fact)))
 }

@@ -185,10 +185,10 @@ func tell(log *slog.Logger, err error, c echo.Context) problem {
 
 // writeProblem answers with a problem, where nothing was answered yet.
 func writeProblem(log *slog.Logger, err error, c echo.Context) {
-	p := tell(log, err, c)
 	if c.Response().Committed {
-		return
+		breakOff(log, err, c)
 	}
+	p := tell(log, err, c)
 	contentType, status, body := envelope(c, p)
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, contentType)
@@ -201,6 +201,17 @@ func writeProblem(log *slog.Logger, err error, c echo.Context) {
 	if err := c.JSON(status, body); err != nil {
 		log.Debug("error could not be sent", "err", err)
 	}
+}
+
+// breakOff ends a connection in the middle of an answer: half of one must not
+// look like a whole one.
+func breakOff(log *slog.Logger, err error, c echo.Context) {
+	level := slog.LevelDebug // most clients that do not take their answers have left
+	if _, ok := errors.AsType[*panicError](err); ok {
+		level = slog.LevelError
+	}
+	log.Log(c.Request().Context(), level, "an answer broke off", "request_id", idOf(c), "path", c.Path(), "err", err)
+	panic(http.ErrAbortHandler)
 }
 
 // severity is error only for what is a mistake in this program.

@@ -277,7 +277,7 @@ func (s *stack) sendFrom(t testing.TB, method, path string, body io.Reader, head
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		if r.Header.Set(name, value); name == "Host" {
+		if r.Header.Add(name, value); name == "Host" {
 			r.Host = value
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,13 +16,17 @@ import (
 
 	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/idempotency"
+	"github.com/busuhq/busu/internal/messages"
 )
 
 const (
 	headerIdempotencyKey = "Idempotency-Key"
 	headerReplayed       = "Idempotent-Replayed"
-	// rememberWithin bounds what a request waits for the store of answers.
+	// rememberWithin bounds what a request waits for the store of answers before
+	// it is answered without, and keepWithin what it waits after: what is not
+	// kept is paid twice when it is asked again.
 	rememberWithin = time.Second
+	keepWithin     = 2 * time.Second
 	// finishWithin bounds a request whose client has left.
 	finishWithin = 10 * time.Minute
 
@@ -72,14 +78,11 @@ func fingerprintOf(r *http.Request) (string, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	parts := [][]byte{[]byte(r.URL.Path), body}
-	for _, name := range askingHeaders {
-		parts = append(parts, []byte(r.Header.Get(name)))
+	for _, name := range slices.Concat(askingHeaders(), messages.Headers()) {
+		parts = append(parts, []byte(strings.Join(r.Header.Values(name), ",")))
 	}
 	return idempotency.Fingerprint(parts...), nil
 }
-
-// askingHeaders change what is answered.
-var askingHeaders = [...]string{headerUser, headerSession, headerExperiment, headerStrategy, headerCache}
 
 // answerOnce makes the answer and keeps it.
 func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token string) error {
@@ -92,7 +95,7 @@ func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token strin
 
 	var answer []byte
 	defer func() { // also when it panics: the lease must not stay
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberWithin)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 		defer cancel()
 		if err := a.Repeats.End(ending, key, token, answer); err != nil {
 			a.Log.Warn("an answer could not be kept for a repetition of its request", "request_id", idOf(c), "err", err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -185,5 +186,30 @@ func TestWithoutTheStoreOfAnswersTheAnswerSaysSo(t *testing.T) {
 	s.post(t, "/complete", capital, "Idempotency-Key: a").want(t, 200)
 	if f := s.Ledger.only(t); len(f.Degraded) != 1 || f.Degraded[0] != "idempotency" {
 		t.Errorf("degraded %v", f.Degraded)
+	}
+}
+
+// slowStore notes how long it may take to keep an answer.
+type slowStore struct{ within chan time.Duration }
+
+func (slowStore) Begin(context.Context, string, string, string) ([]byte, error) { return nil, nil }
+func (slowStore) Renew(context.Context, string, string) error                   { return nil }
+
+func (s slowStore) End(ctx context.Context, _, _ string, answer []byte) error {
+	deadline, _ := ctx.Deadline()
+	if answer != nil {
+		s.within <- time.Until(deadline)
+	}
+	return nil
+}
+
+// TestKeepingMayTakeLonger than asking: what is not kept is paid twice.
+func TestKeepingMayTakeLonger(t *testing.T) {
+	t.Parallel()
+	store := slowStore{make(chan time.Duration, 1)}
+	s := serve(t, func(c *setup) { c.repeats = store })
+	s.post(t, "/complete", capital, "Idempotency-Key: a").want(t, 200)
+	if within := <-store.within; within < time.Second || within > 5*time.Second {
+		t.Errorf("%s to keep an answer", within)
 	}
 }

@@ -20,7 +20,7 @@ func newEcho(log *slog.Logger) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = func(err error, c echo.Context) { writeProblem(log, err, c) }
-	e.Use(securityHeaders, requestID, recoverPanics, limitBody)
+	e.Use(securityHeaders, requestID, limitWrites, recoverPanics, limitBody)
 	return e
 }
 
@@ -122,8 +122,25 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// Server wraps a handler with limits on time and headers. Writing has none:
-// answers take as long as models do, and the live feed does not end.
+// writeWithin is how long a client may take for an answer, from when it begins.
+// The longest, of many embeddings, have some ten megabytes.
+const writeWithin = 5 * time.Minute
+
+// limitWrites gives each answer a time of its own, from when it begins: models
+// take as long as they do. Without one, a client that does not read would hold
+// it for ever; with that of the request before on the same connection, a long
+// wait would end it. Events have less, and anew for each.
+func limitWrites(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		control := http.NewResponseController(c.Response())
+		_ = control.SetWriteDeadline(time.Time{}) // fails for what is no connection
+		c.Response().Before(func() { _ = control.SetWriteDeadline(time.Now().Add(writeWithin)) })
+		return next(c)
+	}
+}
+
+// Server wraps a handler with limits on time and headers. That on writing is
+// limitWrites's.
 func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,

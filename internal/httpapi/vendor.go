@@ -22,6 +22,11 @@ const (
 	headerCache      = "X-Busu-Cache"
 )
 
+// askingHeaders are busu's that change what is answered.
+func askingHeaders() []string {
+	return []string{headerUser, headerSession, headerExperiment, headerStrategy, headerCache}
+}
+
 // vendorRequest is a request on /v1: ask, from a body in the vendor's words,
 // and what busu's headers say beside it.
 func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gateway.Request, error) {

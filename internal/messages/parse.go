@@ -1,7 +1,6 @@
 package messages
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/tidwall/gjson"
@@ -106,7 +105,7 @@ func (p *parser) readTool(v gjson.Result) {
 		case "strict":
 			t.Strict = p.Boolean(name, v)
 		case "input_schema":
-			t.Parameters = p.schema(name, v)
+			t.Parameters = p.Object(name, v)
 		}
 	})
 	if own {
@@ -115,14 +114,6 @@ func (p *parser) readTool(v gjson.Result) {
 			p.Missing("name")
 		}
 	}
-}
-
-func (p *parser) schema(name string, v gjson.Result) json.RawMessage {
-	if !v.IsObject() {
-		p.Add(document.CodeType, name, "is %s, must be an object", document.Show(v))
-		return nil
-	}
-	return json.RawMessage(v.Raw)
 }
 
 func (p *parser) readToolChoice(v gjson.Result) {
@@ -168,7 +159,7 @@ func (p *parser) readOutputConfig(v gjson.Result) {
 		case "format":
 			p.Members(name, v, func(member string, v gjson.Result) {
 				if member == "schema" {
-					p.ResponseFormat = llm.ResponseFormat{Type: llm.ResponseJSONSchema, Name: "answer", Strict: true, Schema: p.schema(member, v)}
+					p.ResponseFormat = llm.ResponseFormat{Type: llm.ResponseJSONSchema, Name: "answer", Strict: true, Schema: p.Object(member, v)}
 				}
 			})
 		}

@@ -56,6 +56,7 @@ if ARGV[3] == '1' then
   if position and position ~= '' and before(position, limit) then limit = position end
   if held and before(held, limit) then limit = held end
 end
+if limit == '0-0' then return 0 end
 local last = redis.call('XREVRANGE', KEYS[1], '(' .. limit, '-', 'COUNT', 1)[1]
 if not last then return 0 end
 redis.call('SET', KEYS[2], last[1])

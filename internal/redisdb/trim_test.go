@@ -55,6 +55,22 @@ func TestTrimNeverTakesWhatIsNotStored(t *testing.T) {
 	}
 }
 
+// TestNothingIsTrimmedBeforeAnythingIsRead: a group that has had nothing stands
+// before the first id that there can be.
+func TestNothingIsTrimmedBeforeAnythingIsRead(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	if err := plain.XGroupCreateMkStream(t.Context(), "busu:completions:{0}", "persist", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Append(t.Context(), entries(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Trim(t.Context(), lane, time.Now().Add(time.Hour), nil); err != nil || n != 0 {
+		t.Errorf("%d entries, %v", n, err)
+	}
+}
+
 func TestTrimWaitsForTheAggregator(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)

@@ -46,6 +46,7 @@ var plan = map[string]room{
 	"internal/access":      {may: []string{"event"}, why: pure},
 	"internal/idempotency": {why: pure},
 	"internal/apidocs":     {why: "a document in, a page out"},
+	"internal/idempotency": {libs: []string{"github.com/sony/gobreaker"}, why: pure},
 	"internal/gateway":     {may: []string{"cache", "chat", "event", "flight", "llm", "pricing", "prompt", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/worker":      {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},

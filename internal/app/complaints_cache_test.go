@@ -144,6 +144,14 @@ func TestComplaintHitForAnotherQuestion(t *testing.T) {
 		}
 		seen[text] = name
 	}
+	// busu's own endpoint has no body of a vendor's
+	own := `{"model": "one", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}], "max_tokens": 100, "temperature": 0}`
+	h.send("/complete", own)
+	for _, change := range [][2]string{{"Be brief.", "Be long."}, {`"max_tokens": 100`, `"max_tokens": 101`}, {`"temperature": 0`, `"temperature": 1`}, {`"one"`, `"two"`}, {"Why?", "Who?"}} {
+		if r := h.send("/complete", strings.Replace(own, change[0], change[1], 1)); r.status != http.StatusOK || r.header.Get("X-Busu-Cache") != "miss" {
+			t.Errorf("%s instead of %s: %d, from %q", change[1], change[0], r.status, r.header.Get("X-Busu-Cache"))
+		}
+	}
 }
 
 // textOf is the answer within a whole one, which its cost and id differ around.

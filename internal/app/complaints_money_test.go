@@ -195,3 +195,67 @@ func TestComplaintCachedTokensBilledTwice(t *testing.T) {
 	// the ledger's sum is what the dashboard shows
 	h.agree(h.conn, int64(len(slices.Concat(ways("gpt"), ways("sonnet"), ways("flash")))*2))
 }
+
+// Complaint: a price list that cannot be read makes everything free.
+func TestComplaintBrokenPricesMakeEverythingFree(t *testing.T) {
+	t.Parallel()
+	model := "providers: [{name: acme, kind: openai, base_url: \"http://127.0.0.1:1/v1\"}]\nmodels:\n  - {id: gpt, provider: acme, tier: simple%s}\n%s"
+	for name, c := range map[string]struct{ price, more, says string }{
+		"no number":      {`, input_usd_per_mtok: cheap, output_usd_per_mtok: 10`, "", "input_usd_per_mtok"},
+		"negative":       {`, input_usd_per_mtok: -1, output_usd_per_mtok: 10`, "", "input_usd_per_mtok"},
+		"empty":          {`, input_usd_per_mtok: , output_usd_per_mtok: 10`, "", "input_usd_per_mtok"},
+		"half a price":   {`, input_usd_per_mtok: 1`, "", "no whole price"},
+		"misspelt":       {`, input_usd_per_mtoks: 1, output_usd_per_mtok: 10`, "", "input_usd_per_mtok"},
+		"no file":        {"", "prices: {file: missing.yaml}", "prices.file cannot be read"},
+		"a broken file":  {"", "prices: {file: " + configFile(t, "version: x\nproviders: [") + "}", "is no price table"},
+		"an empty file":  {"", "prices: {file: " + configFile(t, "") + "}", "is no price table"},
+		"another file":   {"", "prices: {file: " + configFile(t, `{"gpt": {"input_cost_per_token": 1}}`) + "}", "is no price table"},
+		"a page instead": {"", "prices: {file: " + configFile(t, "<html>not found</html>") + "}", "is no price table"},
+	} {
+		p := launch(t, nil, []string{"BUSU_ADDR=" + freeAddr(t), "BUSU_STATE_DIR=" + stateDir(t), "BUSU_LOG_LEVEL=error",
+			"BUSU_CONFIG=" + configFile(t, fmt.Sprintf(model, c.price, c.more))}, "busu", "up")
+		if code := p.end(); code != 1 || !strings.Contains(p.stderr.String(), c.says) {
+			t.Errorf("%s: exit code %d, said %q", name, code, p.stderr.String())
+		}
+	}
+}
+
+// A model whose price nobody knows is counted apart, and never as free.
+func TestComplaintUnknownPriceCountsAsFree(t *testing.T) {
+	t.Parallel()
+	answer := says("An answer.", usage{in: 1000, out: 50})
+	v := newVendor(t, map[string]script{"gpt": answer, "unknown": answer})
+	h := newHouse(t, v, strings.Replace(cached("gpt", "unknown"), "unknown, tier: simple, input_usd_per_mtok: 1, output_usd_per_mtok: 10", "unknown, tier: simple", 1))
+	for _, path := range ways("gpt") {
+		for _, stream := range []bool{false, true} {
+			for _, model := range []string{"gpt", "unknown", "auto"} {
+				user := fmt.Sprint(path, stream, model)
+				body := strings.Replace(question(path, model, user, user, stream), `"model": "auto", "prompt"`, `"prompt"`, 1)
+				if r := h.send(path, body); r.status != http.StatusOK {
+					t.Errorf("%s: %d %s", user, r.status, r.body)
+				}
+				got := h.row(user)
+				if model == "unknown" && (!got.Unpriced || got.In != 1000 || got.Out != 50) {
+					t.Errorf("%s: recorded %+v", user, got)
+				}
+				if model != "unknown" && (got.Unpriced || got.Cost != 1_500_000 || got.Model != "gpt") { // who chooses does not take it to be cheap
+					t.Errorf("%s: recorded %+v", user, got)
+				}
+			}
+		}
+	}
+	h.agree(h.conn, 12)
+	var report struct {
+		Total    int64 `json:"total_requests"`
+		Unpriced int64 `json:"unpriced_requests"`
+	}
+	if h.get("/routing/metrics?window=1h", &report); report.Total != 12 || report.Unpriced != 4 {
+		t.Errorf("reported %+v", report)
+	}
+	if n := h.metric(`busu_unpriced_requests_total{model="unknown"}`); n != 4 {
+		t.Errorf("%g requests are counted as unpriced", n)
+	}
+	if !strings.Contains(h.stderr.String(), "model unknown has no price") {
+		t.Error("the start does not warn of it")
+	}
+}

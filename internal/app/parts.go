@@ -20,6 +20,7 @@ import (
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/flock"
 	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/journal"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
@@ -123,7 +124,7 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
-		Repeats:     redisdb.Idempotency{DB: answers},
+		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Completions: completions, Decisions: decisions,
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,

@@ -87,10 +87,10 @@ func sums(t *testing.T, conn *pgx.Conn) rollup.Sums {
 	t.Helper()
 	var s rollup.Sums
 	err := conn.QueryRow(t.Context(), `
-		SELECT count(*), count(*) FILTER (WHERE status IN ('error', 'canceled', 'interrupted')),
+		SELECT count(*), count(*) FILTER (WHERE status IN ('error', 'canceled', 'interrupted')), count(*) FILTER (WHERE unpriced),
 		       coalesce(sum(tokens_in), 0)::bigint, coalesce(sum(tokens_out), 0)::bigint,
 		       coalesce(sum(cost_nanos), 0)::bigint, coalesce(sum(baseline_cost_nanos), 0)::bigint
-		FROM completions`).Scan(&s.TotalRequests, &s.Errors, &s.TokensIn, &s.TokensOut, &s.CostUSD, &s.BaselineCostUSD)
+		FROM completions`).Scan(&s.TotalRequests, &s.Errors, &s.Unpriced, &s.TokensIn, &s.TokensOut, &s.CostUSD, &s.BaselineCostUSD)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,216 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/journal"
+	"github.com/busuhq/busu/internal/storetest"
+	"github.com/busuhq/busu/internal/telemetry"
+)
+
+// tenants gives requests the project and the key that their session names,
+// until there are keys to say so.
+type tenants struct{ *gateway.Gateway }
+
+// Complete implements httpapi.Gateway.
+func (g tenants) Complete(ctx context.Context, r gateway.Request) (gateway.Answer, error) {
+	r.Project, r.KeyID, _ = strings.Cut(r.SessionID, "/")
+	return g.Gateway.Complete(ctx, r)
+}
+
+// shop is an API with parts as Run starts them, for tenants.
+type shop struct {
+	t     *testing.T
+	base  string
+	reuse *gateway.Reuse
+}
+
+func newShop(t *testing.T, vendor, scope, database, redis string) *shop {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "busu.yaml")
+	text := fmt.Sprintf(`
+providers: [{name: acme, kind: openai, base_url: "%s/v1", retries: 0}]
+models: [{id: gpt, provider: acme, tier: simple, input_usd_per_mtok: 1, output_usd_per_mtok: 10}]
+cache: {scope: %s}
+`, vendor, scope)
+	environment := map[string]string{"DATABASE_URL": database, "REDIS_URL": redis, "BUSU_STATE_DIR": t.TempDir(), "BUSU_CONFIG": file}
+	lookup := func(name string) (string, bool) { value, ok := environment[name]; return value, ok }
+	cfg, err := config.Load(config.API, lookup, func(string) ([]byte, error) { return []byte(text), nil }, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	life := newLifecycle(log)
+	t.Cleanup(func() {
+		if err := life.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	stores, err := openStores(context.WithoutCancel(t.Context()), cfg, log, life)
+	j, failed := journal.OpenFree(filepath.Join(cfg.StateDir, "journal"), JournalOptions(cfg, log))
+	providers, wrong := newProviders(cfg)
+	if err := errors.Join(err, failed, wrong); err != nil {
+		t.Fatal(err)
+	}
+	life.onClose("journal", func(context.Context) error { return j.Close() })
+	health := httpapi.NewHealth(telemetry.NewRegistry("api"), log)
+	g := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
+	g.Reuse = startCache(cfg, stores.redis, 0, stores, health, log, life)
+	api := &httpapi.API{Gateway: tenants{g}, Names: namesOf(g), Keys: access.NewKeys(""), Health: health, Log: log}
+	server := httptest.NewServer(api.Handler())
+	t.Cleanup(server.Close)
+	return &shop{t: t, base: server.URL, reuse: g.Reuse}
+}
+
+// ask asks what all ask, as a tenant: the answer, and where it comes from.
+func (s *shop) ask(tenant, text string, stream bool) (answer, from string) {
+	body := fmt.Sprintf(`{"prompt": %q, "session_id": %q, "stream": %t}`, text, tenant, stream)
+	r, err := http.Post(s.base+"/complete", "application/json", strings.NewReader(body))
+	if err != nil {
+		s.t.Error(err)
+		return "", ""
+	}
+	defer r.Body.Close()
+	all, err := io.ReadAll(r.Body)
+	_, rest, ok := strings.Cut(string(all), `"response":"`)
+	answer, _, _ = strings.Cut(rest, `"`)
+	if err != nil || r.StatusCode != http.StatusOK || !ok {
+		s.t.Errorf("%d %s (%v)", r.StatusCode, all, err)
+	}
+	return answer, r.Header.Get("X-Busu-Cache")
+}
+
+// kept waits until n answers are kept beyond memory.
+func (s *shop) kept(n int64) {
+	s.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		levels := s.reuse.Cache.Stats().Levels
+		if levels[0].Kept >= n && levels[1].Kept >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("in a minute these were kept: %+v", levels)
+		}
+	}
+}
+
+// numbered is a vendor of which no two answers are the same.
+func numbered(t *testing.T, wait func(nth int64)) *httptest.Server {
+	var calls atomic.Int64
+	v := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		n := calls.Add(1)
+		wait(n)
+		if strings.Contains(string(body), `"stream":true`) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, `data: {"choices": [{"index": 0, "delta": {"content": "answer %d"}, "finish_reason": "stop"}]}`+"\n\ndata: [DONE]\n\n", n)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"choices": [{"index": 0, "message": {"role": "assistant", "content": "answer %d"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}`, n)
+	}))
+	t.Cleanup(v.Close)
+	return v
+}
+
+// tenantNames are of tenants that become one where somebody forgets to
+// keep project and key apart.
+var tenantNames = []string{"ann/1", "ann/2", "bob/1", "annb/1", "an/n1", "ann1/", "1/ann"}
+
+// shares says whether tenants share answers in a scope.
+func shares(scope, a, b string) bool {
+	projectA, _, _ := strings.Cut(a, "/")
+	projectB, _, _ := strings.Cut(b, "/")
+	return a == b || scope == config.ScopeAll || scope == config.ScopeProject && projectA == projectB
+}
+
+// Complaint: one tenant is given another one's answer, from any level of the
+// cache and in any process.
+func TestComplaintAnswerOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	for _, scope := range []string{config.ScopeKey, config.ScopeProject, config.ScopeAll} {
+		t.Run(scope, func(t *testing.T) {
+			t.Parallel()
+			v := numbered(t, func(int64) {})
+			database, redis := storetest.Postgres(t), storetest.Redis(t)
+			first := newShop(t, v.URL, scope, database, redis)
+			const text = "What do all ask?"
+			made := map[string]string{} // by who asked first
+			for _, tenant := range tenantNames {
+				answer, from := first.ask(tenant, text, false)
+				if from == "miss" {
+					made[tenant] = answer
+				}
+				for other, theirs := range made {
+					if (theirs == answer) != shares(scope, tenant, other) {
+						t.Errorf("%s got %q from %s, which was made for %s", tenant, answer, from, other)
+					}
+				}
+			}
+			first.kept(int64(len(made)))
+			for level, s := range map[string]*shop{"redis": newShop(t, v.URL, scope, database, redis), "postgres": newShop(t, v.URL, scope, database, storetest.Redis(t))} {
+				for _, stream := range []bool{false, true} {
+					for _, tenant := range tenantNames {
+						answer, from := s.ask(tenant, text, stream)
+						if from != level && from != "memory" {
+							t.Errorf("%s: %s got an answer from %s", level, tenant, from)
+						}
+						for other, theirs := range made {
+							if (theirs == answer) != shares(scope, tenant, other) {
+								t.Errorf("%s got %q from %s, which was made for %s", tenant, answer, from, other)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// Nor do tenants share a call that is under way.
+func TestComplaintAnswerOfAnotherTenantUnderWay(t *testing.T) {
+	t.Parallel()
+	all := make(chan struct{})
+	v := numbered(t, func(nth int64) {
+		if nth == int64(len(tenantNames)) {
+			close(all) // each has a call of its own
+		}
+		select {
+		case <-all:
+		case <-time.After(20 * time.Second):
+			t.Error("some tenants share a call")
+		}
+	})
+	s := newShop(t, v.URL, config.ScopeKey, storetest.Postgres(t), storetest.Redis(t))
+	var asking sync.WaitGroup
+	var mu sync.Mutex
+	got := map[string]string{}
+	for i, tenant := range tenantNames {
+		asking.Go(func() {
+			answer, _ := s.ask(tenant, "What do all ask?", i%2 == 0)
+			mu.Lock()
+			defer mu.Unlock()
+			if other, taken := got[answer]; taken {
+				t.Errorf("%s and %s got %q", tenant, other, answer)
+			}
+			got[answer] = tenant
+		})
+	}
+	asking.Wait()
+}

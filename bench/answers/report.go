@@ -53,7 +53,7 @@ func (r *results) writeMachine(b *strings.Builder) {
 		{"commit", m.Commit},
 		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
 		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load before the run", m.Load},
+		{"load before and after", m.Load + "; " + r.LoadAfter},
 		{"software", m.Go},
 		{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, busu and its stores share the cores", r.Done)},
 	} {

@@ -114,6 +114,13 @@ func TestReport(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
+	if strings.Contains(text, "not quiet") {
+		t.Error("nothing says that the machine was not quiet")
+	}
+	r.Add(added200Name, 0, map[string]float64{directP99: 90_000})
+	if !strings.Contains(r.report(), "not quiet:** direct calls at 200/s (added at 200/s) had a p99 of 90,000 µs") {
+		t.Error("unrest is not told")
+	}
 	if strings.Contains(text, "added at 200/s, p50") {
 		t.Error("a goal of what was not measured")
 	}

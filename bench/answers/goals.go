@@ -37,6 +37,7 @@ func (r *results) goals() []measure.Goal {
 		atMost("flood of the cache: heap after collection ÷ configured", floodCacheName, heapOfCap, 1.25, "the estimate of an entry's size is right"),
 		atMost("flood of the cache: RSS at most ÷ RSS when full", floodCacheName, rssGrowth, 1.25, "it is bounded"),
 		atMost("flood over HTTP: bytes of the cache ÷ configured", floodName, bytesOfCap, 1, ""),
+		atMost("flood over HTTP: RSS at most ÷ configured", floodName, rssOfCap, 5, "all that `busu up` does is in it"),
 		atMost("flood over HTTP: RSS at most ÷ RSS when full", floodName, rssGrowth, 1.25, "it is bounded"),
 		atMost("1,000 equal prompts, whole: calls of the upstream", equalName, upstreamCalls, 1, ""),
 		atMost("1,000 equal prompts, streamed: calls of the upstream", equalStreamName, upstreamCalls, 1, ""),

@@ -38,6 +38,7 @@ func (r *results) report() string {
 	var b strings.Builder
 	b.WriteString("# Answers, measured from the outside\n\nWritten by `make bench-answers`; do not edit.\n\n")
 	r.writeMachine(&b)
+	r.writeUnrest(&b)
 	b.WriteString("\n## Goals\n\nThe median of the rounds, with the least and the most, against the goal.\n\n")
 	measure.WriteGoals(&b, r.goals())
 	r.writeFigures(&b)
@@ -53,11 +54,29 @@ func (r *results) writeMachine(b *strings.Builder) {
 		{"commit", m.Commit},
 		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
 		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load before the run", m.Load},
+		{"load before and after", m.Load + "; " + r.LoadAfter},
 		{"software", m.Go},
 		{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, busu and its stores share the cores", r.Done)},
 	} {
 		fmt.Fprintf(b, "| %s | %s |\n", line[0], line[1])
+	}
+}
+
+// mostUnrest is what the control of a quiet machine stays below at p99, in µs.
+const mostUnrest = 2000
+
+// writeUnrest warns when what is measured beside busu says that the machine did
+// something else.
+func (r *results) writeUnrest(b *strings.Builder) {
+	for _, control := range []struct{ what, scenario, figure string }{
+		{"GET /healthz at 1k/s", memoryName, controlP99}, {"GET /healthz at 1k/s", redisName, controlP99},
+		{"direct calls at 200/s", added200Name, directP99}, {"direct calls at 1k/s", added1000Name, directP99},
+	} {
+		if s, ok := r.Of(control.scenario, control.figure); ok && s.Median > mostUnrest {
+			fmt.Fprintf(b, "\n**The machine was not quiet:** %s (%s) had a p99 of %s µs. Latencies, and what is made of them, say nothing then;\ncounts and bytes do.\n",
+				control.what, control.scenario, measure.Number(s.Median))
+			return
+		}
 	}
 }
 

@@ -30,14 +30,18 @@ func DescribeMachine(ctx context.Context) *Machine {
 	kilobytes, _ := strconv.Atoi(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"))
 	m.Memory = fmt.Sprintf("%.0f GiB", float64(kilobytes)/(1<<20))
 	m.Kernel = strings.TrimSpace(read("/proc/sys/kernel/osrelease"))
-	if averages := strings.Fields(read("/proc/loadavg")); len(averages) >= 3 {
-		m.Load = strings.Join(averages[:3], " ")
-	}
+	m.Load = load()
 	m.Commit = git(ctx, "rev-parse", "--short=12", "HEAD")
 	if m.Commit != "" && git(ctx, "status", "--porcelain") != "" {
 		m.Commit += " with changes"
 	}
 	return m
+}
+
+// load is the averages over 1, 5 and 15 minutes.
+func load() string {
+	averages := strings.Fields(read("/proc/loadavg"))
+	return strings.Join(averages[:min(3, len(averages))], " ")
 }
 
 // read is empty where there is no such file.

@@ -13,7 +13,8 @@ type Results struct {
 	Machine   *Machine             `json:"machine"`
 	Started   time.Time            `json:"started"`
 	Took      time.Duration        `json:"took_nanos"`
-	Rounds    int                  `json:"rounds"` // asked for
+	LoadAfter string               `json:"load_after"` // as that of Machine
+	Rounds    int                  `json:"rounds"`     // asked for
 	Done      int                  `json:"rounds_done"`
 	Scenarios []string             `json:"scenarios"`
 	Failures  map[string]string    `json:"failures,omitempty"`

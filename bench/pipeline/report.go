@@ -28,7 +28,7 @@ func (r *results) writeMachine(b *strings.Builder) {
 		{"commit", m.Commit},
 		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
 		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load before the run", m.Load},
+		{"load before and after", m.Load + "; " + r.LoadAfter},
 		{"software", fmt.Sprintf("%s, Redis %s, PostgreSQL %s", m.Go, m.Redis, m.Postgres)},
 		{"durability", "Redis appendonly, appendfsync " + r.AppendFsync + "; PostgreSQL fsync and synchronous_commit on"},
 		{"work", fmt.Sprintf("%d events of %d bytes (a tenth for peers), %d rounds in turns; client and stores share the cores",

@@ -13,6 +13,9 @@ const (
 	// takeWithin is how long a client may take for a chunk, before it is given
 	// up. It comes back to where it was.
 	takeWithin = 15 * time.Second
+	// renewAfter is how old that limit may be: it is a timer of the connection,
+	// too dear to be set for each word of an answer.
+	renewAfter = time.Second
 	chunk      = 16 << 10
 	// reconnectAfter is what browsers wait before they come back.
 	reconnectAfter = "2000" // ms
@@ -25,6 +28,7 @@ type eventWriter struct {
 	text    bytes.Buffer
 
 	mu      sync.Mutex
+	limited time.Time // when limit last set one
 	hurried bool
 }
 
@@ -108,11 +112,15 @@ func (e *eventWriter) flush() error {
 func (e *eventWriter) limit() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	within := takeWithin
-	if e.hurried {
+	now, within := time.Now(), takeWithin
+	switch {
+	case e.hurried:
 		within = closeWithin
+	case now.Sub(e.limited) < renewAfter:
+		return nil
 	}
-	return ignoreUnsupported(e.control.SetWriteDeadline(time.Now().Add(within)))
+	e.limited = now
+	return ignoreUnsupported(e.control.SetWriteDeadline(now.Add(within)))
 }
 
 // hurry cuts the time of this write and all that follow, for a process that

@@ -40,7 +40,7 @@ var plan = map[string]room{
 	"internal/pricelist":   {may: []string{"llm", "pricing"}, why: pure},
 	"internal/prompt":      {why: pure},
 	"internal/learning":    {may: []string{"prompt"}, why: pure},
-	"internal/routing":     {may: []string{"llm", "pricing", "prompt"}, why: pure},
+	"internal/routing":     {may: []string{"learning", "llm", "pricing", "prompt"}, why: pure},
 	"internal/event":       {libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/rollup":      {may: []string{"event", "pricing"}, why: pure},
 	"internal/reconcile":   {may: []string{"event", "rollup"}, why: pure},

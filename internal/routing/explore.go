@@ -22,7 +22,7 @@ type Exploration struct {
 // DefaultExploration was chosen by busu eval routing on folds of the recorded
 // outcomes.
 func DefaultExploration() Exploration {
-	return Exploration{Sharpness: 60, Growth: 0, FloorStart: 0.05, FloorEnd: 0.02}
+	return Exploration{Sharpness: 50, Growth: 0.5, FloorStart: 0.05, FloorEnd: 0.02}
 }
 
 // at is the rule after so many verdicts.

@@ -21,6 +21,7 @@ type commands struct {
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database up to date."`
 	Reconcile reconcileCommand `cmd:"" help:"Hold what was answered against what is stored and counted."`
 	Prices    pricesCommands   `cmd:"" help:"List, show or import what models cost."`
+	Eval      evalCommands     `cmd:"" help:"Measure how well prompts are routed."`
 	Config    configCommands   `cmd:"" help:"Check or print the configuration."`
 	Adopt     adoptCommand     `cmd:"" help:"Ship the journal of an API process that is gone."`
 	Dead      deadCommands     `cmd:"" help:"List, show or replay events that could not be processed."`

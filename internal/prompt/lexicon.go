@@ -96,7 +96,7 @@ func isMeasure(word []byte) bool {
 }
 
 // lexical looks a word up and counts its classes. It sees every word of the
-// two lexical windows once, in lower case: hashed words (issue 5) belong here.
+// two lexical windows once, in lower case.
 func (s *scanner) lexical(word []byte) {
 	class := classify(word)
 	if s.Looked == 1 {

@@ -10,7 +10,8 @@
 // Text is tokenised and words are looked up whole, never as substrings, so
 // that "capital" holds no "api" and "terrorism" no "error". Words of the
 // lexicon are English; other languages and scripts are scored by length,
-// numbers, marks and layout alone.
+// numbers, marks and layout alone. For strategies that learn, the same pass
+// hashes the words, of any language: see Reader.
 package prompt
 
 // Features is what routing knows about a prompt. It is a plain value: reading

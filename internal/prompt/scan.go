@@ -19,16 +19,21 @@ const (
 type scanner struct {
 	Counters
 	text      string
-	tailStart int  // byte offset from which on words are looked up again
-	inFence   bool // between ``` and ```
-	inBlock   bool // in a paragraph
-	afterHow  bool // the word before was "how"
+	tailStart int     // byte offset from which on words are looked up again
+	inFence   bool    // between ``` and ```
+	inBlock   bool    // in a paragraph
+	afterHow  bool    // the word before was "how"
+	hashed    *hashed // takes the words in the lexical windows; nil: nobody asked
 }
 
 // Scan counts what Counters lists, in time linear in the text and without
 // allocating.
 func Scan(text string) Counters {
-	s := scanner{text: text, tailStart: tailOffset(text)}
+	return scan(text, nil)
+}
+
+func scan(text string, words *hashed) Counters {
+	s := scanner{text: text, tailStart: tailOffset(text), hashed: words}
 	s.Bytes = len(text)
 	for pos := 0; pos < len(text); {
 		end := len(text)
@@ -132,6 +137,9 @@ func (s *scanner) word(pos, end int) int {
 	if inHead || start >= s.tailStart {
 		s.Looked += words
 		s.lexical(w.lower[:w.n])
+		if s.hashed != nil {
+			s.hashed.add(s.text[start:pos])
+		}
 	}
 	return pos
 }

@@ -9,7 +9,10 @@
 // All strategies choose the model with the largest q − λ·cost and differ in
 // where the predicted quality q comes from. complexity states its goal as a
 // bar on q instead of a price λ: the cheapest model whose prior quality
-// reaches the bar.
+// reaches the bar. learning predicts q from verdicts alone, hybrid from the
+// complexity score and the shipped prior at first, and from verdicts as far as
+// they have proved to predict better. Both try out models, with propensities
+// that are exact.
 package routing
 
 import (
@@ -48,6 +51,13 @@ type Request struct {
 	Prompt    prompt.Features // of the last user turn
 	TokensIn  int64           // estimated prompt tokens of the whole request
 	MaxTokens int64           // upper limit of generated tokens
+
+	// Words are the prompt's, from the same prompt.Reader as Prompt. Strategies
+	// that learn go by them, and do not keep them.
+	Words []prompt.Word
+	// Chance decides where a strategy tries out models: uniform in 0 … 1, from
+	// the request's id. At 0 the best one is planned.
+	Chance float64
 }
 
 // Choice is one model of a plan.
@@ -57,6 +67,9 @@ type Choice struct {
 	Cost        pricing.Nanos // expected, for TokensIn and TokensOut
 	UpperCost   pricing.Nanos // when all MaxTokens are used
 	Quality     float64       // predicted chance of a good answer, 0 … 1
+	Prior       float64       // the same before anything was learned; of strategies that learn
+	Deviation   float64       // standard deviation of what was learned; of strategies that learn
+	Evidence    float64       // verdicts on this very prompt that would have taught as much
 	Probability float64       // propensity: how likely the strategy put this one first
 }
 

@@ -2,7 +2,6 @@ package redisdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -54,28 +53,32 @@ func (db *DB) DeadLetter(ctx context.Context, id string) (Dead, error) {
 	return deadOf(messages[0]), nil
 }
 
+// replayScript puts a dead letter back, once: others that are buried or replayed
+// meanwhile do not stand in its way.
+//
+//	KEYS    dead letters, stream that it came from
+//	ARGV[1] its id, ARGV[2] its body
+//	returns 1, or 0 when it is gone
+var replayScript = redis.NewScript(`
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', '` + eventField + `', ARGV[2])
+return 1
+`)
+
 // Replay puts a dead letter back at the end of the stream that it came from,
-// and takes it from the dead letters, in one transaction. It returns ErrNone
-// when there is no such letter, or somebody else has just replayed it.
+// and takes it from the dead letters, in one step. It returns ErrNone when
+// there is no such letter, or somebody else has just replayed it.
 func (db *DB) Replay(ctx context.Context, id string) error {
 	letter, err := db.DeadLetter(ctx, id)
 	if err != nil {
 		return err
 	}
-	err = db.rdb.Watch(ctx, func(tx *redis.Tx) error {
-		left, err := tx.XRangeN(ctx, deadKey, id, id, 1).Result()
-		if err != nil || len(left) == 0 {
-			return errors.Join(err, ErrNone)
-		}
-		_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			pipe.XAdd(ctx, &redis.XAddArgs{Stream: letter.Stream, Values: []any{eventField, letter.Body}})
-			pipe.XDel(ctx, deadKey, id)
-			return nil
-		})
-		return err
-	}, deadKey)
-	if err != nil && !errors.Is(err, ErrNone) {
+	replayed, err := replayScript.Run(ctx, db.rdb, []string{deadKey, letter.Stream}, id, letter.Body).Int()
+	if err != nil {
 		return fmt.Errorf("replay dead letter %s: %w", id, err)
 	}
-	return err
+	if replayed == 0 {
+		return ErrNone
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,5 +113,60 @@ func TestBuryKeepsTheBytesAndAcknowledges(t *testing.T) {
 	}
 	if err := c.Bury(t.Context(), nil); err != nil {
 		t.Errorf("burying nothing: %v", err)
+	}
+}
+
+// TestReplayWhileOthersAreBuried: what comes and goes meanwhile does not stand
+// in its way, and each letter is put back once.
+func TestReplayWhileOthersAreBuried(t *testing.T) {
+	t.Parallel()
+	db, _ := open(t)
+	consumer := db.NewConsumer(lane, "one")
+	const n = 200
+	var entries []event.Entry
+	for i := range n {
+		entries = append(entries, event.Entry{Lane: lane, Body: fmt.Appendf(nil, "bad %d", i)})
+	}
+	if err := db.Append(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	var replayed atomic.Int64
+	var all sync.WaitGroup
+	all.Go(func() {
+		for read := 0; read < n; {
+			got, err := consumer.Read(t.Context(), time.Now())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, e := range got[:min(len(got), n-read)] {
+				if err := consumer.Bury(t.Context(), []event.Refused{{Entry: e, Reason: "bad"}}); err != nil {
+					t.Error(err)
+				}
+			}
+			read += len(got)
+		}
+	})
+	for range 3 {
+		all.Go(func() {
+			for deadline := time.Now().Add(20 * time.Second); replayed.Load() < n && time.Now().Before(deadline); {
+				letters, err := db.DeadLetters(t.Context(), "", n)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, l := range letters {
+					switch err := db.Replay(t.Context(), l.ID); {
+					case err == nil:
+						replayed.Add(1)
+					case !errors.Is(err, redisdb.ErrNone):
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	if replayed.Load() != n {
+		t.Errorf("%d of %d were put back", replayed.Load(), n)
 	}
 }

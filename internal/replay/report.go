@@ -54,10 +54,10 @@ func (e *evaluation) report(m *moment) Report {
 		APGR: c.area(), APGRByDataset: map[string]float64{},
 		CPT50: c.reaching(0.5), CPT80: c.reaching(0.8),
 		StrongAt95:       c.reaching((kept*strong.quality - weak.quality) / (strong.quality - weak.quality)),
-		AIQ:              aiq(points, fixed(m.scored, f.cheapest()).cost, e.dearest(m)),
+		AIQ:              aiq(points, fixed(m.scored, f.cheapest).cost, e.dearest(m)),
 		PGRAtStrongShare: c.at(e.o.StrongShare),
 		DiffToPrior:      pairedDifference(uplifts(m.scored, f), at, order(m.prior, f, e.o.Seed), e.o.Seed),
-		Fixed:            e.fixed(m, at),
+		Fixed:            e.fixed(m),
 	}
 	if cost, ok := least(points, kept*strong.quality); ok && strong.cost > 0 {
 		r.CostSavedAt95 = 1 - cost/strong.cost
@@ -112,9 +112,10 @@ func (e *evaluation) dearest(m *moment) (cost float64) {
 	return cost
 }
 
-// fixed sets the policy at its target share beside the policies that look at
-// no prompt.
-func (e *evaluation) fixed(m *moment, at []int) Fixed {
+// fixed sets the policy at its target share, by q − λ·cost, beside the
+// policies that look at no prompt.
+func (e *evaluation) fixed(m *moment) Fixed {
+	at := byWorth(m.scored, e.field, e.o.Seed)
 	n := float64(len(at))
 	var policy point
 	for rank, i := range at {

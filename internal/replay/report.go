@@ -12,9 +12,9 @@ type Report struct {
 	Trained           int                `json:"n_train"`
 	Tested            int                `json:"n_test"`
 	Seed              uint64             `json:"seed"`
-	APGR              float64            `json:"apgr"` // of all rows together
-	APGRByDataset     map[string]float64 `json:"apgr_by_dataset"`
-	CPT50             float64            `json:"cpt50"` // least share of strong calls that recovers half of the gap
+	APGR              float64            `json:"apgr"`            // of all rows together
+	APGRByDataset     map[string]float64 `json:"apgr_by_dataset"` // without those where the strong model gains nothing
+	CPT50             float64            `json:"cpt50"`           // least share of strong calls that recovers half of the gap
 	CPT80             float64            `json:"cpt80"`
 	StrongAt95        float64            `json:"strong_at_95"`        // least share that keeps 95 % of the strong model's quality
 	CostSavedAt95     float64            `json:"cost_saved_at_95"`    // share of the strong model's cost
@@ -64,7 +64,9 @@ func (e *evaluation) report(m *moment) Report {
 	}
 	for name, rows := range byDataset(m.scored) {
 		r.Datasets = append(r.Datasets, name)
-		r.APGRByDataset[name] = newCurve(rows, f, order(rows, f, e.o.Seed)).area()
+		if c := newCurve(rows, f, order(rows, f, e.o.Seed)); c != nil {
+			r.APGRByDataset[name] = c.area()
+		}
 	}
 	slices.Sort(r.Datasets)
 	if len(m.scored) > 0 {

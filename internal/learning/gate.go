@@ -22,7 +22,7 @@ type Gate struct {
 }
 
 const (
-	gateCaution  = 1.0        // standard errors below the estimate
+	gateCaution  = 1.5        // standard errors below the estimate
 	gateDoubt    = 2.0        // power that is taken to have brought no gain: the first few decisions prove nothing
 	gateMemory   = 1 - 1/5e3  // what a decision leaves of those before
 	propensities = 1.0 / 50.0 // smaller ones count as this: few decisions must not decide all

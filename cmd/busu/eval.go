@@ -130,7 +130,7 @@ func printReports(w io.Writer, reports []replay.Report) error {
 			optional(r.OnlinePGR), optional(r.OnlineStrongShare))
 	}
 	last := reports[len(reports)-1]
-	fmt.Fprintf(table, "\nPOLICY\tQUALITY\tUSD A REQUEST\t(%d rows of %s)\n", last.Tested, strings.Join(last.Datasets, ", "))
+	fmt.Fprintf(table, "\nPOLICY\tQUALITY\tUSD A REQUEST\t(%d rows of %s)\n", last.Tested, named(last.Datasets))
 	for _, p := range []struct {
 		name string
 		at   replay.Point
@@ -141,6 +141,14 @@ func printReports(w io.Writer, reports []replay.Report) error {
 		fmt.Fprintf(table, "%s\t%.4f\t%.7f\t\n", p.name, p.at.Quality, p.at.Cost)
 	}
 	return table.Flush()
+}
+
+// named lists a few data sets, and counts many.
+func named(sets []string) string {
+	if len(sets) > 3 {
+		return fmt.Sprintf("%d data sets", len(sets))
+	}
+	return strings.Join(sets, ", ")
 }
 
 func optional(x *float64) string {

@@ -15,13 +15,15 @@ import "math"
 // beyond the prior have in common, over all models and not only those chosen.
 // Weight w improves on the prior's squared error of the differences by
 // 2w·gain − w²·power: best at gain / power. The gate gives that weight at the
-// lower end of the gain's interval, and none while that end is below zero.
+// lower end of the gain's interval, short of a little doubt, and none while
+// that end is below zero.
 type Gate struct {
 	gain, squares, power float64 // decayed sums over decisions
 }
 
 const (
-	gateCaution  = 1.0        // standard errors below the estimate
+	gateCaution  = 1.5        // standard errors below the estimate
+	gateDoubt    = 2.0        // power that is taken to have brought no gain: the first few decisions prove nothing
 	gateMemory   = 1 - 1/5e3  // what a decision leaves of those before
 	propensities = 1.0 / 50.0 // smaller ones count as this: few decisions must not decide all
 )
@@ -40,9 +42,6 @@ func (g *Gate) observe(d, e, power, propensity float64) {
 
 // Weight is 0 while nothing speaks for the learned part, and at most 1.
 func (g *Gate) Weight() float64 {
-	if g.power <= 0 {
-		return 0
-	}
 	low := g.gain - gateCaution*math.Sqrt(g.squares)
-	return max(0, min(1, low/g.power))
+	return max(0, min(1, low/(g.power+gateDoubt)))
 }

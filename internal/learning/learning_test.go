@@ -291,6 +291,52 @@ func TestFollowsChange(t *testing.T) {
 	}
 }
 
+// TestForgets repeats one prompt: what is known of it grows to a bound and not
+// for ever, or else nothing could change it any more.
+func TestForgets(t *testing.T) {
+	t.Parallel()
+	m := New(nil, Assumed())
+	v := vectorOf("one kind of prompt")
+	after := func(n int) float64 {
+		for range n {
+			if err := m.Learn(Verdict{Vector: v, Model: "small", Quality: 1, Prior: 0.5}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := m.Read(v)
+		return r.Predict("small", 0.5).Evidence
+	}
+	early, late := after(10_000), after(90_000)
+	if late > 3*early {
+		t.Errorf("10,000 verdicts make evidence of %.0f, 100,000 of %.0f", early, late)
+	}
+}
+
+// TestUnlikelyChoicesTellMore learns from one verdict, on a choice that was
+// likely, and on one that was not.
+func TestUnlikelyChoicesTellMore(t *testing.T) {
+	t.Parallel()
+	moved := func(propensity float64) float64 {
+		m := New(nil, Assumed())
+		v := vectorOf("hello")
+		if err := m.Learn(Verdict{Vector: v, Model: "small", Quality: 1, Prior: 0.5,
+			Candidates: []string{"small", "large"}, Propensity: propensity}); err != nil {
+			t.Fatal(err)
+		}
+		r := m.Read(v).Ungated()
+		return r.Predict("small", 0.5).Quality - 0.5
+	}
+	if likely, even, unlikely := moved(0.95), moved(0.5), moved(0.1); !(likely < even && even < unlikely) {
+		t.Errorf("a likely choice moves the prediction by %v, an even one by %v, an unlikely one by %v", likely, even, unlikely)
+	}
+	if unlikely, hardly := moved(0.1), moved(1e-9); hardly != unlikely {
+		t.Errorf("a choice that hardly ever comes moves the prediction by %v, not by %v: the bound does not hold", hardly, unlikely)
+	}
+	if even, unknown := moved(0.5), moved(0); even != unknown {
+		t.Errorf("a choice of unknown propensity moves the prediction by %v, an even one by %v", unknown, even)
+	}
+}
+
 func TestVector(t *testing.T) {
 	t.Parallel()
 	texts := []string{"", "x", "😀😀", "What is the capital of France?", strings.Repeat("日本語テキスト", 500), strings.Repeat("ab cd ", 40_000)}

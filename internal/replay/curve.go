@@ -10,6 +10,7 @@ import (
 type scored struct {
 	dataset string
 	quality []float64 // predicted, by model
+	cost    []float64 // predicted, by model, dollars
 	truth   []Result  // by model
 }
 
@@ -82,6 +83,19 @@ func (c curve) at(share float64) float64 {
 	return c[int(share*float64(len(c)-1)+0.5)]
 }
 
+// byWorth lists rows by the λ at which the strong model gives way to the weak
+// one, largest first: those for which it is most worth its price.
+func byWorth(rows []scored, f *field, seed uint64) []int {
+	worth := make([]float64, len(rows))
+	for i := range rows {
+		r := &rows[i]
+		worth[i] = r.lead(f) / max(1e-12, r.cost[f.strong]-r.cost[f.weak])
+	}
+	at := order(rows, f, seed)
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(worth[b], worth[a]) })
+	return at
+}
+
 // point is a policy's mean cost and quality.
 type point struct{ cost, quality float64 }
 
@@ -106,31 +120,19 @@ func sweep(rows []scored, f *field) []point {
 		if i > 0 && len(turning) > 0 {
 			lambda = turning[(len(turning)-1)*i/prices]
 		}
-		points = append(points, f.play(rows, lambda))
+		points = append(points, play(rows, lambda))
 	}
-	return append(points, fixed(rows, f.cheapest()))
+	return append(points, fixed(rows, f.cheapest))
 }
-
-func (f *field) cheapest() int {
-	best := 0
-	for m, c := range f.candidates {
-		if c.Price.PerRequest < f.candidates[best].Price.PerRequest {
-			best = m
-		}
-	}
-	return best
-}
-
-func (f *field) usd(m int) float64 { return float64(f.candidates[m].Price.PerRequest) / 1e9 }
 
 // turningPrices are the λ above 0 at which a row's best model gives way to the
 // cheapest, ascending.
 func turningPrices(rows []scored, f *field) []float64 {
 	var turning []float64
-	w := f.cheapest()
+	w := f.cheapest
 	for i := range rows {
 		for m, q := range rows[i].quality {
-			if gap := f.usd(m) - f.usd(w); gap > 0 && q > rows[i].quality[w] {
+			if gap := rows[i].cost[m] - rows[i].cost[w]; gap > 0 && q > rows[i].quality[w] {
 				turning = append(turning, (q-rows[i].quality[w])/gap)
 			}
 		}
@@ -140,11 +142,11 @@ func turningPrices(rows []scored, f *field) []float64 {
 }
 
 // play is what choosing by q − λ·cost would have cost and scored.
-func (f *field) play(rows []scored, lambda float64) (p point) {
+func play(rows []scored, lambda float64) (p point) {
 	for i := range rows {
 		best, most := 0, 0.0
 		for m, q := range rows[i].quality {
-			if worth := q - lambda*f.usd(m); m == 0 || worth > most {
+			if worth := q - lambda*rows[i].cost[m]; m == 0 || worth > most {
 				best, most = m, worth
 			}
 		}

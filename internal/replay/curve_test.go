@@ -3,19 +3,11 @@ package replay
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
-
-	"github.com/busuhq/busu/internal/pricing"
-	"github.com/busuhq/busu/internal/routing"
 )
 
-func duel(costs ...pricing.Nanos) *field {
-	f := &field{strong: 0, weak: 1, names: []string{"s", "w", "x"}[:len(costs)]}
-	for _, c := range costs {
-		f.candidates = append(f.candidates, routing.Candidate{Price: pricing.Price{PerRequest: c}})
-	}
-	return f
-}
+func duel() *field { return &field{strong: 0, weak: 1, cheapest: 1} }
 
 // rowsOf pairs what a policy expects of the strong model with what it gains.
 func rowsOf(pairs ...[2]float64) (rows []scored) {
@@ -27,7 +19,7 @@ func rowsOf(pairs ...[2]float64) (rows []scored) {
 
 func TestAPGR(t *testing.T) {
 	t.Parallel()
-	f := duel(1e9, 1e8)
+	f := duel()
 	for name, tt := range map[string]struct {
 		rows []scored
 		want float64
@@ -58,7 +50,7 @@ func TestTiesAreShuffled(t *testing.T) {
 	for i := range 4000 {
 		pairs = append(pairs, [2]float64{0, float64(i / 2000)}) // all that gains stands last
 	}
-	f := duel(1e9, 1e8)
+	f := duel()
 	rows := rowsOf(pairs...)
 	if got := newCurve(rows, f, order(rows, f, 1)).area(); math.Abs(got-0.5) > 0.02 {
 		t.Errorf("APGR %.3f of a policy that knows nothing", got)
@@ -90,7 +82,7 @@ func TestPairedDifference(t *testing.T) {
 		knows[i].quality = []float64{uplift[i] + r.NormFloat64(), 0}
 		guesses[i].quality = []float64{r.NormFloat64(), 0}
 	}
-	f := duel(1e9, 1e8)
+	f := duel()
 	a, b := order(knows, f, 1), order(guesses, f, 1)
 	if d := pairedDifference(uplift, a, b, 1); !(d.Low > 0 && d.Low < d.Estimate && d.Estimate < d.High) {
 		t.Errorf("knowing against guessing: %+v", d)
@@ -106,10 +98,10 @@ func TestPairedDifference(t *testing.T) {
 // TestSweep has three models: the one in the middle is as good as the dearest.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	f := duel(10e9, 1e9, 2e9)
+	f := duel()
 	rows := make([]scored, 10)
 	for i := range rows {
-		rows[i] = scored{quality: []float64{0.9, 0.1, 0.89}, truth: []Result{{Quality: 0.9, Cost: 10}, {Quality: 0.1, Cost: 1}, {Quality: 0.9, Cost: 2}}}
+		rows[i] = scored{quality: []float64{0.9, 0.1, 0.89}, cost: []float64{10, 1, 2}, truth: []Result{{Quality: 0.9, Cost: 10}, {Quality: 0.1, Cost: 1}, {Quality: 0.9, Cost: 2}}}
 	}
 	points := sweep(rows, f)
 	cost, ok := least(points, 0.95*0.9)
@@ -121,5 +113,44 @@ func TestSweep(t *testing.T) {
 	}
 	if _, ok := least(points, 0.95); ok {
 		t.Error("more than all can do is reached")
+	}
+}
+
+// TestByWorth has a small gain at a small price go before a large gain at a
+// larger one.
+func TestByWorth(t *testing.T) {
+	t.Parallel()
+	rows := []scored{
+		{quality: []float64{0.9, 0.5}, cost: []float64{11, 1}}, // 0.04 a dollar
+		{quality: []float64{0.7, 0.5}, cost: []float64{3, 1}},  // 0.1 a dollar
+		{quality: []float64{0.4, 0.5}, cost: []float64{2, 1}},
+	}
+	if got := byWorth(rows, duel(), 1); !slices.Equal(got, []int{1, 0, 2}) {
+		t.Errorf("the order is %v, want 1, 0, 2", got)
+	}
+}
+
+func TestCostLine(t *testing.T) {
+	t.Parallel()
+	items := func(costs ...float64) (list []item) {
+		for i, c := range costs {
+			list = append(list, item{tokens: float64(100 * (i + 1)), results: []Result{{Cost: c}}})
+		}
+		return list
+	}
+	for name, tt := range map[string]struct {
+		items []item
+		want  costLine
+	}{
+		"a line":                {items(3, 5, 7), costLine{base: 1, perToken: 0.02}},
+		"flat":                  {items(3, 3, 3), costLine{base: 3}},
+		"falling":               {items(5, 3, 1), costLine{base: 3}},
+		"from below zero":       {items(0, 3, 6), costLine{perToken: 0.015}},
+		"prompts of one length": {append(items(2), items(4)...), costLine{base: 3}},
+	} {
+		got := fitLine(tt.items, 0)
+		if math.Abs(got.base-tt.want.base) > 1e-9 || math.Abs(got.perToken-tt.want.perToken) > 1e-9 {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
 	}
 }

@@ -209,6 +209,9 @@ func (e *evaluation) look(s routing.Strategy, test []*item) ([]scored, error) {
 		for _, c := range plan.Choices {
 			rows[i].quality[e.field.index(c.Model.ID)] = c.Quality
 		}
+		for _, line := range e.field.lines {
+			rows[i].cost = append(rows[i].cost, line.at(it.tokens))
+		}
 	}
 	return rows, nil
 }

@@ -92,6 +92,7 @@ type item struct {
 	row      *Row
 	features prompt.Features
 	words    []prompt.Word
+	tokens   float64 // of the prompt, estimated
 	results  []Result
 }
 
@@ -100,7 +101,8 @@ func ready(rows []Row, models []string) []item {
 	var reader prompt.Reader
 	for i := range rows {
 		f, words := reader.Read(rows[i].Prompt)
-		items[i] = item{row: &rows[i], features: f, words: slices.Clone(words)}
+		items[i] = item{row: &rows[i], features: f, words: slices.Clone(words),
+			tokens: float64(prompt.EstimateTokens(rows[i].Prompt))}
 		for _, m := range models {
 			items[i].results = append(items[i].results, rows[i].Outcomes[m])
 		}

@@ -114,6 +114,29 @@ func TestBearsNoise(t *testing.T) {
 	}
 }
 
+// TestBelievesWhatItIsTold turns every verdict round: then it learns the
+// opposite of the truth. With no feedback at all, or little of it, it learns
+// nothing, or less.
+func TestBelievesWhatItIsTold(t *testing.T) {
+	t.Parallel()
+	trained := func(change func(*Options)) Report {
+		o := options(t, Learning)
+		o.Logging = Uniform
+		change(&o)
+		return evaluated(t, synthetic(600, 1), synthetic(2000, 2), o)[0]
+	}
+	told := trained(func(*Options) {})
+	if lied := trained(func(o *Options) { o.LabelNoise = 1 }); lied.APGR > 1-told.APGR+0.05 {
+		t.Errorf("APGR %.3f from the truth, %.3f from its opposite", told.APGR, lied.APGR)
+	}
+	if alone := trained(func(o *Options) { o.Rate = 0 }); math.Abs(alone.APGR-0.5) > 0.06 {
+		t.Errorf("APGR %.3f without feedback, want chance", alone.APGR)
+	}
+	if short := trained(func(o *Options) { o.TrainSize = 5 }); short.Trained != 5 || *short.OnlineStrongShare == *told.OnlineStrongShare {
+		t.Errorf("%d rows were learned from, want 5", short.Trained)
+	}
+}
+
 // TestFoldsAreApart trains on the others only: what tells rows apart for
 // certain must not help.
 func TestFoldsAreApart(t *testing.T) {

@@ -12,9 +12,9 @@ type Report struct {
 	Trained           int                `json:"n_train"`
 	Tested            int                `json:"n_test"`
 	Seed              uint64             `json:"seed"`
-	APGR              float64            `json:"apgr"` // of all rows together
-	APGRByDataset     map[string]float64 `json:"apgr_by_dataset"`
-	CPT50             float64            `json:"cpt50"` // least share of strong calls that recovers half of the gap
+	APGR              float64            `json:"apgr"`            // of all rows together
+	APGRByDataset     map[string]float64 `json:"apgr_by_dataset"` // without those where the strong model gains nothing
+	CPT50             float64            `json:"cpt50"`           // least share of strong calls that recovers half of the gap
 	CPT80             float64            `json:"cpt80"`
 	StrongAt95        float64            `json:"strong_at_95"`        // least share that keeps 95 % of the strong model's quality
 	CostSavedAt95     float64            `json:"cost_saved_at_95"`    // share of the strong model's cost
@@ -54,17 +54,19 @@ func (e *evaluation) report(m *moment) Report {
 		APGR: c.area(), APGRByDataset: map[string]float64{},
 		CPT50: c.reaching(0.5), CPT80: c.reaching(0.8),
 		StrongAt95:       c.reaching((kept*strong.quality - weak.quality) / (strong.quality - weak.quality)),
-		AIQ:              aiq(points, fixed(m.scored, f.cheapest()).cost, e.dearest(m)),
+		AIQ:              aiq(points, fixed(m.scored, f.cheapest).cost, e.dearest(m)),
 		PGRAtStrongShare: c.at(e.o.StrongShare),
 		DiffToPrior:      pairedDifference(uplifts(m.scored, f), at, order(m.prior, f, e.o.Seed), e.o.Seed),
-		Fixed:            e.fixed(m, at),
+		Fixed:            e.fixed(m),
 	}
 	if cost, ok := least(points, kept*strong.quality); ok && strong.cost > 0 {
 		r.CostSavedAt95 = 1 - cost/strong.cost
 	}
 	for name, rows := range byDataset(m.scored) {
 		r.Datasets = append(r.Datasets, name)
-		r.APGRByDataset[name] = newCurve(rows, f, order(rows, f, e.o.Seed)).area()
+		if c := newCurve(rows, f, order(rows, f, e.o.Seed)); c != nil {
+			r.APGRByDataset[name] = c.area()
+		}
 	}
 	slices.Sort(r.Datasets)
 	if len(m.scored) > 0 {
@@ -112,9 +114,10 @@ func (e *evaluation) dearest(m *moment) (cost float64) {
 	return cost
 }
 
-// fixed sets the policy at its target share beside the policies that look at
-// no prompt.
-func (e *evaluation) fixed(m *moment, at []int) Fixed {
+// fixed sets the policy at its target share, by q − λ·cost, beside the
+// policies that look at no prompt.
+func (e *evaluation) fixed(m *moment) Fixed {
+	at := byWorth(m.scored, e.field, e.o.Seed)
 	n := float64(len(at))
 	var policy point
 	for rank, i := range at {

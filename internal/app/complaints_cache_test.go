@@ -71,7 +71,14 @@ func TestComplaintFailureFromTheCache(t *testing.T) {
 // An Idempotency-Key, too, gives only answers again.
 func TestComplaintFailureFromAnIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	v := newVendor(t, map[string]script{"limited": first(2, begins(2, "Half an answer.", usage{}, refuses(http.StatusTooManyRequests, "slow down")), says("A good answer.", few))})
+	fails := func(w http.ResponseWriter, r *http.Request, c call) {
+		if c.stream { // which has begun
+			errorFrame(w, r, c)
+			return
+		}
+		refuses(http.StatusTooManyRequests, "slow down")(w, r, c)
+	}
+	v := newVendor(t, map[string]script{"limited": first(2, begins(2, "Half an answer.", usage{}, fails), says("A good answer.", few))})
 	h := newHouse(t, v, cached("limited"))
 	for i, want := range []string{"", "", "good", "good"} {
 		stream := i%2 == 0

@@ -164,53 +164,80 @@ func TestComplaintAnswerOfAnotherTenant(t *testing.T) {
 				}
 			}
 			first.kept(int64(len(made)))
-			for level, s := range map[string]*shop{"redis": newShop(t, v.URL, scope, database, redis), "postgres": newShop(t, v.URL, scope, database, storetest.Redis(t))} {
-				for _, stream := range []bool{false, true} {
-					for _, tenant := range tenantNames {
-						answer, from := s.ask(tenant, text, stream)
-						if from != level && from != "memory" {
-							t.Errorf("%s: %s got an answer from %s", level, tenant, from)
-						}
-						for other, theirs := range made {
-							if (theirs == answer) != shares(scope, tenant, other) {
-								t.Errorf("%s got %q from %s, which was made for %s", tenant, answer, from, other)
-							}
-						}
+			owners := map[string]string{} // by answer
+			for owner, answer := range made {
+				owners[answer] = owner
+			}
+			for _, level := range []string{"redis", "postgres"} {
+				hits := 0
+				for range 5 { // a level that is late, on a busy machine, is done without
+					theirs := redis
+					if level == "postgres" {
+						theirs = storetest.Redis(t)
 					}
+					if hits = newShop(t, v.URL, scope, database, theirs).keepsApart(scope, level, text, owners); hits > 0 {
+						break
+					}
+				}
+				if hits == 0 {
+					t.Errorf("no answer came from %s", level)
 				}
 			}
 		})
 	}
 }
 
+// keepsApart asks as every tenant, and counts the answers from a level.
+func (s *shop) keepsApart(scope, level, text string, owners map[string]string) (hits int) {
+	for _, stream := range []bool{false, true} {
+		for _, tenant := range tenantNames {
+			answer, from := s.ask(tenant, text, stream)
+			switch owner, known := owners[answer]; {
+			case from == "miss":
+				owners[answer] = tenant
+			case !known || !shares(scope, tenant, owner):
+				s.t.Errorf("%s got %q from %s, which was made for %q", tenant, answer, from, owner)
+			case from == level:
+				hits++
+			}
+		}
+	}
+	return hits
+}
+
 // Nor do tenants share a call that is under way.
 func TestComplaintAnswerOfAnotherTenantUnderWay(t *testing.T) {
 	t.Parallel()
-	all := make(chan struct{})
-	v := numbered(t, func(nth int64) {
-		if nth == int64(len(tenantNames)) {
-			close(all) // each has a call of its own
-		}
-		select {
-		case <-all:
-		case <-time.After(20 * time.Second):
-			t.Error("some tenants share a call")
-		}
-	})
-	s := newShop(t, v.URL, config.ScopeKey, storetest.Postgres(t), storetest.Redis(t))
-	var asking sync.WaitGroup
-	var mu sync.Mutex
-	got := map[string]string{}
-	for i, tenant := range tenantNames {
-		asking.Go(func() {
-			answer, _ := s.ask(tenant, "What do all ask?", i%2 == 0)
-			mu.Lock()
-			defer mu.Unlock()
-			if other, taken := got[answer]; taken {
-				t.Errorf("%s and %s got %q", tenant, other, answer)
+	for _, stream := range []bool{false, true} {
+		t.Run(fmt.Sprint("streamed ", stream), func(t *testing.T) {
+			t.Parallel()
+			all := make(chan struct{})
+			v := numbered(t, func(nth int64) {
+				if nth == int64(len(tenantNames)) {
+					close(all) // each has a call of its own
+				}
+				select {
+				case <-all:
+				case <-time.After(20 * time.Second):
+					t.Error("some tenants share a call")
+				}
+			})
+			s := newShop(t, v.URL, config.ScopeKey, storetest.Postgres(t), storetest.Redis(t))
+			var asking sync.WaitGroup
+			var mu sync.Mutex
+			got := map[string]string{}
+			for _, tenant := range tenantNames {
+				asking.Go(func() {
+					answer, _ := s.ask(tenant, "What do all ask?", stream)
+					mu.Lock()
+					defer mu.Unlock()
+					if other, taken := got[answer]; taken {
+						t.Errorf("%s and %s got %q", tenant, other, answer)
+					}
+					got[answer] = tenant
+				})
 			}
-			got[answer] = tenant
+			asking.Wait()
 		})
 	}
-	asking.Wait()
 }

@@ -84,12 +84,16 @@ func (h *house) crowded(models []string, do func()) {
 // says, and not when the client's patience ends.
 func (h *house) inTime(v *vendor) {
 	h.t.Helper()
-	began, n := time.Now(), len(v.got("hanging"))
-	r := h.send("/complete", question("/complete", "hanging", "Hello?", "alone", false))
+	began := time.Now()
+	r := h.send("/complete", question("/complete", "hanging", "Alone?", "alone", false))
 	if took := time.Since(began); r.status != http.StatusBadGateway || took > 10*time.Second {
 		h.t.Errorf("with a timeout of 1s the answer was %d after %s", r.status, took)
 	}
-	if asked := len(v.got("hanging")) - n; asked > 1 {
+	asked := 0 // calls of the crowd may still come
+	for _, c := range v.got("hanging") {
+		asked += strings.Count(c.body, "Alone?")
+	}
+	if asked > 1 {
 		h.t.Errorf("a vendor that may have worked was asked %d times", asked)
 	}
 }

@@ -52,7 +52,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	}
 	handler := health.Handler()
 	if runs(cfg, config.API) {
-		if handler, err = startAPI(cfg, stores, health, log, life); err != nil {
+		if handler, err = startAPI(cfg, stores, migration, health, log, life); err != nil {
 			return err
 		}
 	}

@@ -31,13 +31,13 @@ func openCacheRedis(cfg config.Config, s *stores, life *lifecycle) (db *redisdb.
 }
 
 // startCache gives answers again, unless that is switched off.
-func startCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) *gateway.Reuse {
+func startCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) *gateway.Reuse {
 	if !cfg.Cache.Enabled {
 		return nil
 	}
 	inRedis := db.Cache(cfg.Cache.TTL, budget)
 	options := cache.Options{
-		MemoryBytes: cfg.Cache.MemoryBytes, Redis: inRedis, Postgres: s.postgres.ResponseCache(),
+		MemoryBytes: cfg.Cache.MemoryBytes, Redis: inRedis, Postgres: keptAnswers{s.postgres.ResponseCache(), m},
 		TTL: cfg.Cache.TTL, PostgresTTL: cfg.Cache.PostgresTTL, Log: log,
 	}
 	if cfg.Cache.SingleFlight == config.FlightCluster {
@@ -48,6 +48,21 @@ func startCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, heal
 	reuse := &gateway.Reuse{Keys: cache.Keys{Scope: cache.Scope(cfg.Cache.Scope), Similar: cfg.Cache.Similar}, Cache: c}
 	countCache(health.Registry(), reuse)
 	return reuse
+}
+
+// keptAnswers is PostgreSQL for the cache, which may start before the schema is
+// there: then nothing is kept yet, and nothing is wrong.
+type keptAnswers struct {
+	*postgres.ResponseCache
+	schema *migration
+}
+
+// Kept implements cache.Postgres.
+func (a keptAnswers) Kept(ctx context.Context, since time.Time, kept func(fp uint64)) (time.Time, error) {
+	if a.schema.Check(ctx) != nil {
+		return since, nil
+	}
+	return a.ResponseCache.Kept(ctx, since, kept)
 }
 
 // expireAnswers removes what PostgreSQL keeps beyond its time.

@@ -71,7 +71,9 @@ cache: {scope: %s}
 	life.onClose("journal", func(context.Context) error { return j.Close() })
 	health := httpapi.NewHealth(telemetry.NewRegistry("api"), log)
 	g := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
-	g.Reuse = startCache(cfg, stores.redis, 0, stores, health, log, life)
+	schema := newMigration(stores.postgres, log)
+	life.start("migration", schema.Run)
+	g.Reuse = startCache(cfg, stores.redis, 0, stores, schema, health, log, life)
 	api := &httpapi.API{Gateway: tenants{g}, Names: namesOf(g), Keys: access.NewKeys(""), Health: health, Log: log}
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)

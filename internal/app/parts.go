@@ -90,7 +90,7 @@ func startAggregator(cfg config.Config, s *stores, m *migration, health *httpapi
 }
 
 // startAPI opens the journal, ships it, and gives the routes.
-func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) (http.Handler, error) {
+func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) (http.Handler, error) {
 	dir, options := filepath.Join(cfg.StateDir, "journal"), JournalOptions(cfg, log)
 	j, err := journal.OpenFree(dir, options)
 	if err != nil {
@@ -113,7 +113,7 @@ func startAPI(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Lo
 		return nil, err
 	}
 	gateway := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
-	gateway.Reuse = startCache(cfg, answers, budget, s, health, log, life)
+	gateway.Reuse = startCache(cfg, answers, budget, s, m, health, log, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)

@@ -51,7 +51,7 @@ func startCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *m
 }
 
 // keptAnswers is PostgreSQL for the cache, which may start before the schema is
-// there: then nothing is kept yet, and nothing is wrong.
+// there.
 type keptAnswers struct {
 	*postgres.ResponseCache
 	schema *migration
@@ -59,8 +59,8 @@ type keptAnswers struct {
 
 // Kept implements cache.Postgres.
 func (a keptAnswers) Kept(ctx context.Context, since time.Time, kept func(fp uint64)) (time.Time, error) {
-	if a.schema.Check(ctx) != nil {
-		return since, nil
+	if err := a.schema.wait(ctx); err != nil {
+		return since, err
 	}
 	return a.ResponseCache.Kept(ctx, since, kept)
 }

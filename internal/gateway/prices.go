@@ -67,7 +67,8 @@ func count(f *event.CompletionRecorded, u llm.Usage) {
 	f.TokensOut, f.TokensReasoning = u.Out, u.Reasoning
 }
 
-// counted is what count has written down.
-func counted(f *event.CompletionRecorded) llm.Usage {
+// Usage is what f says was used, which is an estimate where the vendor did not
+// tell.
+func Usage(f *event.CompletionRecorded) llm.Usage {
 	return llm.Usage{In: f.TokensIn, CachedIn: f.TokensInCached, CacheWriteIn: f.TokensInCacheWrite, Out: f.TokensOut, Reasoning: f.TokensReasoning}
 }

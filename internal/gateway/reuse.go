@@ -215,7 +215,7 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 	if err != nil { // it was configured when the answer was made
 		served = p.Choices[0].Candidate
 	}
-	g.charge(f, served, counted(h.fact))
+	g.charge(f, served, Usage(h.fact))
 	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
 	latency := time.Since(started)
 	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
@@ -226,7 +226,7 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 // entryOf is an answer as it is kept.
 func entryOf(r Request, a Answer) cache.Entry {
 	response := a.Response
-	response.Usage = counted(a.Fact)
+	response.Usage = Usage(a.Fact)
 	return cache.Entry{Project: r.Project, UserID: r.UserID, RequestID: a.Fact.ID, At: a.Fact.At,
 		Provider: a.Fact.Provider, Model: a.Fact.Model, CostNanos: a.Fact.CostNanos,
 		Experiments: a.Fact.Experiments, Holdout: a.Fact.Holdout, Response: response}

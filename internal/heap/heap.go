@@ -1,9 +1,9 @@
 // Package heap decides how often garbage is collected.
 //
 // At Go's usual pace the heap grows to twice what is in use. A process of ours
-// has a few megabytes in use: it would collect ten times a second under load,
-// which takes a fifth of its processor time and delays requests. So a small
-// heap may grow further. One that is large, because answers are kept in it,
+// has a few megabytes in use: under load it would collect again and again,
+// which takes processor time and delays requests. So a small heap may grow
+// further. One that is large, because answers are kept in it,
 // may not: five times of it would be memory that nobody was told of.
 package heap
 

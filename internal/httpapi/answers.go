@@ -34,7 +34,6 @@ type dialect interface {
 // answerStream is a gateway.Sink that writes server-sent events. Until it
 // begins, a failure is an ordinary answer with a status of its own.
 type answerStream struct {
-	api     *API
 	c       echo.Context
 	dialect dialect
 	out     *eventWriter
@@ -45,7 +44,7 @@ type answerStream struct {
 func (s *answerStream) Begin(f *event.CompletionRecorded) {
 	s.fact = f
 	describe(s.c, f)
-	s.c.Response().Header().Del("X-Busu-Cost-Usd") // not known yet: the last event has it
+	s.c.Response().Header().Del(headerCost) // not known yet: the last event has it
 	s.out = newEventWriter(s.c.Response())
 }
 
@@ -59,14 +58,14 @@ func (s *answerStream) Emit(c llm.Chunk) error {
 
 // answerInPieces answers with a stream of events.
 func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error {
-	s := &answerStream{api: a, c: c, dialect: d}
+	s := &answerStream{c: c, dialect: d}
 	r.Sink = s
 	answer, err := a.Gateway.Complete(c.Request().Context(), r)
 	err = answerError(answer, err)
-	if s.out == nil && answer.Fact != nil {
-		describe(c, answer.Fact)
-	}
-	if s.out == nil {
+	if s.out == nil { // an ordinary failure
+		if answer.Fact != nil {
+			describe(c, answer.Fact)
+		}
 		return err
 	}
 	if err == nil {
@@ -83,14 +82,11 @@ func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error
 
 // answerError is a gateway's error with what may be said of it.
 func answerError(answer gateway.Answer, err error) error {
-	if errors.Is(err, gateway.ErrProviders) {
-		failed := &failedError{detail: gateway.Explain(answer.Fact), kind: llm.ErrorKind(answer.Fact.ErrorKind), err: err}
-		if vendor, ok := errors.AsType[*llm.ProviderError](err); ok {
-			failed.vendor = vendor
-		}
-		return failed
+	if !errors.Is(err, gateway.ErrProviders) {
+		return err
 	}
-	return err
+	vendor, _ := errors.AsType[*llm.ProviderError](err)
+	return &failedError{detail: gateway.Explain(answer.Fact), kind: llm.ErrorKind(answer.Fact.ErrorKind), vendor: vendor, err: err}
 }
 
 // plainStream is the dialect of POST /complete: a delta for each piece of

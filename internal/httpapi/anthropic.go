@@ -6,7 +6,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/llm"
@@ -41,7 +40,7 @@ func (a *API) anthropicMessages(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, chat.WithCost(answer.Body, usageOf(answer.Fact), costOf(answer.Fact)))
+	return c.JSONBlob(http.StatusOK, priced(answer.Body, answer.Fact))
 }
 
 // messagesStream is Anthropic's dialect: events by name, as the vendor sends
@@ -56,7 +55,7 @@ func (s messagesStream) piece(out *eventWriter, _ *event.CompletionRecorded, c l
 func (s messagesStream) end(out *eventWriter, answer gateway.Answer) error {
 	for _, c := range answer.Tail {
 		if c.Event == "message_delta" {
-			c.Data = chat.WithCost(c.Data, usageOf(answer.Fact), costOf(answer.Fact))
+			c.Data = priced(c.Data, answer.Fact)
 		}
 		if err := s.piece(out, answer.Fact, c); err != nil {
 			return err

@@ -56,18 +56,15 @@ func chatBody(answer gateway.Answer) []byte {
 	f := answer.Fact
 	body := answer.Body
 	if body == nil {
-		answer.Usage = usageOf(f)
+		answer.Usage = gateway.Usage(f)
 		body = chat.EncodeResponse(answer.Response, "chatcmpl-"+f.ID.String(), f.At, f.Model)
 	}
-	return chat.WithCost(body, usageOf(f), costOf(f))
+	return priced(body, f)
 }
 
-func costOf(f *event.CompletionRecorded) string { return pricing.Nanos(f.CostNanos).String() }
-
-// usageOf is what was recorded, which is an estimate where the vendor did not
-// tell.
-func usageOf(f *event.CompletionRecorded) llm.Usage {
-	return llm.Usage{In: f.TokensIn, CachedIn: f.TokensInCached, Out: f.TokensOut, Reasoning: f.TokensReasoning}
+// priced is a vendor's answer, or a piece of one, with the cost put in.
+func priced(body []byte, f *event.CompletionRecorded) []byte {
+	return chat.WithCost(body, gateway.Usage(f), pricing.Nanos(f.CostNanos).String())
 }
 
 // chatStream is OpenAI's dialect: pieces without names, and [DONE] after the
@@ -120,14 +117,14 @@ func (s *chatStream) end(out *eventWriter, answer gateway.Answer) error {
 	}
 	if s.usage {
 		if usage == nil {
-			u := usageOf(f)
+			u := gateway.Usage(f)
 			usage = s.encode(f, llm.Chunk{Usage: &u})
 		}
 		pieces = append(pieces, usage)
 	}
 	if len(pieces) > 0 {
 		last := &pieces[len(pieces)-1]
-		*last = chat.WithCost(*last, usageOf(f), costOf(f))
+		*last = priced(*last, f)
 	}
 	for _, data := range append(pieces, chatDone) {
 		if err := out.event("", "", data); err != nil {

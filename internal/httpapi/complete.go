@@ -63,11 +63,11 @@ type arm struct {
 }
 
 func (a *API) complete(c echo.Context) error {
-	r, d, err := a.readRequest(c)
+	r, stream, err := a.readRequest(c)
 	if err != nil {
 		return err
 	}
-	if d.stream {
+	if stream {
 		return a.answerInPieces(c, r, plainStream{})
 	}
 	answer, err := a.answerWhole(c, r)
@@ -82,12 +82,12 @@ func (a *API) complete(c echo.Context) error {
 func describe(c echo.Context, f *event.CompletionRecorded) {
 	h := c.Response().Header()
 	h.Set(headerRequestID, f.ID.String())
-	h.Set("X-Busu-Model", f.Model)
-	h.Set("X-Busu-Strategy", f.Strategy)
-	h.Set("X-Busu-Cache", f.Cache)
-	h.Set("X-Busu-Cost-Usd", pricing.Nanos(f.CostNanos).String())
+	h.Set(headerModel, f.Model)
+	h.Set(headerStrategy, f.Strategy)
+	h.Set(headerCache, f.Cache)
+	h.Set(headerCost, pricing.Nanos(f.CostNanos).String())
 	if x := armOf(f); x != nil {
-		h.Set("X-Busu-Experiment", x.ID+"/"+x.Arm)
+		h.Set(headerExperiment, x.ID+"/"+x.Arm)
 	}
 }
 
@@ -126,17 +126,18 @@ func notNil(s []string) []string {
 }
 
 // readRequest reads and checks a body, and names everything wrong with it.
-func (a *API) readRequest(c echo.Context) (gateway.Request, delivery, error) {
+// stream says that the answer shall come in pieces.
+func (a *API) readRequest(c echo.Context) (r gateway.Request, stream bool, err error) {
 	o, err := readObject(c.Request())
 	if err != nil {
-		return gateway.Request{}, delivery{}, err
+		return gateway.Request{}, false, err
 	}
 	return a.checkRequest(c, o)
 }
 
-func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery, error) {
+func (a *API) checkRequest(c echo.Context, o *object) (r gateway.Request, stream bool, err error) {
 	caller := callerOf(c)
-	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: a.degradedOf(c)}
+	r = gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: a.degradedOf(c)}
 	r.Ask.Messages = readMessages(o)
 	r.Ask.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
 	r.Ask.Temperature = o.number("temperature", 0, maxTemperature)
@@ -144,9 +145,10 @@ func (a *API) checkRequest(c echo.Context, o *object) (gateway.Request, delivery
 	r.Model = o.oneOf("model", a.Names.Models)
 	r.Metadata = o.pairs("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	readIdentity(o, &r)
-	d := readDelivery(o, &r)
+	r.Reuse = o.oneOf("cache", cacheUses) != cacheBypass
+	stream = o.boolean("stream")
 	o.finish()
-	return r, d, o.faults.Err()
+	return r, stream, o.faults.Err()
 }
 
 func readIdentity(o *object, r *gateway.Request) {
@@ -178,13 +180,3 @@ const (
 )
 
 var cacheUses = []string{cacheDefault, cacheBypass}
-
-// delivery is how an answer should come.
-type delivery struct {
-	stream bool
-}
-
-func readDelivery(o *object, r *gateway.Request) delivery {
-	r.Reuse = o.oneOf("cache", cacheUses) != cacheBypass
-	return delivery{stream: o.boolean("stream")}
-}

@@ -6,7 +6,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/tidwall/gjson"
 
-	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
@@ -28,7 +27,7 @@ func (a *API) embeddings(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, chat.WithCost(answer.Body, usageOf(answer.Fact), costOf(answer.Fact)))
+	return c.JSONBlob(http.StatusOK, priced(answer.Body, answer.Fact))
 }
 
 // readEmbeddings takes what busu has to know; the rest is the vendor's to

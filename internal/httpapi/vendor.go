@@ -13,8 +13,12 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// Headers by which vendors' clients say what their vendor has no word for.
+// Headers by which vendors' clients say, and are told, what their vendor has no
+// word for.
 const (
+	headersOfBusu    = "X-Busu-" // begin so
+	headerModel      = "X-Busu-Model"
+	headerCost       = "X-Busu-Cost-Usd"
 	headerUser       = "X-Busu-User"
 	headerSession    = "X-Busu-Session"
 	headerExperiment = "X-Busu-Experiment"

@@ -11,10 +11,9 @@ import (
 
 // lag watches how far storing falls behind while things go wrong.
 type lag struct {
-	redis  *redisdb.DB
-	cancel context.CancelFunc
-	done   chan struct{}
-	blind  atomic.Bool // ages cannot be told now
+	*watch
+	redis *redisdb.DB
+	blind atomic.Bool // ages cannot be told now
 
 	mu     sync.Mutex
 	oldest time.Duration // that an entry of the stream was not stored for
@@ -24,24 +23,9 @@ type lag struct {
 const watchEvery = 200 * time.Millisecond
 
 func watchLag(redis *redisdb.DB) *lag {
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &lag{redis: redis, cancel: cancel, done: make(chan struct{})}
-	go l.run(ctx)
+	l := &lag{redis: redis}
+	l.watch = startWatch(watchEvery, l.look)
 	return l
-}
-
-func (l *lag) run(ctx context.Context) {
-	defer close(l.done)
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			l.look(ctx)
-		}
-	}
 }
 
 func (l *lag) look(ctx context.Context) {
@@ -64,9 +48,4 @@ func (l *lag) most() (oldest time.Duration, waiting int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.oldest, l.unread
-}
-
-func (l *lag) stop() {
-	l.cancel()
-	<-l.done
 }

@@ -13,9 +13,8 @@ import (
 // shown watches that requests which the live snapshot has shown are not hidden
 // again, whoever counts them, as long as Redis keeps what it has.
 type shown struct {
-	redis  *redisdb.DB
-	cancel context.CancelFunc
-	done   chan struct{}
+	*watch
+	redis *redisdb.DB
 
 	mu     sync.Mutex
 	losing int   // faults under way by which Redis may lose data
@@ -28,24 +27,9 @@ type shown struct {
 const lookEvery = 50 * time.Millisecond
 
 func watchShown(redis *redisdb.DB) *shown {
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &shown{redis: redis, cancel: cancel, done: make(chan struct{})}
-	go s.run(ctx)
+	s := &shown{redis: redis}
+	s.watch = startWatch(lookEvery, s.look)
 	return s
-}
-
-func (s *shown) run(ctx context.Context) {
-	defer close(s.done)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.look(ctx)
-		}
-	}
 }
 
 func (s *shown) look(ctx context.Context) {
@@ -82,11 +66,6 @@ func (s *shown) loss() (over func()) {
 		s.losing--
 		s.most = 0
 	}
-}
-
-func (s *shown) stop() {
-	s.cancel()
-	<-s.done
 }
 
 // nothingIsHidden tells what came of watching.

@@ -63,13 +63,13 @@ const assumedMaxTokens = 1000
 // speak its format, and nothing is known that they lack.
 func (o Offer) able(ask *llm.Request) []routing.Candidate {
 	wanted := wants(ask)
-	able := make([]routing.Candidate, 0, len(o.Candidates))
-	for _, c := range o.Candidates {
-		if c.Model.Chats() && c.Speaks(ask.Format) && c.Model.Can(wanted) {
-			able = append(able, c)
-		}
+	unable := func(c routing.Candidate) bool {
+		return !c.Model.Chats() || !c.Speaks(ask.Format) || !c.Model.Can(wanted)
 	}
-	return able
+	if !slices.ContainsFunc(o.Candidates, unable) { // as for most requests: nothing to copy
+		return o.Candidates
+	}
+	return slices.DeleteFunc(slices.Clone(o.Candidates), unable)
 }
 
 // wants is what a model must be able to do for an answer.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/busuhq/busu/internal/localstack"
 )
 
 // gateway is a process of busu's.
@@ -192,10 +193,6 @@ func (g *gateway) metric(name string) (value float64, err error) {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	addr, err := localstack.FreeAddr()
+	return addr.String(), err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket/wsjson"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/busuhq/busu/internal/localstack"
 	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/storetest"
@@ -26,12 +27,11 @@ import (
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := localstack.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr.String()
 }
 
 type answer struct {

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/busuhq/busu/internal/localstack"
 )
 
 // process is one of busu's processes over all its lives.
@@ -155,10 +156,6 @@ func (p *process) answers(ctx context.Context, path string) bool {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	addr, err := localstack.FreeAddr()
+	return addr.String(), err
 }

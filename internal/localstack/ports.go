@@ -1,8 +1,10 @@
 package localstack
 
 import (
-	"fmt"
+	"errors"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strconv"
 )
 
@@ -23,15 +25,33 @@ func preferredPort(o Options, port int) int {
 
 // choosePort gives preferred when it is free, else any free port.
 func choosePort(preferred int) (int, error) {
-	for _, port := range []int{preferred, 0} {
-		l, err := net.Listen("tcp", address(port))
-		if err != nil {
-			continue
-		}
-		defer l.Close()
-		return l.Addr().(*net.TCPAddr).Port, nil
+	if preferred != 0 && !portTaken(preferred) {
+		return preferred, nil
 	}
-	return 0, fmt.Errorf("no free TCP port on 127.0.0.1")
+	addr, err := FreeAddr()
+	if err != nil {
+		return 0, err
+	}
+	return int(addr.Port()), nil
+}
+
+// The system gives ports to connections and to listeners that ask for any from
+// 32768 up (Linux) or 49152 up. One from below stays free until whoever it is
+// for listens there, and while it is away.
+const (
+	firstPort = 10_000
+	portRange = 22_000
+	portTries = 100
+)
+
+// FreeAddr gives an address on 127.0.0.1 that nobody listens on.
+func FreeAddr() (netip.AddrPort, error) {
+	for range portTries {
+		if port := firstPort + rand.IntN(portRange); !portTaken(port) {
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)), nil
+		}
+	}
+	return netip.AddrPort{}, errors.New("no free TCP port on 127.0.0.1")
 }
 
 func portTaken(port int) bool {

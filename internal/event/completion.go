@@ -49,6 +49,7 @@ type Candidate struct {
 	Prior       float64 `json:"prior,omitempty"` // the same before anything was learned; 0 where nothing is
 	CostNanos   int64   `json:"cost_nanos"`
 	Probability float64 `json:"probability"` // of being planned
+	Unpriced    bool    `json:"unpriced,omitempty"`
 }
 
 // CompletionRecorded is the fact of one answered or failed request. Money is

@@ -132,6 +132,7 @@ func (w *writer) candidates(name string, candidates []Candidate) {
 		}
 		w.integer("cost_nanos", c.CostNanos)
 		w.float("probability", c.Probability)
+		w.flag("unpriced", c.Unpriced)
 		w.b = append(w.b, '}')
 	}
 	w.end(len(candidates))

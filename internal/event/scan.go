@@ -102,6 +102,7 @@ func (s *scanner) candidate() (c Candidate) {
 	s.field("prior", func() { c.Prior = s.float() })
 	s.number("cost_nanos", &c.CostNanos)
 	s.field("probability", func() { c.Probability = s.float() })
+	s.field("unpriced", func() { c.Unpriced = s.boolean() })
 	s.open('}')
 	return c
 }

@@ -35,6 +35,9 @@ func Completion(r *rand.Rand, at time.Time) *event.CompletionRecorded {
 	c.Confidence = pick(r, "high", "medium", "low")
 	c.Reason = "Short factual question: ü 漢字 🙂 \"quoted\""
 	c.Candidates = []event.Candidate{{Model: "small", Quality: .9, CostNanos: 12, Probability: 1}, {Model: "large", Quality: .99, CostNanos: 900}}
+	if r.IntN(2) == 0 {
+		c.Features = binary.BigEndian.AppendUint64([]byte{1}, r.Uint64())
+	}
 	c.Status = pick(r, event.StatusOK, event.StatusOK, event.StatusOK, event.StatusCutOff, event.StatusError, event.StatusInterrupted)
 	c.Cache = pick(r, event.CacheMiss, event.CacheMiss, event.CacheMemory, event.CacheRedis, event.CachePostgres)
 	if c.Cache != event.CacheMiss {

@@ -11,9 +11,10 @@ import (
 // touched, the gate, the controller. The format's number stands in its first
 // line; another hash, scale or set of counters needs another number.
 const (
-	snapshotMagic = "busu model 1\n"
-	maxName       = 256 // bytes of a model's name
-	unbounded     = math.MaxFloat64
+	snapshotMagic   = "busu model 1\n"
+	controllerMagic = "busu price 1\n"
+	maxName         = 256 // bytes of a model's name
+	unbounded       = math.MaxFloat64
 )
 
 // Encode gives the model's bytes: the same verdicts in the same order give the
@@ -115,6 +116,36 @@ func (r *reader) controller() (c Controller) {
 	}
 	c.last = int64(r.count(math.MaxInt64))
 	return c
+}
+
+// Encode gives the controller's bytes alone: the price moves more often than
+// anything is learned.
+func (c *Controller) Encode() []byte {
+	w := writer{b: []byte(controllerMagic)}
+	w.controller(c)
+	return w.sealed()
+}
+
+// DecodeController reads what Controller.Encode wrote. Anything else is
+// ErrCorrupt.
+func DecodeController(b []byte) (Controller, error) {
+	r, err := opened(b, controllerMagic)
+	if err != nil {
+		return Controller{}, fmt.Errorf("price: %w", err)
+	}
+	c := r.controller()
+	if err := r.done(); err != nil {
+		return Controller{}, fmt.Errorf("price: %w", err)
+	}
+	return c, nil
+}
+
+// At is the model at another price. Both share what was learned, which must
+// not change any more.
+func (m *Model) At(c Controller) *Model {
+	priced := *m
+	priced.Controller = c
+	return &priced
 }
 
 // head writes the cells that differ from how they started.

@@ -19,7 +19,7 @@ var completionColumns = []string{
 	"id", "at", "project", "key_id", "user_id", "session_id", "caller_id", "metadata",
 	"strategy", "experiments", "holdout", "planned_model", "propensity", "snapshot",
 	"complexity", "confidence", "reason", "candidates",
-	"provider", "model", "status", "error_kind", "finish_reason", "fallbacks", "degraded", "cache", "cache_match",
+	"provider", "model", "status", "error_kind", "finish_reason", "fallbacks", "degraded", "cache", "cache_match", "origin_id",
 	"tokens_in", "tokens_in_cached", "tokens_in_cache_write", "tokens_out", "tokens_reasoning",
 	"cost_nanos", "origin_cost_nanos", "baseline_cost_nanos", "baseline_model",
 	"price_version", "unpriced", "estimated",
@@ -33,6 +33,7 @@ var completionColumns = []string{
 // Unstorable is true means that one of them can never be stored.
 func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
 	return db.insert(ctx, facts, func(batch *pgx.Batch, added []*event.CompletionRecorded) {
+		queueFeatures(batch, added)
 		queueRollups(batch, added)
 		queueMarks(batch, facts) // last: workers compete for them
 	})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -66,6 +67,7 @@ func (b *copyBuffer) completion(c *event.CompletionRecorded) {
 	b.array(c.Degraded)
 	b.text(c.Cache)
 	b.texts(c.CacheMatch)
+	b.optionalID(c.OriginID)
 	b.bigint(c.TokensIn, c.TokensInCached, c.TokensInCacheWrite, c.TokensOut, c.TokensReasoning, c.CostNanos, c.OriginCostNanos, c.BaselineCostNanos)
 	b.text(c.BaselineModel)
 	b.texts(c.PriceVersion)
@@ -85,6 +87,14 @@ func (b *copyBuffer) null()      { b.size(-1) }
 func (b *copyBuffer) raw(v []byte) {
 	b.size(len(v))
 	b.bytes = append(b.bytes, v...)
+}
+
+func (b *copyBuffer) optionalID(id uuid.UUID) {
+	if id == uuid.Nil {
+		b.null()
+		return
+	}
+	b.raw(id[:])
 }
 
 func (b *copyBuffer) text(v string) {

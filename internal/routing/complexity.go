@@ -30,14 +30,15 @@ func (s Complexity) Plan(r Request, candidates []Candidate) (Plan, error) {
 	}
 	score := r.Prompt.Complexity
 	tier := Tier(score)
-	order(choices, tier.Rank())
+	eligible := choices[:goodEnough(choices, r.MinQuality)]
+	order(eligible, tier.Rank())
 	choices[0].Probability = 1
 	return Plan{
 		Strategy:   s.Name(),
 		Complexity: score,
 		Tier:       tier,
 		Confidence: confidence(score, !capable(choices[0], tier.Rank())),
-		Reason:     reason(r.Prompt, tier, choices),
+		Reason:     demanded(reason(r.Prompt, tier, eligible), choices[0], r.MinQuality),
 		Choices:    choices,
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
 )
 
 // Answers to trivial prompts run to some answerShort tokens, answers to the
@@ -49,12 +50,35 @@ func fits(r Request, candidates []Candidate) ([]Choice, error) {
 		}
 	}
 	if len(choices) > 0 {
-		return choices, nil
+		return affordable(choices, r.MaxCost)
 	}
 	if len(candidates) == 0 {
 		return nil, ErrNoCandidate
 	}
 	return nil, tooSmall
+}
+
+// affordable leaves out what may cost more than most; a model whose price is
+// not known may cost anything.
+func affordable(choices []Choice, most pricing.Nanos) ([]Choice, error) {
+	if most == 0 {
+		return choices, nil
+	}
+	tooDear := &CostError{Max: most}
+	kept := choices[:0]
+	for _, c := range choices {
+		switch {
+		case c.Price.Unknown:
+		case c.UpperCost <= most:
+			kept = append(kept, c)
+		case tooDear.Model == "" || c.UpperCost < tooDear.Least:
+			tooDear.Least, tooDear.Model = c.UpperCost, c.Model.ID
+		}
+	}
+	if len(kept) == 0 {
+		return nil, tooDear
+	}
+	return kept, nil
 }
 
 func addSaturating(a, b int64) int64 {

@@ -3,6 +3,8 @@ package routing
 import (
 	"errors"
 	"fmt"
+
+	"github.com/busuhq/busu/internal/pricing"
 )
 
 // ErrNoCandidate says that no model can serve the request.
@@ -22,3 +24,21 @@ func (e *ContextError) Error() string {
 }
 
 func (e *ContextError) Unwrap() error { return ErrNoCandidate }
+
+// CostError says that no model that can serve the request stays within its
+// greatest cost.
+type CostError struct {
+	Max   pricing.Nanos // that was asked for
+	Least pricing.Nanos // that the cheapest model may cost; 0: no price is known
+	Model string        // which is that
+}
+
+func (e *CostError) Error() string {
+	if e.Model == "" {
+		return "the request may cost at most " + e.Max.String() + ", and no model that can serve it has a known price"
+	}
+	return fmt.Sprintf("the request may cost at most %s, but the cheapest model that can serve it, %s, may cost %s", e.Max, e.Model, e.Least)
+}
+
+// Unwrap is ErrNoCandidate.
+func (e *CostError) Unwrap() error { return ErrNoCandidate }

@@ -16,6 +16,7 @@ type Learned struct {
 	Prior   *learning.Prior
 	Model   *learning.Model
 	Explore Exploration
+	Number  int64 // of the snapshot; 0 before the first
 }
 
 // Learning predicts quality from verdicts alone: before the first one it knows
@@ -110,17 +111,19 @@ func (l Learned) plan(name string, r Request, choices []Choice, reading learning
 		p := reading.Predict(choices[i].Model.ID, choices[i].Prior)
 		choices[i].Quality, choices[i].Deviation, choices[i].Evidence = p.Quality, p.Deviation, p.Evidence
 	}
+	eligible := choices[:goodEnough(choices, r.MinQuality)]
 	var buffer [16]float64
-	worth := rank(choices, l.Model.Controller.Lambda, buffer[:0])
-	l.Explore.propensities(choices, worth, l.Model.Applied())
-	picked := pick(choices, r.Chance)
-	confidence := sureness(choices, worth, picked)
-	first := choices[picked]
-	copy(choices[1:picked+1], choices[:picked])
-	choices[0] = first
+	worth := rank(eligible, l.Model.Controller.Lambda, buffer[:0])
+	l.Explore.propensities(eligible, worth, l.Model.Applied())
+	picked := pick(eligible, r.Chance)
+	confidence := sureness(eligible, worth, picked)
+	first := eligible[picked]
+	copy(eligible[1:picked+1], eligible[:picked])
+	eligible[0] = first
 	plan := sketch(name, r, choices)
+	plan.Learns, plan.Snapshot = true, l.Number
 	plan.Confidence = confidence
-	plan.Reason = learnedReason(r.Prompt, choices, picked > 0)
+	plan.Reason = demanded(learnedReason(r.Prompt, choices, picked > 0), first, r.MinQuality)
 	return plan
 }
 

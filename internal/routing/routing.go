@@ -58,6 +58,9 @@ type Request struct {
 	// Chance decides where a strategy tries out models: uniform in 0 … 1, from
 	// the request's id. At 0 the best one is planned.
 	Chance float64
+
+	MaxCost    pricing.Nanos // no model may cost more, at the worst; 0: any may
+	MinQuality float64       // of a good answer, 0 … 1: models below are only fallbacks while any reaches it
 }
 
 // Choice is one model of a plan.
@@ -92,6 +95,8 @@ type Plan struct {
 	Confidence Confidence
 	Reason     string // one sentence
 	Choices    []Choice
+	Learns     bool  // from verdicts on it
+	Snapshot   int64 // of what was learned that it goes by; 0: none yet
 }
 
 // Tier is the tier that a complexity score asks for.

@@ -20,6 +20,7 @@ import (
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/journal"
+	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/storetest"
 	"github.com/busuhq/busu/internal/telemetry"
 )
@@ -65,12 +66,13 @@ cache: {scope: %s}
 	stores, err := openStores(context.WithoutCancel(t.Context()), cfg, log, life)
 	j, failed := journal.OpenFree(filepath.Join(cfg.StateDir, "journal"), JournalOptions(cfg, log))
 	providers, wrong := newProviders(cfg)
-	if err := errors.Join(err, failed, wrong); err != nil {
+	prior, lost := learning.Shipped()
+	if err := errors.Join(err, failed, wrong, lost); err != nil {
 		t.Fatal(err)
 	}
 	life.onClose("journal", func(context.Context) error { return j.Close() })
 	health := httpapi.NewHealth(telemetry.NewRegistry("api"), log)
-	g := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
+	g := newGateway(cfg, providers, gateway.NewPublished(prior, startPrices(cfg, prior)), telemetry.NewLedger(health.Registry(), j))
 	schema := newMigration(stores.postgres, log)
 	life.start("migration", schema.Run)
 	g.Reuse = startCache(cfg, stores.redis, 0, stores, schema, health, log, life)

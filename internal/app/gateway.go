@@ -19,16 +19,21 @@ import (
 	"github.com/busuhq/busu/internal/routing"
 )
 
-func newGateway(cfg config.Config, providers []*guard.Provider, ledger gateway.Ledger) *gateway.Gateway {
+func newGateway(cfg config.Config, providers []*guard.Provider, strategies *gateway.Published, ledger gateway.Ledger) *gateway.Gateway {
 	now := offer(cfg, time.Time{})
+	guards := map[string]*guard.Provider{}
+	for _, p := range providers {
+		guards[p.Name()] = p
+	}
 	g := &gateway.Gateway{
-		Strategies:   map[string]routing.Strategy{config.StrategyComplexity: routing.Complexity{}},
+		Strategies:   strategies,
 		Default:      cfg.Routing.Strategy,
 		Candidates:   now.Candidates,
 		Baseline:     now.Baseline,
 		Providers:    map[string]llm.Provider{},
 		PriceVersion: now.PriceVersion,
 		Ledger:       ledger,
+		Failing:      func(provider string) bool { p, ok := guards[provider]; return ok && p.Failing() },
 	}
 	for _, change := range cfg.PriceChanges() {
 		g.Later = append(g.Later, offer(cfg, change))
@@ -107,10 +112,7 @@ func priceVersion(models []config.Model, at time.Time) string {
 }
 
 func namesOf(g *gateway.Gateway) httpapi.Names {
-	n := httpapi.Names{Owners: map[string]string{}}
-	for name := range g.Strategies {
-		n.Strategies = append(n.Strategies, name)
-	}
+	n := httpapi.Names{Owners: map[string]string{}, Strategies: []string{config.StrategyComplexity, config.StrategyHybrid, config.StrategyLearning}}
 	for _, c := range g.Candidates {
 		if c.Model.Chats() {
 			n.Models = append(n.Models, c.Model.ID)

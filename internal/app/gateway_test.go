@@ -58,7 +58,7 @@ func TestOffers(t *testing.T) {
 			priced("b", pricing.Price{Input: 10}, pricing.Dated{From: newYear, Price: pricing.Price{Input: 20}}), embed,
 		},
 	}
-	g := newGateway(cfg, nil, nil)
+	g := newGateway(cfg, nil, nil, nil)
 	if len(g.Candidates) != 3 || g.Candidates[0].Price.Input != 1 || g.Baseline.Price.Input != 10 || len(g.Later) != 2 {
 		t.Fatalf("%+v", g)
 	}

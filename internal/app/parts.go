@@ -63,7 +63,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
 	life.start("worker", append(loops, m.then(upkeep.Run), m.then(expireAnswers(s.postgres.ResponseCache(), log)))...)
 	countWorkers(health.Registry(), workers)
-	return nil
+	return startLearner(cfg, s, m, health, log, life)
 }
 
 // startAggregator counts the partitions that no other process counts, and
@@ -112,7 +112,11 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	if err != nil {
 		return nil, err
 	}
-	gateway := newGateway(cfg, providers, telemetry.NewLedger(health.Registry(), j))
+	strategies, err := startStrategies(cfg, s, m, log, life)
+	if err != nil {
+		return nil, err
+	}
+	gateway := newGateway(cfg, providers, strategies, telemetry.NewLedger(health.Registry(), j))
 	gateway.Reuse = startCache(cfg, answers, budget, s, m, health, log, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {

@@ -129,9 +129,14 @@ const (
 
 // Routing is how a model is chosen.
 type Routing struct {
-	Strategy          string
-	BaselineModel     string  // what savings are measured against; always a known model
-	QualityTarget     float64 // share of the baseline's quality to keep, 0 to 1
+	Strategy      string
+	BaselineModel string  // what savings are measured against; always a known model
+	QualityTarget float64 // share of the baseline's quality to keep, 0 to 1
+
+	// Instead of the quality to keep, one of these may be the goal.
+	DailyBudget pricing.Nanos // 0: none
+	StrongShare float64       // share of requests for the baseline model, 0 to 1; 0: none
+
 	Holdout           float64 // share of users always sent to the baseline, 0 to 1
 	DefaultExperiment string  // "" for none
 }

@@ -74,7 +74,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	}
 	got := fmt.Sprintln(c.Addr, c.StateDir, c.Database.IsSet(), c.Redis.IsSet(), c.LogFormat, c.LogLevel,
 		c.Routing, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
-	want := "127.0.0.1:8000 .local false false auto INFO {complexity large 0.95 0.02 } {true 5m0s 24h0m0s project process false 67108864 268435456} " +
+	want := "127.0.0.1:8000 .local false false auto INFO {hybrid large 0.95 0 0 0.02 } {true 5m0s 24h0m0s project process false 67108864 268435456} " +
 		"{none 2160h0m0s 9600h0m0s} {1 15m0s []} {2147483648 20ms} {closed}\n"
 	if got != want {
 		t.Errorf("defaults\n got %s\nwant %s", got, want)
@@ -231,7 +231,7 @@ func TestFullFileIsReadAsWritten(t *testing.T) {
 		t.Errorf("model %+v", m)
 	}
 	got := fmt.Sprint(c.Routing, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
-	want := "{complexity large 0.9 0.05 01J-default} {false 1m0s 168h0m0s key cluster true 33554432 1073741824} {full 1440h0m0s 8760h0m0s} {4 1h0m0s [billing audit]} {1073741824 0s} {open}"
+	want := "{complexity large 0.9 0 0 0.05 01J-default} {false 1m0s 168h0m0s key cluster true 33554432 1073741824} {full 1440h0m0s 8760h0m0s} {4 1h0m0s [billing audit]} {1073741824 0s} {open}"
 	if got != want {
 		t.Errorf("sections\n got %s\nwant %s", got, want)
 	}
@@ -314,14 +314,14 @@ func TestIdleSettingsAreNoted(t *testing.T) {
 	t.Parallel()
 	text := "providers: [{name: ollama, headers: {X-Team: a}}, {name: vllm, headers: {X-Team: b}}, {name: s, kind: simulated, queue: 3}]\n" +
 		"models: [{id: m, provider: s, upstream: small, tier: simple, input_usd_per_mtok: 1, output_usd_per_mtok: 1}]\n" +
-		"routing: {holdout: 0.1, strategy: complexity}\n"
+		"retention: {prompts: none}\n"
 	read := func(string) ([]byte, error) { return []byte(text), nil }
 	env := func(name string) (string, bool) { return "busu.yaml", name == "BUSU_CONFIG" }
 	c, err := load(All, env, read)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "no effect in this build yet: routing.holdout"
+	const want = "no effect in this build yet: retention.prompts"
 	if !slices.Contains(c.Notes, want) {
 		t.Errorf("the notes are %q, without %q", c.Notes, want)
 	}

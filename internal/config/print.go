@@ -173,6 +173,7 @@ func (p *printer) policies(c Config) {
 	p.line("  strategy: %s", c.Routing.Strategy)
 	p.line("  baseline_model: %s", quote(c.Routing.BaselineModel))
 	p.line("  quality_target: %s", decimal(c.Routing.QualityTarget))
+	p.line("  daily_budget_usd: %s\n  strong_share: %s", c.Routing.DailyBudget, decimal(c.Routing.StrongShare))
 	p.line("  holdout: %s", decimal(c.Routing.Holdout))
 	p.line("  default_experiment: %s", quote(c.Routing.DefaultExperiment))
 	p.cache(c.Cache)

@@ -10,7 +10,7 @@ import (
 // defaults is a configuration without environment and file.
 func defaults() Config {
 	return Config{
-		Routing:   Routing{Strategy: defaultStrategy, QualityTarget: 0.95, Holdout: 0.02},
+		Routing:   Routing{Strategy: StrategyHybrid, QualityTarget: 0.95, Holdout: 0.02},
 		Cache:     defaultCache(),
 		Retention: Retention{Prompts: "none", Features: 90 * day, Completions: 400 * day},
 		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
@@ -29,20 +29,20 @@ const (
 func (l *loader) routing(v value) {
 	r := &l.cfg.Routing
 	v.object(
-		field{"strategy", func(v value) { strategy(v, r) }},
+		field{"strategy", func(v value) { v.choice(&r.Strategy, StrategyComplexity, StrategyLearning, StrategyHybrid) }},
 		field{"baseline_model", func(v value) { l.baselineModel(v, r) }},
 		field{"quality_target", func(v value) { v.number(&r.QualityTarget, 0, 1) }},
+		field{"daily_budget_usd", func(v value) { v.dollars(&r.DailyBudget, "to spend a day") }},
+		field{"strong_share", func(v value) { strongShare(v, r) }},
 		field{"holdout", func(v value) { v.number(&r.Holdout, 0, 1) }},
 		field{"default_experiment", func(v value) { v.text(&r.DefaultExperiment) }},
 	)
 }
 
-func strategy(v value, r *Routing) {
-	if !v.choice(&r.Strategy, StrategyComplexity, StrategyLearning, StrategyHybrid) {
-		return
-	}
-	if hint, not := notYetStrategies[r.Strategy]; not {
-		v.wrong(fmt.Sprintf("%s: this build does not have the strategy %s", v.path, r.Strategy), hint)
+// strongShare is read behind the budget: there is one goal.
+func strongShare(v value, r *Routing) {
+	if v.number(&r.StrongShare, 0, 1) && r.StrongShare > 0 && r.DailyBudget > 0 {
+		v.wrong(v.path+" and routing.daily_budget_usd are two goals", "keep one of them")
 	}
 }
 

@@ -30,7 +30,7 @@ type outcome struct {
 }
 
 // call tries the plan's models in order until one answers, or begins to.
-func (g *Gateway) call(ctx context.Context, r Request, p routing.Plan, f *event.CompletionRecorded) outcome {
+func (g *Gateway) call(ctx context.Context, r Request, p decision, f *event.CompletionRecorded) outcome {
 	o := outcome{format: r.Ask.Format}
 	relay := &relay{sink: r.Sink, fact: f}
 	for i, choice := range p.Choices {

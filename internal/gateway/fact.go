@@ -7,21 +7,25 @@ import (
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
-	"github.com/busuhq/busu/internal/routing"
 )
 
 // begin is the fact as it would read if the process died right after the
 // provider was called: interrupted, at the expected cost.
-func (g *Gateway) begin(r Request, p routing.Plan) *event.CompletionRecorded {
+func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	planned := p.Choices[0]
 	f := event.NewCompletion(r.ID)
 	f.Project, f.KeyID = r.Project, r.KeyID
 	f.UserID, f.SessionID, f.CallerID, f.Metadata = r.UserID, r.SessionID, r.CallerID, r.Metadata
 	f.Strategy, f.Complexity, f.Confidence, f.Reason = p.Strategy, p.Complexity, string(p.Confidence), p.Reason
 	f.PlannedModel, f.Propensity = planned.Model.ID, planned.Probability
+	f.Snapshot, f.Features, f.Holdout = p.Snapshot, p.features, p.holdout
 	for _, c := range p.Choices {
-		f.Candidates = append(f.Candidates, event.Candidate{
-			Model: c.Model.ID, Quality: c.Quality, CostNanos: int64(c.Cost), Probability: c.Probability})
+		candidate := event.Candidate{
+			Model: c.Model.ID, Quality: c.Quality, CostNanos: int64(c.Cost), Probability: c.Probability, Unpriced: c.Price.Unknown}
+		if p.Learns {
+			candidate.Prior = c.Prior
+		}
+		f.Candidates = append(f.Candidates, candidate)
 	}
 	f.Provider, f.Model = planned.Model.Provider, planned.Model.ID
 	f.Cache, f.Degraded = event.CacheMiss, slices.Clone(r.Degraded)

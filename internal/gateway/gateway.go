@@ -8,12 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/routing"
 )
 
@@ -26,9 +28,14 @@ type Ledger interface {
 	Record(f event.Fact) error
 }
 
+// Strategies finds strategies by name, as they stand for a project now.
+type Strategies interface {
+	Strategy(project, name string) (routing.Strategy, bool)
+}
+
 // Gateway answers requests. Its fields are set once and never changed.
 type Gateway struct {
-	Strategies   map[string]routing.Strategy
+	Strategies   Strategies
 	Default      string // the strategy of requests that name none
 	Candidates   []routing.Candidate
 	Baseline     routing.Candidate // what savings are measured against
@@ -37,6 +44,14 @@ type Gateway struct {
 	Later        []Offer // price changes to come, in order
 	Ledger       Ledger
 	Reuse        *Reuse // nil: every request is called for
+
+	// Holdout says who gets the baseline whatever is planned: what the saving
+	// is proven against. nil: nobody.
+	Holdout func(project, user string) bool
+	// Failing says which providers are known to fail now. nil: none is.
+	Failing func(provider string) bool
+
+	readers sync.Pool // of *prompt.Reader
 }
 
 // Request is one prompt with what the caller wishes.
@@ -52,8 +67,13 @@ type Request struct {
 	Reuse     bool        // an answer that was made for another request will do
 	Strategy  string      // "" is the default one
 	Model     string      // answers without routing, when it is set
-	Metadata  map[string]string
-	Degraded  []string // what could not be done for it so far
+
+	Models     []string      // that may answer; none: any
+	MaxCost    pricing.Nanos // that the answer may cost, at the worst; 0: any
+	MinQuality float64       // that is to be predicted of the answer, 0 … 1
+
+	Metadata map[string]string
+	Degraded []string // what could not be done for it so far
 }
 
 // Sink takes a streamed answer. Its methods are called one after the other.
@@ -118,18 +138,18 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 		}
 		r.ID = id
 	}
-	plan, err := g.Plan(r)
+	plan, err := g.decide(r)
 	if err != nil {
 		return Answer{}, err
 	}
-	if key, ok := g.keyOf(&r); ok {
+	if key, ok := g.keyOf(&r, plan.holdout); ok {
 		return g.share(ctx, r, plan, key, started)
 	}
 	return g.make(ctx, r, plan, started)
 }
 
 // make has an answer made, and records that.
-func (g *Gateway) make(ctx context.Context, r Request, plan routing.Plan, started time.Time) (Answer, error) {
+func (g *Gateway) make(ctx context.Context, r Request, plan decision, started time.Time) (Answer, error) {
 	fact := g.begin(r, plan)
 	if err := g.Ledger.Intend(fact); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
@@ -144,7 +164,7 @@ func (g *Gateway) make(ctx context.Context, r Request, plan routing.Plan, starte
 // settle calls the plan's models and records what came of it. When one of them
 // panics, the intent is recorded as it stands: until then its part of the
 // journal could not be given up.
-func (g *Gateway) settle(ctx context.Context, r Request, p routing.Plan, f *event.CompletionRecorded, started time.Time) (outcome, error) {
+func (g *Gateway) settle(ctx context.Context, r Request, p decision, f *event.CompletionRecorded, started time.Time) (outcome, error) {
 	finished := false
 	defer func() {
 		if !finished {

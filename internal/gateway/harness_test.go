@@ -113,7 +113,7 @@ func newBench() *bench {
 		answers: map[string]func(context.Context) (llm.Response, error){},
 		streams: map[string]func(context.Context, llm.Request) (llm.Response, error){}}}
 	b.Gateway = &gateway.Gateway{
-		Strategies: map[string]routing.Strategy{"complexity": routing.Complexity{}}, Default: "complexity",
+		Strategies: gateway.NewPublished(nil, nil), Default: "complexity",
 		Candidates: []routing.Candidate{
 			{Model: llm.Model{ID: "cheap", Provider: "vendor", Upstream: "cheap-2026", Tier: llm.TierSimple}, Price: cheap},
 			{Model: llm.Model{ID: "dear", Provider: "vendor", Upstream: "dear-2026", Tier: llm.TierComplex}, Price: dear},

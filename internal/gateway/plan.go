@@ -2,21 +2,22 @@ package gateway
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/routing"
 )
 
-// Strategy checks the name of a strategy; "" is the default one.
-func (g *Gateway) Strategy(name string) (routing.Strategy, error) {
-	if name == "" {
-		name = g.Default
-	}
-	s, ok := g.Strategies[name]
+// strategy finds one by name; "" is the default one.
+func (g *Gateway) strategy(project, name string) (routing.Strategy, error) {
+	name = cmp.Or(name, g.Default)
+	s, ok := g.Strategies.Strategy(project, name)
 	if !ok {
 		return nil, fmt.Errorf("%w: strategy %q", ErrUnknown, name)
 	}
@@ -37,39 +38,101 @@ func (o Offer) candidate(id string) (routing.Candidate, error) {
 	return routing.Candidate{}, fmt.Errorf("%w: model %q", ErrUnknown, id)
 }
 
-// Plan decides which models would answer r, in order. It records nothing.
+// decision is a plan with what is recorded beside it.
+type decision struct {
+	routing.Plan
+	features []byte // of the prompt, for a strategy that learns
+	holdout  bool
+}
+
+// Plan decides which models would answer r, in order. It records nothing, and
+// without an id tries out nothing.
 func (g *Gateway) Plan(r Request) (routing.Plan, error) {
+	d, err := g.decide(r)
+	return d.Plan, err
+}
+
+// decide goes by precedence: a model that is named bypasses everything, the
+// hold-out comes before the strategy.
+func (g *Gateway) decide(r Request) (decision, error) {
+	reader := g.reader()
+	defer g.readers.Put(reader)
 	ask := routing.Request{
-		Prompt:    prompt.Read(llm.LastUser(r.Ask.Messages)),
 		TokensIn:  estimateTokens(&r.Ask),
 		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
+		Chance:    chanceOf(r.ID),
+		MaxCost:   r.MaxCost, MinQuality: r.MinQuality,
 	}
+	ask.Prompt, ask.Words = reader.Read(llm.LastUser(r.Ask.Messages))
 	offer := g.offer(r.at())
 	if r.Model != "" {
-		return offer.planModel(r, ask)
+		plan, err := offer.planModel(r, ask)
+		return decision{Plan: plan}, err
 	}
-	s, err := g.Strategy(r.Strategy)
+	s, err := g.strategy(r.Project, r.Strategy)
 	if err != nil {
-		return routing.Plan{}, err
+		return decision{}, err
 	}
-	return s.Plan(ask, offer.able(&r.Ask))
+	candidates := g.healthy(offer.able(&r))
+	var d decision
+	if d.holdout = g.Holdout != nil && g.Holdout(r.Project, r.UserID); d.holdout {
+		s = baselineFirst{s, offer.Baseline.Model.ID}
+	}
+	if d.Plan, err = s.Plan(ask, candidates); err == nil && d.Learns {
+		d.features = prompt.Append(nil, &ask.Prompt, ask.Words)
+	}
+	return d, err
+}
+
+func (g *Gateway) reader() *prompt.Reader {
+	if r, ok := g.readers.Get().(*prompt.Reader); ok {
+		return r
+	}
+	return new(prompt.Reader)
+}
+
+// chanceOf is uniform in 0 … 1, from the random bits of a request's id, so that
+// whoever has the fact can see how the choice fell. Without an id it is 0:
+// nothing is tried out.
+func chanceOf(id uuid.UUID) float64 {
+	if id == uuid.Nil {
+		return 0
+	}
+	const bits = 53 // that a float64 holds; UUIDv7 has 62 random ones at its end
+	return (float64(binary.BigEndian.Uint64(id[8:])&(1<<bits-1)) + 0.5) / (1 << bits)
 }
 
 // assumedMaxTokens is taken for the longest answer where the caller sets no
 // limit: most models end long before their own.
 const assumedMaxTokens = 1000
 
-// able lists the candidates that can answer what is asked: their providers
-// speak its format, and nothing is known that they lack.
-func (o Offer) able(ask *llm.Request) []routing.Candidate {
-	wanted := wants(ask)
+// able lists the candidates that may and can answer what is asked: the caller
+// allows them, their providers speak its format, and nothing is known that they
+// lack.
+func (o Offer) able(r *Request) []routing.Candidate {
+	wanted := wants(&r.Ask)
 	unable := func(c routing.Candidate) bool {
-		return !c.Model.Chats() || !c.Speaks(ask.Format) || !c.Model.Can(wanted)
+		return !c.Model.Chats() || !c.Speaks(r.Ask.Format) || !c.Model.Can(wanted) ||
+			len(r.Models) > 0 && !slices.Contains(r.Models, c.Model.ID)
 	}
 	if !slices.ContainsFunc(o.Candidates, unable) { // as for most requests: nothing to copy
 		return o.Candidates
 	}
 	return slices.DeleteFunc(slices.Clone(o.Candidates), unable)
+}
+
+// healthy leaves out the candidates whose providers are known to fail, unless
+// that is all of them: then trying is the only way to know better.
+func (g *Gateway) healthy(candidates []routing.Candidate) []routing.Candidate {
+	failing := func(c routing.Candidate) bool { return g.Failing != nil && g.Failing(c.Model.Provider) }
+	if !slices.ContainsFunc(candidates, failing) {
+		return candidates
+	}
+	kept := slices.DeleteFunc(slices.Clone(candidates), failing)
+	if len(kept) == 0 {
+		return candidates
+	}
+	return kept
 }
 
 // wants is what a model must be able to do for an answer.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -29,17 +30,29 @@ type Reuse struct {
 func (u *Reuse) Shared() flight.Stats { return u.flights.Stats() }
 
 // keyOf names what r asks, and false where its answer is for it alone.
-func (g *Gateway) keyOf(r *Request) (cache.Key, bool) {
+func (g *Gateway) keyOf(r *Request, holdout bool) (cache.Key, bool) {
 	if g.Reuse == nil || !r.Reuse || r.Sink != nil && r.Ask.Format != llm.FormatChat {
 		return cache.Key{}, false
 	}
-	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID})
+	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID, Holdout: holdout,
+		Constraints: constraintsOf(r)})
+}
+
+// constraintsOf are the caller's on who may answer, beyond the models.
+func constraintsOf(r *Request) (constraints []string) {
+	if r.MaxCost > 0 {
+		constraints = append(constraints, "max_cost="+r.MaxCost.String())
+	}
+	if r.MinQuality > 0 {
+		constraints = append(constraints, "min_quality="+strconv.FormatFloat(r.MinQuality, 'g', -1, 64))
+	}
+	return constraints
 }
 
 // share answers r with what is kept, or with the one search and call that is
 // made for all who ask the same now.
-func (g *Gateway) share(ctx context.Context, r Request, p routing.Plan, key cache.Key, started time.Time) (Answer, error) {
-	models := modelsOf(p)
+func (g *Gateway) share(ctx context.Context, r Request, p decision, key cache.Key, started time.Time) (Answer, error) {
+	models := modelsOf(p.Plan)
 	if kept, ok := g.Reuse.Cache.Recall(key, models); ok {
 		return g.again(r, p, hitOf(kept), started)
 	}
@@ -77,7 +90,7 @@ type made struct {
 }
 
 // lead looks beyond memory for an answer, and has one made where there is none.
-func (g *Gateway) lead(ctx context.Context, r Request, p routing.Plan, key cache.Key, models []string, started time.Time) (*made, error) {
+func (g *Gateway) lead(ctx context.Context, r Request, p decision, key cache.Key, models []string, started time.Time) (*made, error) {
 	look := g.Reuse.Cache.Get(ctx, key, models)
 	defer look.Release()
 	if look.Degraded {
@@ -119,7 +132,7 @@ func (g *Gateway) led(ctx context.Context, l *listener, m *made, err error) (Ans
 
 // followed records a request that was answered by another's call: as a hit,
 // for which nothing was paid, or as failed with it.
-func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *listener, m *made, err error, started time.Time) (Answer, error) {
+func (g *Gateway) followed(ctx context.Context, r Request, p decision, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
@@ -143,7 +156,7 @@ func (g *Gateway) followed(ctx context.Context, r Request, p routing.Plan, l *li
 
 // failedWith records a request that left another's call or failed with it.
 // Nothing was paid for it.
-func (g *Gateway) failedWith(r Request, p routing.Plan, l *listener, m *made, err error, started time.Time) (Answer, error) {
+func (g *Gateway) failedWith(r Request, p decision, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	f := g.begin(r, p)
 	g.charge(f, p.Choices[0].Candidate, llm.Usage{})
 	f.Status, f.ErrorKind, f.Estimated = event.StatusError, string(llm.ErrorUnavailable), false
@@ -184,14 +197,14 @@ type hit struct {
 }
 
 func hitOf(h cache.Hit) hit {
-	f := &event.CompletionRecorded{Provider: h.Provider, Model: h.Model, CostNanos: h.CostNanos,
+	f := &event.CompletionRecorded{Header: event.Header{ID: h.RequestID}, Provider: h.Provider, Model: h.Model, CostNanos: h.CostNanos,
 		FinishReason: h.Response.FinishReason, Status: event.StatusOK}
 	count(f, h.Response.Usage)
 	return hit{response: h.Response, level: h.Level, label: h.Label, fact: f}
 }
 
 // again answers r with what was made before.
-func (g *Gateway) again(r Request, p routing.Plan, h hit, started time.Time) (Answer, error) {
+func (g *Gateway) again(r Request, p decision, h hit, started time.Time) (Answer, error) {
 	f := g.hitFact(r, p, h, started)
 	if err := g.Ledger.Record(f); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
@@ -206,7 +219,7 @@ func (g *Gateway) again(r Request, p routing.Plan, h hit, started time.Time) (An
 
 // hitFact is the fact of a request that was answered with h: nothing was paid,
 // and what the call that made it had cost is beside that.
-func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *event.CompletionRecorded {
+func (g *Gateway) hitFact(r Request, p decision, h hit, started time.Time) *event.CompletionRecorded {
 	f := g.begin(r, p)
 	f.Cache, f.CacheMatch = h.level, string(h.label)
 	f.Provider, f.Model = h.fact.Provider, h.fact.Model
@@ -217,6 +230,7 @@ func (g *Gateway) hitFact(r Request, p routing.Plan, h hit, started time.Time) *
 	}
 	g.charge(f, served, Usage(h.fact))
 	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
+	f.OriginID, f.Features = h.fact.ID, nil // nothing can be learned of the plan
 	latency := time.Since(started)
 	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
 	f.OverheadUS = max(latency-h.waited, 0).Microseconds()

@@ -143,6 +143,7 @@ func (a *API) checkRequest(c echo.Context, o *object) (r gateway.Request, stream
 	r.Ask.Temperature = o.number("temperature", 0, maxTemperature)
 	r.Strategy = o.oneOf("strategy", a.Names.Strategies)
 	r.Model = o.oneOf("model", a.Names.Models)
+	a.readConstraints(o, &r)
 	r.Metadata = o.pairs("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	readIdentity(o, &r)
 	r.Reuse = o.oneOf("cache", cacheUses) != cacheBypass

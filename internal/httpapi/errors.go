@@ -110,6 +110,7 @@ func problemOf(err error) problem {
 func requestProblem(err error) (p problem, ok bool) {
 	var wrong *document.InvalidError
 	var window *routing.ContextError
+	var tooDear *routing.CostError
 	var unknown *unknownModelError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
@@ -122,6 +123,9 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "context-window", Status: http.StatusUnprocessableEntity, Detail: window.Error(),
 			Errors: []document.Fault{{Field: "max_tokens", Message: fmt.Sprintf("and the prompt need about %d tokens, the largest window is %d (model %s)",
 				window.Needed, window.Largest, window.Model)}}}
+	case errors.As(err, &tooDear):
+		p = problem{Type: "max-cost", Status: http.StatusUnprocessableEntity, Detail: tooDear.Error(),
+			Errors: []document.Fault{{Field: "max_cost_usd", Message: "is less than any model that can serve the request may cost"}}}
 	case errors.Is(err, routing.ErrNoCandidate):
 		p = problem{Type: "no-candidate", Status: http.StatusUnprocessableEntity, Detail: routing.ErrNoCandidate.Error()}
 	case errors.Is(err, gateway.ErrUnknown):

@@ -214,7 +214,7 @@ func build(choose ...func(*setup)) *stack {
 
 func newGateway(l gateway.Ledger, p llm.Provider, window int) *gateway.Gateway {
 	g := &gateway.Gateway{
-		Strategies: map[string]routing.Strategy{"complexity": routing.Complexity{}}, Default: "complexity",
+		Strategies: gateway.NewPublished(nil, nil), Default: "complexity",
 		Providers: map[string]llm.Provider{"simulated": p}, PriceVersion: "test", Ledger: l,
 	}
 	for i, tier := range llm.Tiers() {

@@ -76,8 +76,10 @@ func (q query) object() *object {
 		switch name {
 		case "messages", "metadata", "stream":
 			o.fail(name, "can only be sent in the body of a POST")
-		case "max_tokens", "temperature":
+		case "max_tokens", "temperature", "max_cost_usd", "min_quality":
 			o.put(name, numberOrText(q.values[name]))
+		case "models":
+			o.put(name, texts(strings.Split(q.values[name], ",")))
 		default:
 			o.put(name, text(q.values[name]))
 		}
@@ -90,6 +92,18 @@ func numberOrText(s string) gjson.Result {
 		return v
 	}
 	return text(s)
+}
+
+// texts is a JSON list of strings.
+func texts(all []string) gjson.Result {
+	list := []byte{'['}
+	for i, s := range all {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = gjson.AppendJSONString(list, s)
+	}
+	return gjson.ParseBytes(append(list, ']'))
 }
 
 // text is a JSON string.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/gateway"
@@ -56,6 +57,7 @@ func (a *API) recommendQuery(c echo.Context) error {
 }
 
 func (a *API) sendPlan(c echo.Context, r gateway.Request) error {
+	r.ID = uuid.Nil // nothing is tried out on who only asks
 	plan, err := a.Gateway.Plan(r)
 	if err != nil {
 		return err

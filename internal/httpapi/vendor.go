@@ -24,11 +24,15 @@ const (
 	headerExperiment = "X-Busu-Experiment"
 	headerStrategy   = "X-Busu-Strategy"
 	headerCache      = "X-Busu-Cache"
+
+	headerMaxCost    = "X-Busu-Max-Cost-Usd"
+	headerMinQuality = "X-Busu-Min-Quality"
+	headerModels     = "X-Busu-Models"
 )
 
 // askingHeaders are busu's that change what is answered.
 func askingHeaders() []string {
-	return []string{headerUser, headerSession, headerExperiment, headerStrategy, headerCache}
+	return []string{headerUser, headerSession, headerExperiment, headerStrategy, headerCache, headerMaxCost, headerMinQuality, headerModels}
 }
 
 // vendorRequest is a request on /v1: ask, from a body in the vendor's words,
@@ -47,6 +51,7 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 		f.Add(document.CodeValue, headerExperiment, "names no experiment")
 	}
 	r.Reuse = reusable(headerOneOf(h, headerCache, cacheUses, f), &ask)
+	a.headerConstraints(h, &r, f)
 	strategy := headerOneOf(h, headerStrategy, a.Names.Strategies, f)
 	var err error
 	if r.Model, r.Strategy, err = a.Names.choose(ask.Model); err != nil {

@@ -92,13 +92,16 @@ const (
 	heartbeatsKey = "busu:heartbeats" // journal → heartbeat
 )
 
-// trimmedKey holds the id of the last entry that was removed.
-func trimmedKey(l event.Lane) string {
+// besideKey is a key that shares a stream's hash slot.
+func besideKey(l event.Lane, what string) string {
 	if l.Stream == event.Decisions {
-		return "{" + decisionsKey + "}:trimmed"
+		return "{" + decisionsKey + "}:" + what
 	}
-	return StreamKey(l) + ":trimmed"
+	return StreamKey(l) + ":" + what
 }
+
+// trimmedKey holds the id of the last entry that was removed.
+func trimmedKey(l event.Lane) string { return besideKey(l, "trimmed") }
 
 func aggregateKey(partition int, what string) string {
 	return fmt.Sprintf("busu:aggregate:{%d}:%s", partition, what)

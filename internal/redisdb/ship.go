@@ -15,7 +15,7 @@ import (
 // shippedKey notes, per journal, the last seq that was added to a lane's
 // stream. It is written together with the entries: when Redis loses the end of
 // what it was told, it loses the note as well.
-func shippedKey(l event.Lane) string { return StreamKey(l) + ":shipped" }
+func shippedKey(l event.Lane) string { return besideKey(l, "shipped") }
 
 // Ship adds runs to their streams, in order, all or nothing, and notes how far
 // each came. It gives the notes that it found, one per run: one that is

@@ -103,7 +103,7 @@ func TestStartPriceKeepsTheGoal(t *testing.T) {
 	lambda := StartPrice(at, three(), "large", learning.Goal{StrongShare: 0.3})
 	strong := 0
 	for _, ask := range asks {
-		p, err := at(lambda * 1.001).Plan(ask, three())
+		p, err := at(lambda*1.001).Plan(ask, three())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,6 +72,9 @@ func New(vendor llm.Provider, o Options) *Provider {
 // Name is the configured provider's.
 func (p *Provider) Name() string { return p.name }
 
+// Failing reports whether the breaker lets no call through now.
+func (p *Provider) Failing() bool { return !p.breaker.closed.Load() && p.breaker.held() > 0 }
+
 // Complete asks the vendor once the breaker and the queue let it, and again
 // where that is safe. An error is an *llm.ProviderError, of kind
 //

@@ -46,6 +46,7 @@ var plan = map[string]room{
 	"internal/rollup":      {may: []string{"event", "pricing"}, why: pure},
 	"internal/reconcile":   {may: []string{"event", "rollup"}, why: pure},
 	"internal/access":      {may: []string{"event"}, why: pure},
+	"internal/stats":       {libs: []string{"gonum.org/v1/gonum"}, why: pure + "; this one is numbers in, numbers out"},
 	"internal/idempotency": {libs: []string{"github.com/sony/gobreaker"}, why: pure},
 	"internal/apidocs":     {why: "a document in, a page out"},
 	"internal/gateway":     {may: []string{"cache", "chat", "event", "flight", "llm", "pricing", "prompt", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},

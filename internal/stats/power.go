@@ -120,3 +120,24 @@ func proportionsSD(pA, pB float64) (pooled, separate float64) {
 
 // share says whether p is one.
 func share(p float64) bool { return p >= 0 && p <= 1 }
+
+// ConditionalPower is the probability that a two-sided test at alpha rejects at
+// the end, given its z after a fraction of the information, 0 … 1, if the end's
+// z is expected to be drift over all: the true difference by the standard error
+// at the end. Below 10 % at the most favourable difference that the data still
+// allow, going on is futile (Lan & Wittes, Biometrics 44, 1988). It is 0 where
+// nothing can be said.
+func ConditionalPower(z, fraction, drift, alpha float64) float64 {
+	if !finite(z, drift) || !(fraction >= 0 && fraction <= 1) || !probability(alpha) {
+		return 0
+	}
+	critical, gone := normalUpper(alpha/2), z*math.Sqrt(fraction)
+	if fraction == 1 {
+		if math.Abs(z) >= critical {
+			return 1
+		}
+		return 0
+	}
+	expected, spread := bounded(gone+drift*(1-fraction)), math.Sqrt(1-fraction)
+	return min(1, normalTail((critical-expected)/spread)+normalTail((critical+expected)/spread))
+}

@@ -1,12 +1,10 @@
 package event
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"math"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -47,7 +45,8 @@ type Arm struct {
 // judged by.
 type Candidate struct {
 	Model       string  `json:"model"`
-	Quality     float64 `json:"quality"` // predicted chance of a good answer
+	Quality     float64 `json:"quality"`         // predicted chance of a good answer
+	Prior       float64 `json:"prior,omitempty"` // the same before anything was learned; 0 where nothing is
 	CostNanos   int64   `json:"cost_nanos"`
 	Probability float64 `json:"probability"` // of being planned
 }
@@ -79,6 +78,11 @@ type CompletionRecorded struct {
 	Reason       string      `json:"reason,omitempty"`
 	Candidates   []Candidate `json:"candidates,omitempty"`
 
+	// Features are what a strategy that learns has seen of the prompt: hashed
+	// words and counters, as package prompt encodes them. They expire before
+	// the rest.
+	Features []byte `json:"features,omitempty"`
+
 	Provider     string   `json:"provider,omitempty"` // that served, or was tried last
 	Model        string   `json:"model,omitempty"`    // that served, or was tried last
 	Status       string   `json:"status"`
@@ -88,6 +92,8 @@ type CompletionRecorded struct {
 	Degraded     []string `json:"degraded,omitempty"`
 	Cache        string   `json:"cache"`
 	CacheMatch   string   `json:"cache_match,omitempty"` // how the question matched the answer's; "" for a miss
+
+	OriginID uuid.UUID `json:"origin_id,omitzero"` // the request whose call made the answer, where that is another
 
 	TokensIn       int64 `json:"tokens_in"`
 	TokensInCached int64 `json:"tokens_in_cached,omitempty"`
@@ -141,6 +147,8 @@ const (
 	maxNanos  = 1 << 53
 	maxMicros = 1 << 53
 	maxKey    = 1024 // bytes of a text that PostgreSQL indexes
+
+	maxFeatures = 8 << 10 // bytes; the longest prompt has half
 )
 
 // Validate says whether the fact can be stored and counted.
@@ -182,10 +190,13 @@ func (c *CompletionRecorded) validateNumbers() error {
 	if !isShare(c.Propensity) || !isShare(c.Complexity) {
 		return fmt.Errorf("propensity %g, complexity %g: not within 0 and 1", c.Propensity, c.Complexity)
 	}
+	if len(c.Features) > maxFeatures {
+		return fmt.Errorf("features take %d bytes, more than %d", len(c.Features), maxFeatures)
+	}
 	for i, m := range c.Candidates {
-		if !isShare(m.Quality) || !isShare(m.Probability) || m.CostNanos < 0 || m.CostNanos > maxNanos {
-			return fmt.Errorf("candidate %d: quality %g, probability %g or cost_nanos %d is out of range",
-				i, m.Quality, m.Probability, m.CostNanos)
+		if !isShare(m.Quality) || !isShare(m.Prior) || !isShare(m.Probability) || m.CostNanos < 0 || m.CostNanos > maxNanos {
+			return fmt.Errorf("candidate %d: quality %g, prior %g, probability %g or cost_nanos %d is out of range",
+				i, m.Quality, m.Prior, m.Probability, m.CostNanos)
 		}
 	}
 	return nil
@@ -195,32 +206,18 @@ func isShare(x float64) bool { return x >= 0 && x <= 1 } // false for NaN
 
 // validateText refuses what PostgreSQL cannot store as text.
 func (c *CompletionRecorded) validateText() error {
-	ok := true
-	check := func(s string) { ok = ok && utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
-	for _, s := range []string{c.Journal, c.Project, c.KeyID, c.UserID, c.SessionID, c.CallerID, c.Strategy,
+	err := storable(c.Journal, c.Project, c.KeyID, c.UserID, c.SessionID, c.CallerID, c.Strategy,
 		c.PlannedModel, c.Confidence, c.Reason, c.Provider, c.Model, c.ErrorKind, c.FinishReason, c.CacheMatch,
-		c.BaselineModel, c.PriceVersion} {
-		check(s)
-	}
-	for _, s := range c.Fallbacks {
-		check(s)
-	}
-	for _, s := range c.Degraded {
-		check(s)
-	}
+		c.BaselineModel, c.PriceVersion)
+	err = cmp.Or(err, storable(c.Fallbacks...), storable(c.Degraded...))
 	for _, a := range c.Experiments {
-		check(a.Experiment)
-		check(a.Arm)
+		err = cmp.Or(err, storable(a.Experiment, a.Arm))
 	}
 	for _, m := range c.Candidates {
-		check(m.Model)
+		err = cmp.Or(err, storable(m.Model))
 	}
 	for k, v := range c.Metadata {
-		check(k)
-		check(v)
+		err = cmp.Or(err, storable(k, v))
 	}
-	if !ok {
-		return errors.New("a text holds a NUL byte or invalid UTF-8")
-	}
-	return nil
+	return err
 }

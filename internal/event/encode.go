@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"math"
@@ -73,6 +74,7 @@ func (w *writer) plan(c *CompletionRecorded) {
 	w.optional("confidence", c.Confidence)
 	w.optional("reason", c.Reason)
 	w.candidates("candidates", c.Candidates)
+	w.bytes("features", c.Features)
 }
 
 func (w *writer) outcome(c *CompletionRecorded) {
@@ -85,6 +87,9 @@ func (w *writer) outcome(c *CompletionRecorded) {
 	w.texts("degraded", c.Degraded)
 	w.text("cache", c.Cache)
 	w.optional("cache_match", c.CacheMatch)
+	if c.OriginID != uuid.Nil {
+		w.id("origin_id", c.OriginID)
+	}
 }
 
 func (w *writer) amounts(c *CompletionRecorded) {
@@ -122,6 +127,9 @@ func (w *writer) candidates(name string, candidates []Candidate) {
 		w.b = append(w.b, '{')
 		w.text("model", c.Model)
 		w.float("quality", c.Quality)
+		if c.Prior != 0 {
+			w.float("prior", c.Prior)
+		}
 		w.integer("cost_nanos", c.CostNanos)
 		w.float("probability", c.Probability)
 		w.b = append(w.b, '}')
@@ -173,6 +181,17 @@ func (w *writer) id(name string, v uuid.UUID) {
 		}
 		w.b = hex.AppendEncode(w.b, part)
 	}
+	w.b = append(w.b, '"')
+}
+
+// bytes are written in base64. Without any there is no field.
+func (w *writer) bytes(name string, v []byte) {
+	if len(v) == 0 {
+		return
+	}
+	w.name(name)
+	w.b = append(w.b, '"')
+	w.b = base64.StdEncoding.AppendEncode(w.b, v)
 	w.b = append(w.b, '"')
 }
 

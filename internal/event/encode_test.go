@@ -39,6 +39,8 @@ func made(one, other string, n int64, x float64, at uint64, full bool) *Completi
 	c.Experiments = []Arm{{one, other}, {other, one}}
 	c.Fallbacks, c.Degraded = []string{one, other, ""}, []string{other}
 	c.Candidates = append(c.Candidates, Candidate{Model: other, CostNanos: n}, Candidate{})
+	c.Features, c.OriginID = []byte(one), c.ID
+	c.Candidates[0].Prior = x
 	c.Snapshot, c.TokensInCached, c.TokensReasoning, c.Unpriced, c.Estimated = n, n, -n, true, n > 0
 	c.Confidence, c.Provider, c.ErrorKind, c.FinishReason, c.PriceVersion = other, one, one, other, one
 	return c
@@ -96,6 +98,8 @@ func fill(t *testing.T, v reflect.Value) {
 		v.SetString("text")
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Uint8:
+		v.SetUint(7)
 	case reflect.Float64:
 		v.SetFloat(.5)
 	case reflect.Bool:

@@ -16,22 +16,28 @@ const astray = 366 * 24 * time.Hour
 // says of where and when it belongs against where and when it was found. All
 // who read the streams take and refuse the same by it. Of a fact that is whole
 // and in its place, but refused for its time, it gives both, fact and error.
-func (e Entry) Completion() (*CompletionRecorded, error) {
+func (e Entry) Completion() (*CompletionRecorded, error) { return read[*CompletionRecorded](e) }
+
+// Feedback is like Completion, for an entry of a stream of feedback.
+func (e Entry) Feedback() (*FeedbackRecorded, error) { return read[*FeedbackRecorded](e) }
+
+func read[F Fact](e Entry) (none F, err error) {
 	fact, err := Decode(e.Body)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	c, ok := fact.(*CompletionRecorded)
+	f, ok := fact.(F)
 	if !ok {
-		return nil, fmt.Errorf("%s does not belong on %s", fact.Head().Type, e.Stream)
+		return none, fmt.Errorf("%s does not belong on %s", fact.Head().Type, e.Stream)
 	}
-	if c.Partition != e.Partition {
-		return nil, fmt.Errorf("fact of partition %d on partition %d", c.Partition, e.Partition)
+	head := f.Head()
+	if head.Partition != e.Partition {
+		return none, fmt.Errorf("fact of partition %d on partition %d", head.Partition, e.Partition)
 	}
-	if came, ok := e.time(); ok && c.At.Sub(came).Abs() > astray {
-		return c, fmt.Errorf("at %s is more than a year from when it came, %s", c.At.Format(time.RFC3339), came.Format(time.RFC3339))
+	if came, ok := e.time(); ok && head.At.Sub(came).Abs() > astray {
+		return f, fmt.Errorf("at %s is more than a year from when it came, %s", head.At.Format(time.RFC3339), came.Format(time.RFC3339))
 	}
-	return c, nil
+	return f, nil
 }
 
 // time is when the entry came to its stream, to the millisecond; false for one

@@ -30,10 +30,11 @@ type Stream uint8
 // worker.
 const (
 	Completions Stream = 1
+	Feedback    Stream = 2
 	Decisions   Stream = 3
 )
 
-var streamNames = map[Stream]string{Completions: "completions", Decisions: "decisions"}
+var streamNames = map[Stream]string{Completions: "completions", Feedback: "feedback", Decisions: "decisions"}
 
 func (s Stream) String() string { return streamNames[s] }
 
@@ -71,7 +72,11 @@ type Refused struct {
 }
 
 // Types of facts.
-const TypeCompletionRecorded = "completion.recorded"
+const (
+	TypeCompletionRecorded = "completion.recorded"
+	TypeFeedbackRecorded   = "feedback.recorded"
+	TypeModelPublished     = "model.published"
+)
 
 // Header is what every fact begins with.
 type Header struct {
@@ -165,6 +170,10 @@ func Decode(body []byte) (Fact, error) {
 	switch kind {
 	case TypeCompletionRecorded:
 		f = new(CompletionRecorded)
+	case TypeFeedbackRecorded:
+		f = new(FeedbackRecorded)
+	case TypeModelPublished:
+		f = new(ModelPublished)
 	default:
 		return nil, refusal("event", fmt.Errorf("type %q is not known", kind))
 	}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/base64"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -50,6 +51,7 @@ func (s *scanner) plan(c *CompletionRecorded) {
 	s.word("confidence", &c.Confidence)
 	s.word("reason", &c.Reason)
 	s.field("candidates", func() { c.Candidates = scanList(s, (*scanner).candidate) })
+	s.field("features", func() { c.Features = s.bytes() })
 }
 
 func (s *scanner) outcome(c *CompletionRecorded) {
@@ -62,6 +64,7 @@ func (s *scanner) outcome(c *CompletionRecorded) {
 	s.field("degraded", func() { c.Degraded = scanList(s, (*scanner).string) })
 	s.word("cache", &c.Cache)
 	s.word("cache_match", &c.CacheMatch)
+	s.field("origin_id", func() { s.accept(c.OriginID.UnmarshalText([]byte(s.plain()))) })
 }
 
 func (s *scanner) amounts(c *CompletionRecorded) {
@@ -96,6 +99,7 @@ func (s *scanner) candidate() (c Candidate) {
 	s.first = true
 	s.word("model", &c.Model)
 	s.field("quality", func() { c.Quality = s.float() })
+	s.field("prior", func() { c.Prior = s.float() })
 	s.number("cost_nanos", &c.CostNanos)
 	s.field("probability", func() { c.Probability = s.float() })
 	s.open('}')
@@ -177,6 +181,14 @@ func (s *scanner) plain() string {
 	}
 	s.at += end + 1
 	return rest[:end]
+}
+
+// bytes reads a text in base64. An empty one is left to encoding/json.
+func (s *scanner) bytes() []byte {
+	text := s.plain()
+	b, err := base64.StdEncoding.DecodeString(text)
+	s.refused = s.refused || err != nil || text == ""
+	return b
 }
 
 func (s *scanner) string() string {

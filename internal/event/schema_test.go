@@ -18,29 +18,27 @@ import (
 	"github.com/busuhq/busu/schema"
 )
 
-const schemaFile = "events/completion.recorded.v1.json"
-
-func schemaJSON(tb testing.TB) []byte {
+func schemaJSON(tb testing.TB, fact string) []byte {
 	tb.Helper()
-	b, err := schema.Events.ReadFile(schemaFile)
+	b, err := schema.Events.ReadFile("events/" + fact + ".v1.json")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return b
 }
 
-func compileSchema(tb testing.TB) *jsonschema.Schema {
+func compileSchema(tb testing.TB, fact string) *jsonschema.Schema {
 	tb.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaJSON(tb)))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaJSON(tb, fact)))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource(schemaFile, doc); err != nil {
+	if err := c.AddResource(fact, doc); err != nil {
 		tb.Fatal(err)
 	}
-	s, err := c.Compile(schemaFile)
+	s, err := c.Compile(fact)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -57,7 +55,7 @@ func conforms(s *jsonschema.Schema, body []byte) error {
 
 func TestFixturesConform(t *testing.T) {
 	t.Parallel()
-	s := compileSchema(t)
+	s := compileSchema(t, event.TypeCompletionRecorded)
 	for name, body := range fixtures(t) {
 		if err := conforms(s, body); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -68,7 +66,7 @@ func TestFixturesConform(t *testing.T) {
 // Whatever Validate lets pass is what the schema promises to the world.
 func TestGeneratedFactsConform(t *testing.T) {
 	t.Parallel()
-	s := compileSchema(t)
+	s := compileSchema(t, event.TypeCompletionRecorded)
 	rapid.Check(t, func(t *rapid.T) {
 		fact := completions().Draw(t, "fact")
 		if err := fact.Validate(); err != nil {
@@ -95,7 +93,7 @@ func TestGeneratedFactsConform(t *testing.T) {
 // others on the schema.
 func TestSchemaAndDecodeRefuseTheSame(t *testing.T) {
 	t.Parallel()
-	s := compileSchema(t)
+	s := compileSchema(t, event.TypeCompletionRecorded)
 	for _, change := range []struct {
 		field string
 		value any
@@ -135,11 +133,17 @@ type description struct {
 // is required; every field is described.
 func TestSchemaDescribesEveryField(t *testing.T) {
 	t.Parallel()
-	var root description
-	if err := json.Unmarshal(schemaJSON(t), &root); err != nil {
-		t.Fatal(err)
+	for fact, typ := range map[string]reflect.Type{
+		event.TypeCompletionRecorded: reflect.TypeFor[event.CompletionRecorded](),
+		event.TypeFeedbackRecorded:   reflect.TypeFor[event.FeedbackRecorded](),
+		event.TypeModelPublished:     reflect.TypeFor[event.ModelPublished](),
+	} {
+		var root description
+		if err := json.Unmarshal(schemaJSON(t, fact), &root); err != nil {
+			t.Fatal(err)
+		}
+		compareFields(t, fact+" ", typ, root)
 	}
-	compareFields(t, "", reflect.TypeFor[event.CompletionRecorded](), root)
 }
 
 func compareFields(t *testing.T, at string, typ reflect.Type, d description) {
@@ -150,7 +154,7 @@ func compareFields(t *testing.T, at string, typ reflect.Type, d description) {
 		}
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		all[name] = true
-		required[name] = options != "omitempty"
+		required[name] = options == ""
 		property, ok := d.Properties[name]
 		if !ok || property.Description == "" {
 			t.Errorf("%s%s is not described in the schema", at, name)
@@ -184,7 +188,7 @@ func completions() *rapid.Generator[*event.CompletionRecorded] {
 		return event.Arm{Experiment: text.Draw(t, "experiment"), Arm: text.Draw(t, "arm")}
 	})
 	candidate := rapid.Custom(func(t *rapid.T) event.Candidate {
-		return event.Candidate{Model: text.Draw(t, "model"), Quality: share.Draw(t, "quality"),
+		return event.Candidate{Model: text.Draw(t, "model"), Quality: share.Draw(t, "quality"), Prior: share.Draw(t, "prior"),
 			CostNanos: amount.Draw(t, "cost"), Probability: share.Draw(t, "probability")}
 	})
 	return rapid.Custom(func(t *rapid.T) *event.CompletionRecorded {
@@ -201,6 +205,10 @@ func completions() *rapid.Generator[*event.CompletionRecorded] {
 		c.Snapshot = rapid.Int64Min(0).Draw(t, "snapshot")
 		c.Confidence, c.Reason = text.Draw(t, "confidence"), text.Draw(t, "reason")
 		c.Candidates = unlessEmpty(rapid.SliceOfN(candidate, 0, 3).Draw(t, "candidates"))
+		c.Features = unlessEmpty(rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "features"))
+		if rapid.Bool().Draw(t, "reused") {
+			c.OriginID = ids().Draw(t, "origin_id")
+		}
 		c.Provider, c.Model = text.Draw(t, "provider"), text.Draw(t, "model")
 		c.Status = rapid.SampledFrom([]string{"ok", "cut_off", "empty", "error", "canceled", "interrupted"}).Draw(t, "status")
 		c.Cache = rapid.SampledFrom([]string{"miss", "memory", "redis", "postgres"}).Draw(t, "cache")

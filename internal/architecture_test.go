@@ -53,6 +53,8 @@ var plan = map[string]room{
 	"internal/worker":      {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
+	"internal/experiment":  {may: []string{"document", "event", "stats"}, libs: []string{"github.com/google/uuid"}, why: pure},
+	"internal/selftest":    {may: []string{"experiment", "stats"}, libs: []string{"gonum.org/v1/gonum", "golang.org/x/sync"}, why: pure},
 	"internal/document":    {libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/messages":    {may: []string{"document", "llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/chat":        {may: []string{"document", "llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},

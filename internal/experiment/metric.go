@@ -38,6 +38,9 @@ func (m Metric) HigherIsBetter() bool { return m == Good || m == Quality }
 // share reports whether the metric counts requests that are so or not.
 func (m Metric) share() bool { return m == Good || m == Slow || m == rated }
 
+// bounded reports whether what a request has in the metric lies within 0 and 1.
+func (m Metric) bounded() bool { return m.share() || m == Quality }
+
 // relative reports whether the metric's margin is a share of the control's
 // value; otherwise it is a difference of shares.
 func (m Metric) relative() bool { return !m.share() }

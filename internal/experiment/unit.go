@@ -17,13 +17,13 @@ type Result struct {
 	Unit       string    `json:"unit"`
 	Arm        int       `json:"arm"` // that served it
 	At         time.Time `json:"at"`
-	Outcome
-	Verdict
+	Served
+	Opinion
 }
 
-// Outcome is what became of a request. Who was assigned is counted, whatever
+// Served is what became of a request. Who was assigned is counted, whatever
 // happened: an arm that fails a lot shall not lose its failures.
-type Outcome struct {
+type Served struct {
 	OK        bool  `json:"ok"`       // answered, not cut off, not empty
 	Answered  bool  `json:"answered"` // somehow
 	Cached    bool  `json:"cached"`
@@ -35,8 +35,8 @@ type Outcome struct {
 	TokensOut int64 `json:"tokens_out"`
 }
 
-// Verdict is what feedback last said of a request, or nothing.
-type Verdict struct {
+// Opinion is what feedback last said of a request, or nothing.
+type Opinion struct {
 	Rated         bool      `json:"rated"`
 	Bad           bool      `json:"bad"`
 	QualityMicros int64     `json:"quality_micros"` // millionths, so that sums are exact
@@ -67,24 +67,24 @@ func (e *Experiment) ResultOf(c *event.CompletionRecorded) (r Result, ok bool) {
 	if arm < 0 || unit == "" {
 		return Result{}, false
 	}
-	return Result{Completion: c.ID, Unit: unit, Arm: arm, At: c.At, Outcome: Outcome{
+	return Result{Completion: c.ID, Unit: unit, Arm: arm, At: c.At, Served: Served{
 		OK: c.Status == event.StatusOK, Answered: !c.Failed(), Cached: c.Cache != event.CacheMiss, FellBack: len(c.Fallbacks) > 0,
 		CostNanos: c.OriginCostNanos, PaidNanos: c.CostNanos, LatencyUS: c.LatencyUS, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
 	}}, true
 }
 
-// VerdictOf is what feedback says.
-func VerdictOf(f *event.FeedbackRecorded) Verdict {
-	return Verdict{Rated: true, Bad: f.Bad(), QualityMicros: int64(math.Round(f.Quality() * 1e6)), RatedAt: f.At, Feedback: f.ID}
+// OpinionOf is what feedback says.
+func OpinionOf(f *event.FeedbackRecorded) Opinion {
+	return Opinion{Rated: true, Bad: f.Bad(), QualityMicros: int64(math.Round(f.Quality() * 1e6)), RatedAt: f.At, Feedback: f.ID}
 }
 
-// Later reports whether v replaces the verdict before it, in whatever order the
+// Later reports whether o replaces the opinion before it, in whatever order the
 // two came: of several, the last one counts.
-func (v Verdict) Later(than Verdict) bool {
-	if !v.Rated || !than.Rated {
-		return v.Rated
+func (o Opinion) Later(than Opinion) bool {
+	if !o.Rated || !than.Rated {
+		return o.Rated
 	}
-	return cmp.Or(v.RatedAt.Compare(than.RatedAt), slices.Compare(v.Feedback[:], than.Feedback[:])) > 0
+	return cmp.Or(o.RatedAt.Compare(than.RatedAt), slices.Compare(o.Feedback[:], than.Feedback[:])) > 0
 }
 
 // Totals add up what a unit, or an arm, did. All are integers: the order of
@@ -152,7 +152,7 @@ type Unit struct {
 	ExposedAt time.Time `json:"exposed_at"`
 	MaturesAt time.Time `json:"matured_at"`
 	Totals
-	After int64 `json:"after"` // requests and verdicts after their time: served, shown, not analysed
+	After int64 `json:"after"` // requests and opinions after their time: served, shown, not analysed
 	Late  int64 `json:"late"`  // facts that came when the unit had matured
 	Stray int64 `json:"stray"` // requests that another arm served
 }
@@ -192,11 +192,11 @@ func (e *Experiment) TakeRequest(u *Unit, r *Result, watermark time.Time) Taken 
 	return Counted
 }
 
-// add counts a request that is in time. A verdict on it may not be.
+// add counts a request that is in time. An opinion of it may not be.
 func (u *Unit) add(e *Experiment, r *Result, t Totals) {
 	if r.Rated && r.RatedAt.After(u.MaturesAt) {
 		unrated := *r
-		unrated.Verdict = Verdict{}
+		unrated.Opinion = Opinion{}
 		t = unrated.Totals(e.SlowUS)
 		u.After++
 	}
@@ -204,21 +204,21 @@ func (u *Unit) add(e *Experiment, r *Result, t Totals) {
 	u.Stray += count(r.Arm != u.Arm)
 }
 
-// TakeVerdict replaces the verdict on a request by a later one. r is the request
-// as it was before; when v is Counted, the caller keeps v with it.
-func (e *Experiment) TakeVerdict(u *Unit, r *Result, v Verdict, watermark time.Time) Taken {
+// TakeOpinion replaces the opinion of a request by a later one. r is the request
+// as it was before; when o is Counted and Later, the caller keeps it with r.
+func (e *Experiment) TakeOpinion(u *Unit, r *Result, o Opinion, watermark time.Time) Taken {
 	switch {
-	case v.RatedAt.After(u.MaturesAt) || r.At.After(u.ExposedAt.Add(time.Duration(e.Observation))):
+	case o.RatedAt.After(u.MaturesAt) || r.At.After(u.ExposedAt.Add(time.Duration(e.Observation))):
 		u.After++
 		return After
 	case u.Matured(watermark):
 		u.Late++
 		return Late
 	}
-	if v.Later(r.Verdict) {
+	if o.Later(r.Opinion) {
 		u.Totals.Add(r.Totals(e.SlowUS), -1)
 		judged := *r
-		judged.Verdict = v
+		judged.Opinion = o
 		u.Totals.Add(judged.Totals(e.SlowUS), 1)
 	}
 	return Counted

@@ -14,11 +14,11 @@ func CompareStrata(a, b []Moments, conf float64) RatioComparison {
 	return compareStrata(a, b, conf, func(Moments) float64 { return 0 })
 }
 
-// CompareShareStrata is CompareStrata for numerators that are counts among the
-// denominators. An arm in which nearly nothing, or nearly everything, was
-// counted does not have the variance 0 of its data, but that of two units more
-// that are different: 2m/(m+4)² a unit (Agresti & Coull, Am. Stat. 52, 1998),
-// by which a perfect arm, too, is known to some margin only.
+// CompareShareStrata is CompareStrata for requests that each add 0 to 1 to the
+// numerator. An arm of m units in which nearly all are alike does not have the
+// variance of its data, but at least that of two units more that are different,
+// p(1−p)/(m+4) with p = 2/(m+4) (Agresti & Coull, Am. Stat. 52, 1998): a
+// perfect arm, too, is known to some margin only.
 func CompareShareStrata(a, b []Moments, conf float64) RatioComparison {
 	return compareStrata(a, b, conf, func(m Moments) float64 {
 		units := float64(m.Units)
@@ -55,4 +55,25 @@ func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) Ra
 		c.Lift = lift(c.RatioA, c.VarA, c.RatioB, c.VarB, conf)
 	}
 	return c
+}
+
+// SampleRatioStrata is SampleRatio over strata with weights of their own: the
+// sum of the statistics and of the degrees of freedom. Strata that say nothing
+// are left out.
+func SampleRatioStrata(observed [][]int64, weights [][]float64) ChiSquareTest {
+	sum := ChiSquareTest{P: 1}
+	for i := range min(len(observed), len(weights)) {
+		test := SampleRatio(observed[i], weights[i])
+		if !test.Testable {
+			continue
+		}
+		if !sum.Testable || test.MinExpected < sum.MinExpected {
+			sum.MinExpected = test.MinExpected
+		}
+		sum.Statistic, sum.DF, sum.Testable = bounded(sum.Statistic+test.Statistic), sum.DF+test.DF, true
+	}
+	if sum.Testable {
+		sum.P = chiSquareTail(sum.Statistic, sum.DF)
+	}
+	return sum
 }

@@ -168,15 +168,16 @@ const (
 	Earlier       // it happened before what was held for the first request: Gather the unit anew
 )
 
-// NewUnit is a unit that enters with its first request.
+// NewUnit is a unit that enters with its first request, of which nothing is said
+// yet.
 func (e *Experiment) NewUnit(first *Result) Unit {
 	u := Unit{ID: first.Unit, Arm: first.Arm, Phase: e.PhaseAt(first.At), ExposedAt: first.At, MaturesAt: first.At.Add(e.Maturity())}
-	u.add(e, first, first.Totals(e.SlowUS))
+	u.add(e, first)
 	return u
 }
 
-// TakeRequest adds one more request. Watermark is up to when all facts are known:
-// what has matured by then is final.
+// TakeRequest adds one more request, of which nothing is said yet. Watermark is
+// up to when all facts are known: what has matured by then is final.
 func (e *Experiment) TakeRequest(u *Unit, r *Result, watermark time.Time) Taken {
 	switch {
 	case r.At.After(u.ExposedAt.Add(time.Duration(e.Observation))):
@@ -188,19 +189,15 @@ func (e *Experiment) TakeRequest(u *Unit, r *Result, watermark time.Time) Taken 
 	case r.At.Before(u.ExposedAt):
 		return Earlier
 	}
-	u.add(e, r, r.Totals(e.SlowUS))
+	u.add(e, r)
 	return Counted
 }
 
-// add counts a request that is in time. An opinion of it may not be.
-func (u *Unit) add(e *Experiment, r *Result, t Totals) {
-	if r.Rated && r.RatedAt.After(u.MaturesAt) {
-		unrated := *r
-		unrated.Opinion = Opinion{}
-		t = unrated.Totals(e.SlowUS)
-		u.After++
-	}
-	u.Totals.Add(t, 1)
+// add counts a request that is in time. What was said of it is taken later.
+func (u *Unit) add(e *Experiment, r *Result) {
+	unsaid := *r
+	unsaid.Opinion = Opinion{}
+	u.Totals.Add(unsaid.Totals(e.SlowUS), 1)
 	u.Stray += count(r.Arm != u.Arm)
 }
 
@@ -228,16 +225,26 @@ func (e *Experiment) TakeOpinion(u *Unit, r *Result, o Opinion, watermark time.T
 // watermark are known.
 func (u *Unit) Matured(watermark time.Time) bool { return !watermark.Before(u.MaturesAt) }
 
-// Gather makes a unit of all its requests that are known, in any order. It gives
-// what taking them one by one in the order of time would.
-func (e *Experiment) Gather(results []Result) Unit {
-	sorted := slices.Clone(results)
-	slices.SortFunc(sorted, func(a, b Result) int {
+// Gather makes a unit of all its requests that are known, and of all that was said
+// of them, both in any order. It gives what taking them one by one in the order
+// of time would. The results are sorted, and get the opinions that count.
+func (e *Experiment) Gather(results []Result, said map[uuid.UUID][]Opinion) Unit {
+	slices.SortFunc(results, func(a, b Result) int {
 		return cmp.Or(a.At.Compare(b.At), slices.Compare(a.Completion[:], b.Completion[:]))
 	})
-	u := e.NewUnit(&sorted[0])
-	for i := range sorted[1:] {
-		e.TakeRequest(&u, &sorted[i+1], time.Time{})
+	u := e.NewUnit(&results[0])
+	u.Totals, u.Stray = Totals{}, 0
+	for i := range results {
+		r := &results[i]
+		r.Opinion = Opinion{}
+		if e.TakeRequest(&u, r, time.Time{}) != Counted {
+			continue
+		}
+		for _, o := range said[r.Completion] {
+			if e.TakeOpinion(&u, r, o, time.Time{}) == Counted && o.Later(r.Opinion) {
+				r.Opinion = o
+			}
+		}
 	}
 	return u
 }

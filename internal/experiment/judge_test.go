@@ -1,0 +1,459 @@
+package experiment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+// fact is a request or an opinion of one.
+type fact struct {
+	at      time.Time
+	request *Result  // nil for an opinion
+	opinion *Opinion // nil for a request
+	of      uuid.UUID
+	unit    string
+}
+
+// traffic makes the facts of users who send a few requests each, some of which
+// are rated, some twice. A quarter of the users is seen in another arm once.
+func traffic(e *Experiment, r *rand.Rand, users int, good [2]float64) []fact {
+	a := NewAssigner(e)
+	var facts []fact
+	for u := range users {
+		unit := fmt.Sprintf("user-%d", u)
+		at := e.StartedAt.Add(time.Duration(r.IntN(36_000)) * time.Second)
+		arm, _, _ := a.Assign(unit, at)
+		for range 1 + r.IntN(4) {
+			res := &Result{Completion: uuid.New(), Unit: unit, Arm: arm, At: at, Served: Served{OK: true, Answered: true,
+				CostNanos: int64(r.IntN(100_000)), LatencyUS: int64(r.IntN(3_000_000))}}
+			if r.Float64() >= good[arm] {
+				res.OK = false
+			}
+			if r.IntN(16) == 0 {
+				res.Arm = 1 - arm
+			}
+			facts = append(facts, fact{at: at, request: res, unit: unit})
+			for range r.IntN(3) {
+				said := at.Add(time.Duration(r.IntN(5_000)) * time.Second)
+				bad := r.Float64() >= good[arm]
+				facts = append(facts, fact{at: said, of: res.Completion, unit: unit,
+					opinion: &Opinion{Rated: true, Bad: bad, QualityMicros: int64(1e6 * (1 - count(bad))), RatedAt: said, Feedback: uuid.New()}})
+			}
+			at = at.Add(time.Duration(r.IntN(2_000)) * time.Second)
+		}
+	}
+	return facts
+}
+
+// keeper does what a worker does for its part of the units.
+type keeper struct {
+	e       *Experiment
+	units   map[string]*Unit
+	results map[uuid.UUID]*Result
+	said    map[uuid.UUID][]Opinion
+	judged  map[string]bool
+}
+
+func newKeeper(e *Experiment) *keeper {
+	return &keeper{e, map[string]*Unit{}, map[uuid.UUID]*Result{}, map[uuid.UUID][]Opinion{}, map[string]bool{}}
+}
+
+func (k *keeper) take(f fact, watermark time.Time) {
+	if f.opinion != nil {
+		k.said[f.of] = append(k.said[f.of], *f.opinion)
+		if r := k.results[f.of]; r != nil {
+			k.say(r, *f.opinion, watermark)
+		}
+		return
+	}
+	r := *f.request
+	k.results[r.Completion] = &r
+	u := k.units[r.Unit]
+	if u == nil {
+		u = new(k.e.NewUnit(&r))
+		k.units[r.Unit] = u
+	} else if k.e.TakeRequest(u, &r, watermark) == Earlier {
+		var all []Result
+		for _, other := range k.results {
+			if other.Unit == r.Unit {
+				all = append(all, *other)
+			}
+		}
+		*u = k.e.Gather(all, k.said)
+		for i := range all {
+			k.results[all[i].Completion] = &all[i]
+		}
+		return
+	}
+	for _, o := range k.said[r.Completion] { // that came before the request
+		k.say(&r, o, watermark)
+	}
+}
+
+func (k *keeper) say(r *Result, o Opinion, watermark time.Time) {
+	if k.e.TakeOpinion(k.units[r.Unit], r, o, watermark) == Counted && o.Later(r.Opinion) {
+		r.Opinion = o
+	}
+}
+
+// matured are the units that have, and were not told before.
+func (k *keeper) matured(watermark time.Time) (list []Unit) {
+	for id, u := range k.units {
+		if u.Matured(watermark) && !k.judged[id] {
+			k.judged[id] = true
+			list = append(list, *u)
+		}
+	}
+	return list
+}
+
+// work delivers facts in the order of arrival, in batches, to workers that share
+// the users, and judges after each batch.
+func work(t *rapid.T, e *Experiment, arrivals []fact, batch func() int, workers int) State {
+	keepers := make([]*keeper, workers)
+	for i := range keepers {
+		keepers[i] = newKeeper(e)
+	}
+	// earliest[i] is the time before which nothing comes from i on.
+	earliest := make([]time.Time, len(arrivals)+1)
+	earliest[len(arrivals)] = e.End().Add(time.Hour)
+	for i := len(arrivals) - 1; i >= 0; i-- {
+		earliest[i] = earliest[i+1]
+		if arrivals[i].at.Before(earliest[i]) {
+			earliest[i] = arrivals[i].at
+		}
+	}
+	state := NewJudge(e).State()
+	watermark := time.Time{}
+	for from := 0; from < len(arrivals); {
+		to := min(len(arrivals), from+batch())
+		for _, f := range arrivals[from:to] {
+			keepers[len(f.unit)*7%workers].take(f, watermark)
+		}
+		from, watermark = to, earliest[to].Add(-1)
+		var units []Unit
+		for _, k := range keepers {
+			units = append(units, k.matured(watermark)...)
+		}
+		j := Resume(e, passedOn(t, state)) // another process each time
+		before := j.Decision()
+		after, err := j.Feed(units, watermark)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before != nil && before != after {
+			t.Fatalf("a decision was replaced")
+		}
+		state = j.State()
+	}
+	return state
+}
+
+// passedOn is the state after a way through JSON.
+func passedOn(t *rapid.T, s State) (read State) {
+	body, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(body, &read)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
+func encoded(t *rapid.T, v any) string {
+	body, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// Whatever the order of arrival, the batches and the number of workers: the
+// looks, the numbers and the decision are the same, and the decision can be
+// reached again from what is written down with it.
+func TestStateIsAFunctionOfTheUnits(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "seed")
+		r := rand.New(rand.NewPCG(seed, 1))
+		e := valid()
+		e.SampleSize, e.SlowUS = rapid.SampledFrom([]int{60, 100, 1000}).Draw(t, "sample size"), 2_900_000
+		e.Observation, e.FeedbackWindow, e.MinDuration = Duration(time.Hour), Duration(30*time.Minute), 0
+		e.MaxDuration = Duration(time.Duration(rapid.IntRange(4, 20).Draw(t, "hours")) * time.Hour)
+		if rapid.Bool().Draw(t, "ramp") {
+			if err := e.Ramp(start.Add(3*time.Hour), []float64{.3, .7}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		facts := traffic(e, r, 150, [2]float64{.9, rapid.SampledFrom([]float64{.9, .6, .97}).Draw(t, "test")})
+		var want string
+		for i, c := range []struct {
+			delay   time.Duration // that facts come late by, at most
+			workers int
+			batch   int
+		}{{0, 1, 1 << 30}, {0, 2, 60}, {20 * time.Minute, 1, 90}, {3 * time.Hour, 3, 200}} {
+			arrives := make(map[*fact]time.Time, len(facts))
+			order := make([]*fact, len(facts))
+			for j := range facts {
+				order[j] = &facts[j]
+				arrives[order[j]] = facts[j].at.Add(time.Duration(r.Int64N(int64(c.delay) + 1)))
+			}
+			slices.SortStableFunc(order, func(a, b *fact) int { return arrives[a].Compare(arrives[b]) })
+			arrivals := make([]fact, len(order))
+			for j, f := range order {
+				arrivals[j] = *f
+			}
+			state := work(t, e, arrivals, func() int { return 1 + r.IntN(c.batch) }, c.workers)
+			if state.Decision == nil {
+				t.Fatal("no decision")
+			}
+			if err := Recompute(e, state.Decision); err != nil {
+				t.Fatal(err)
+			}
+			got := encoded(t, state)
+			if i == 0 {
+				want = got
+			} else if got != want {
+				t.Fatalf("way %d:\n%s\nand not\n%s", i, got, want)
+			}
+		}
+	})
+}
+
+// plain is a unit with one request.
+func plain(i, arm int, good bool) Unit {
+	return Unit{ID: fmt.Sprintf("%08d", i), Arm: arm, MaturesAt: start.Add(26*time.Hour + time.Duration(i)*time.Minute),
+		Totals: Totals{Requests: 1, Answered: 1, Good: count(good), CostNanos: int64(1000 + i%100), LatencyUS: int64(500 + i%17)}}
+}
+
+// Nothing that comes after a decision, and nothing that comes late, changes it.
+func TestADecisionNeverChanges(t *testing.T) {
+	t.Parallel()
+	e := valid()
+	j := NewJudge(e)
+	for i := range e.SampleSize {
+		u := plain(i, i%2, i%2 == 1 || i%3 > 0)
+		if err := j.Add(&u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := j.Decision()
+	if first == nil || first.Outcome != Win || *first.Winner != "test" || first.Final || first.Reason != WinnerEarly {
+		t.Fatalf("%+v", first)
+	}
+	written := fmt.Sprintf("%+v", *first)
+	for i := range 1000 {
+		u := plain(e.SampleSize+i, i%2, i%2 == 0)
+		if err := j.Add(&u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if j.Advance(e.End().Add(time.Hour)) != first || fmt.Sprintf("%+v", *first) != written {
+		t.Error("it changed")
+	}
+	if first.Units >= e.SampleSize || first.Units%20 != 0 {
+		t.Errorf("decided at %d units, which is no look of %d", first.Units, e.SampleSize)
+	}
+}
+
+func TestUnitsBehindOthersAreLate(t *testing.T) {
+	t.Parallel()
+	j := NewJudge(valid())
+	for _, c := range []struct {
+		i    int
+		want error
+	}{{5, nil}, {7, nil}, {6, ErrLate}, {7, ErrLate}, {8, nil}} {
+		u := plain(c.i, 0, true)
+		if err := j.Add(&u); !errors.Is(err, c.want) {
+			t.Errorf("unit %d: %v", c.i, err)
+		}
+	}
+	if s := j.State(); s.Units != 3 || s.Late != 2 {
+		t.Errorf("%d units, %d late", s.Units, s.Late)
+	}
+	wrong := plain(9, 2, true)
+	if err := j.Add(&wrong); err == nil {
+		t.Error("an arm that there is not is counted")
+	}
+}
+
+// judged holds an experiment on units, in order, until it is decided.
+func judged(t *testing.T, e *Experiment, units func(i int) Unit) *Decision {
+	t.Helper()
+	j := NewJudge(e)
+	for i := range e.SampleSize {
+		u := units(i)
+		if err := j.Add(&u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := j.Advance(e.End())
+	if d == nil {
+		t.Fatal("no decision at the end")
+	}
+	if err := Recompute(e, d); err != nil {
+		t.Error(err)
+	}
+	return d
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	// every makes something so in every n-th unit of the arm.
+	every := func(i, n int) bool { return i/2%n == 0 }
+	costs := func(u *Unit, control, test int64, i int) {
+		u.CostNanos = []int64{control, test}[u.Arm] * int64(80+i/2%41) / 100
+	}
+	rates := func(u *Unit, rated bool) { u.Rated, u.QualityMicros = count(rated), 800_000*count(rated) }
+	for _, c := range []struct {
+		name    string
+		outcome Outcome
+		reason  Reason
+		winner  string
+		says    string
+		change  func(*Experiment)
+		unit    func(*Unit, int)
+	}{
+		{"much better", Win, WinnerEarly, "test", "Test has 20 points more good answers", nil,
+			func(u *Unit, i int) { u.Good = count(u.Arm == 1 || !every(i, 5)) }},
+		{"a little better", Win, WinnerFinal, "test", "points more good answers", nil,
+			func(u *Unit, i int) { u.Good = count(!every(i, 7+3*u.Arm)) }},
+		{"much worse", Lose, LoserEarly, "control", "fewer good answers (", nil,
+			func(u *Unit, i int) { u.Good = count(u.Arm == 0 || !every(i, 5)) }},
+		{"cheaper and as good", Win, WinnerEarly, "test", "Test costs 31 % less (", func(e *Experiment) { e.Primary = Cost },
+			func(u *Unit, i int) { costs(u, 1000, 690, i) }},
+		{"cheaper and a disaster", StoppedHarm, Harm, "control", "Stopped for harm: good answers 20 points lower", func(e *Experiment) { e.Primary = Cost },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(u.Arm == 0 || !every(i, 5)) }},
+		{"cheaper and somewhat worse", TradeOff, GuardrailWorse, "", "not shown to be inside the margin of 2; quality not measured: a trade-off", func(e *Experiment) { e.Primary = Cost },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(u.Arm == 0 || !every(i, 40)) }},
+		{"cheaper, and who knows", Inconclusive, GuardrailUnproven, "", "a larger sample would tell", func(e *Experiment) { e.Primary = Cost },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(!every(i, 10)) }},
+		{"dearer", Lose, LoserEarly, "control", "Test costs 40 % more (", func(e *Experiment) { e.Primary = Cost },
+			func(u *Unit, i int) { costs(u, 1000, 1400, i) }},
+		{"the same", Equivalent, WithinMargins, "", ": equivalent.", func(e *Experiment) { e.SampleSize = 9000 },
+			func(u *Unit, i int) { u.Good = count(!every(i, 10)) }},
+		{"too few to tell", Inconclusive, NoDifference, "", "is ruled out", nil,
+			func(u *Unit, i int) { u.Good = count(!every(i, 10)) }},
+		{"the time is over", Inconclusive, TooFewUnits, "", "Only ", func(e *Experiment) { e.MaxDuration = Duration(26*time.Hour + 30*time.Minute) },
+			func(u *Unit, i int) {}},
+		{"badly split", InvalidSRM, SplitMismatch, "", "were not split as planned", nil,
+			func(u *Unit, i int) {
+				if i%5 == 0 {
+					u.Arm = 1
+				}
+			}},
+		{"feedback on one side", InvalidFeedback, FeedbackMismatch, "", "the arm with less of it looks better", nil,
+			func(u *Unit, i int) {
+				rates(u, every(i, 2+4*u.Arm))
+				u.Good = count(u.Arm == 1 || !every(i, 5))
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := valid()
+			if c.change != nil {
+				c.change(e)
+			}
+			d := judged(t, e, func(i int) Unit {
+				u := plain(i, i%2, true)
+				c.unit(&u, i)
+				return u
+			})
+			winner := ""
+			if d.Winner != nil {
+				winner = *d.Winner
+			}
+			if d.Outcome != c.outcome || d.Reason != c.reason || winner != c.winner || !strings.Contains(d.Verdict, c.says) {
+				t.Errorf("%s by %s, winner %q: %s\np %g, always %g, %d units", d.Outcome, d.Reason, winner, d.Verdict, d.PValue, d.AlwaysValidP, d.Units)
+			}
+			if strings.Contains(d.Verdict, "%!") || strings.Contains(d.Verdict, "NaN") || strings.Count(d.Verdict, ". ") > 0 {
+				t.Errorf("no sentence: %s", d.Verdict)
+			}
+		})
+	}
+}
+
+// A winner has to wait for the shortest duration, harm has not.
+func TestMinDurationDelaysWinnersOnly(t *testing.T) {
+	t.Parallel()
+	for _, better := range []bool{true, false} {
+		e := valid()
+		e.Primary, e.MinDuration = Cost, Duration(40*time.Hour)
+		d := judged(t, e, func(i int) Unit {
+			u := plain(i, i%2, true)
+			u.CostNanos = int64(1000-300*(i%2)) * int64(80+i/2%41) / 100
+			if !better {
+				u.Good = count(u.Arm == 0 || i/2%3 > 0)
+			}
+			return u
+		})
+		if waited := !d.At.Before(start.Add(40 * time.Hour)); waited != better {
+			t.Errorf("better %t: %s at %s", better, d.Outcome, d.At.Sub(start))
+		}
+	}
+}
+
+// Among several arms the best of those that win is the winner, and more arms need
+// more evidence.
+func TestSeveralArms(t *testing.T) {
+	t.Parallel()
+	e := valid(.25, .25, .25, .25)
+	e.SampleSize = 4000
+	d := judged(t, e, func(i int) Unit {
+		u := plain(i, i%4, true)
+		bad := []int{5, 5, 8, 20}[i%4]
+		u.Good = count(i/4%bad > 0)
+		return u
+	})
+	if d.Outcome != Win || *d.Winner != "fourth" {
+		t.Errorf("%s: %s", d.Outcome, d.Verdict)
+	}
+	arms := map[string]bool{}
+	for _, r := range d.Readings {
+		arms[r.Arm] = true
+	}
+	if got := slices.Sorted(maps.Keys(arms)); !slices.Equal(got, []string{"fourth", "test", "third"}) {
+		t.Errorf("readings of %v", got)
+	}
+}
+
+func TestLooksAreOnTheGrid(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(60, 1_000_000).Draw(t, "sample size")
+		n, taken := 0, 0
+		for n < size {
+			next := nextLook(n, size)
+			if next <= n || next > size {
+				t.Fatalf("after %d comes %d of %d", n, next, size)
+			}
+			n = next
+			taken++
+		}
+		if want := min(size, looks); taken != want {
+			t.Fatalf("%d looks, want %d", taken, want)
+		}
+	})
+}
+
+func TestCanonicalOrder(t *testing.T) {
+	t.Parallel()
+	a, b, c := plain(1, 0, true), plain(1, 0, true), plain(2, 0, true)
+	b.ID += "x"
+	for _, pair := range [][2]*Unit{{&a, &b}, {&b, &c}, {&a, &c}} {
+		if !pair[0].Before(pair[1]) || pair[1].Before(pair[0]) || pair[0].Before(pair[0]) {
+			t.Errorf("%s and %s are not in order", pair[0].ID, pair[1].ID)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package stats
+
+import "math"
+
+// CompareStrata is CompareRatios within strata, such as the times between two
+// changes of the weights: each arm's ratio is that of the strata, weighted alike
+// in both arms by Mantel's and Haenszel's NaNb/(Na+Nb), so that neither a drift
+// between strata nor a change of the arms' shares is a difference of arms
+// (direct standardization; Greenland & Robins, Biometrics 41, 1985). Weights
+// do not depend on the outcomes, as those of Combine do, so that small strata
+// do no harm. A stratum with fewer than two units in an arm is left out. Of one
+// stratum it is CompareRatios.
+func CompareStrata(a, b []Moments, conf float64) RatioComparison {
+	return compareStrata(a, b, conf, func(Moments) float64 { return 0 })
+}
+
+// CompareShareStrata is CompareStrata for requests that each add 0 to 1 to the
+// numerator. An arm of m units in which nearly all are alike does not have the
+// variance of its data, but at least that of two units more that are different,
+// p(1−p)/(m+4) with p = 2/(m+4) (Agresti & Coull, Am. Stat. 52, 1998): a
+// perfect arm, too, is known to some margin only.
+func CompareShareStrata(a, b []Moments, conf float64) RatioComparison {
+	return compareStrata(a, b, conf, func(m Moments) float64 {
+		units := float64(m.Units)
+		added := 2 / (units + 4)
+		return added * (1 - added) / (units + 4)
+	})
+}
+
+func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) RatioComparison {
+	var total, rA, rB, vA, vB float64
+	var units int64
+	for i := range min(len(a), len(b)) {
+		varA, okA := a[i].Variance()
+		varB, okB := b[i].Variance()
+		weight := a[i].N / (a[i].N + b[i].N) * b[i].N
+		if !okA || !okB || !(weight > 0) || !finite(weight) {
+			continue
+		}
+		total += weight
+		rA += weight * a[i].Ratio()
+		rB += weight * b[i].Ratio()
+		vA += weight * weight * max(varA, least(a[i]))
+		vB += weight * weight * max(varB, least(b[i]))
+		units += a[i].Units + b[i].Units
+	}
+	c := RatioComparison{Comparison: untestable(), SmallP: 1, Lift: Lift{Interval: everything()}}
+	if !(total > 0) {
+		return c
+	}
+	c.RatioA, c.RatioB, c.VarA, c.VarB = rA/total, rB/total, vA/total/total, vB/total/total
+	c.Comparison = zTest(c.RatioB-c.RatioA, math.Sqrt(c.VarA+c.VarB), conf)
+	if c.Testable {
+		c.SmallP = min(1, 2*studentTail(math.Abs(c.Statistic), float64(units)-2))
+		c.Lift = lift(c.RatioA, c.VarA, c.RatioB, c.VarB, conf)
+	}
+	return c
+}
+
+// SampleRatioStrata is SampleRatio over strata with weights of their own: the
+// sum of the statistics and of the degrees of freedom. Strata that say nothing
+// are left out.
+func SampleRatioStrata(observed [][]int64, weights [][]float64) ChiSquareTest {
+	sum := ChiSquareTest{P: 1}
+	for i := range min(len(observed), len(weights)) {
+		test := SampleRatio(observed[i], weights[i])
+		if !test.Testable {
+			continue
+		}
+		if !sum.Testable || test.MinExpected < sum.MinExpected {
+			sum.MinExpected = test.MinExpected
+		}
+		sum.Statistic, sum.DF, sum.Testable = bounded(sum.Statistic+test.Statistic), sum.DF+test.DF, true
+	}
+	if sum.Testable {
+		sum.P = chiSquareTail(sum.Statistic, sum.DF)
+	}
+	return sum
+}

@@ -222,7 +222,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (r *recorder) answer(response *echo.Response) idempotency.Answer {
 	a := idempotency.Answer{Status: response.Status, Header: map[string]string{}, Body: r.body.Bytes()}
 	for name := range response.Header() {
-		if name == echo.HeaderContentType || name == headerRequestID || strings.HasPrefix(name, headersOfBusu) {
+		if name == echo.HeaderContentType || name == headerRequestID || name == headerAnthropic || strings.HasPrefix(name, headersOfBusu) {
 			a.Header[name] = response.Header().Get(name)
 		}
 	}

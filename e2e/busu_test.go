@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,8 +39,17 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
+	document, err := readContract(stack.busu)
+	if err != nil {
+		return 1, errors.Join(err, stop())
+	}
+	between, err := newTee(strings.TrimPrefix(stack.busu, "http://"))
+	if err != nil {
+		return 1, errors.Join(err, stop())
+	}
+	stack.busu = "http://" + between.Addr().String()
 	code = m.Run()
-	return code, stop()
+	return code, errors.Join(document.judge(between.end()), stop())
 }
 
 const configuration = `

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/busuhq/busu/internal/app"
+	"github.com/busuhq/busu/internal/event"
 )
 
 // commands is the command line.
@@ -20,6 +21,7 @@ type commands struct {
 	Demo      demoCommand      `cmd:"" help:"Send realistic traffic to a running busu."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database up to date."`
 	Reconcile reconcileCommand `cmd:"" help:"Hold what was answered against what is stored and counted."`
+	Forget    forgetCommand    `cmd:"" help:"Remove what is kept of a user."`
 	Prices    pricesCommands   `cmd:"" help:"List, show or import what models cost."`
 	Eval      evalCommands     `cmd:"" help:"Measure how well prompts are routed."`
 	Config    configCommands   `cmd:"" help:"Check or print the configuration."`
@@ -46,7 +48,7 @@ func run(args []string) int {
 	parser, err := kong.New(new(commands), kong.Name("busu"),
 		kong.Description(description),
 		kong.Exit(func(int) { helped = true }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Vars{"project": event.DefaultProject}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "busu:", err)
 		return app.ExitFailed

@@ -14,6 +14,7 @@ test('message', async () => {
   assert.ok(data.content[0].text.length > 0);
   assert.ok(data.usage.output_tokens > 0 && data.usage.cost_usd > 0);
   assert.equal(response.headers.get('x-busu-strategy'), 'complexity');
+  assert.equal(data._request_id, response.headers.get('x-request-id'));
 });
 
 test('stream', async () => {

@@ -34,7 +34,11 @@ func (r *reader) answer(m member) answer {
 	for _, c := range o.object("content") {
 		media, _ := c.value.(object)
 		content := content{Type: c.name, Examples: r.examples(media)}
-		if schema := media.get("schema"); schema != nil {
+		schema := media.get("schema")
+		if media.has("x-item-schema") { // of the data of each event
+			schema = media.get("x-item-schema")
+		}
+		if schema != nil {
 			content.Shared = r.share(schema, a.IsSuccess)
 			if content.Shared == nil {
 				content.Shape = r.shape(schema)

@@ -98,6 +98,9 @@ func TestEveryOperationIsShownInFull(t *testing.T) {
 					if status < "3" {
 						names(media.Schema, members, nil)
 					}
+					if item, ok := media.Extensions["x-item-schema"].(map[string]any); ok {
+						names(ourDocument(t).Components.Schemas[strings.TrimPrefix(item["$ref"].(string), "#/components/schemas/")], members, nil)
+					}
 				}
 			}
 			for name := range members {

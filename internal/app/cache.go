@@ -30,11 +30,8 @@ func openCacheRedis(cfg config.Config, s *stores, life *lifecycle) (db *redisdb.
 	return db, 0, nil
 }
 
-// startCache gives answers again, unless that is switched off.
-func startCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) *gateway.Reuse {
-	if !cfg.Cache.Enabled {
-		return nil
-	}
+// newCache makes the levels of the cache. It does not run yet.
+func newCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *migration, log *slog.Logger) *cache.Cache {
 	inRedis := db.Cache(cfg.Cache.TTL, budget)
 	options := cache.Options{
 		MemoryBytes: cfg.Cache.MemoryBytes, Redis: inRedis, Postgres: keptAnswers{s.postgres.ResponseCache(), m},
@@ -43,7 +40,14 @@ func startCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *m
 	if cfg.Cache.SingleFlight == config.FlightCluster {
 		options.Leases = inRedis
 	}
-	c := cache.New(options)
+	return cache.New(options)
+}
+
+// startCache gives answers again, unless that is switched off.
+func startCache(cfg config.Config, c *cache.Cache, health *httpapi.Health, life *lifecycle) *gateway.Reuse {
+	if !cfg.Cache.Enabled {
+		return nil
+	}
 	life.start("cache", c.Run)
 	reuse := &gateway.Reuse{Keys: cache.Keys{Scope: cache.Scope(cfg.Cache.Scope), Similar: cfg.Cache.Similar}, Cache: c}
 	countCache(health.Registry(), reuse)

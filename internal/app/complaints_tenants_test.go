@@ -75,7 +75,7 @@ cache: {scope: %s}
 	g := newGateway(cfg, providers, gateway.NewPublished(prior, startPrices(cfg, prior)), telemetry.NewLedger(health.Registry(), j))
 	schema := newMigration(stores.postgres, log)
 	life.start("migration", schema.Run)
-	g.Reuse = startCache(cfg, stores.redis, 0, stores, schema, health, log, life)
+	g.Reuse = startCache(cfg, newCache(cfg, stores.redis, 0, stores, schema, log), health, life)
 	api := &httpapi.API{Gateway: tenants{g}, Names: namesOf(g), Keys: access.NewKeys(""), Health: health, Log: log}
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)

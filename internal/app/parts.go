@@ -117,7 +117,8 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		return nil, err
 	}
 	gateway := newGateway(cfg, providers, strategies, telemetry.NewLedger(health.Registry(), j))
-	gateway.Reuse = startCache(cfg, answers, budget, s, m, health, log, life)
+	kept := newCache(cfg, answers, budget, s, m, log)
+	gateway.Reuse = startCache(cfg, kept, health, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
@@ -129,6 +130,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
+		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,

@@ -78,6 +78,8 @@ func TestUsage(t *testing.T) {
 	}{
 		{"busu", []string{"--help"}, 0}, {"busu", []string{"up", "--help"}, 0}, {"busu", []string{"demo", "--help"}, 0},
 		{"busu", []string{"config", "print", "--help"}, 0}, {"busu", []string{"version"}, 0}, {"busu", []string{"config", "check"}, 0},
+		{"busu", []string{"forget", "--help"}, 0}, {"busu", []string{"forget"}, 2}, {"busu", []string{"forget", "--user", ""}, 2},
+		{"busu", []string{"forget", "--user", "ann"}, 1},
 		{"busu", []string{"nonsense"}, 2}, {"busu", []string{"up", "now"}, 2}, {"busu", []string{"demo", "--requests", "0"}, 2},
 		{"api", []string{"--help"}, 0}, {"worker", []string{"-x"}, 2}, {"aggregator", []string{"now"}, 2},
 		{"api", nil, 1}, {"busu", []string{"migrate"}, 1}, {"busu", []string{"demo", "--url", "http://127.0.0.1:1"}, 1},

@@ -13,9 +13,12 @@ import (
 // in order, texts behind their length. It writes a body as it is, which JSON
 // could not, and is read without looking at every byte.
 
-// entryVersion is the form that is written. Another one is not read: then the
-// answer is made again.
-const entryVersion = 1
+// entryVersion is the form that is written. Of others only the one before is
+// read, which did not say what was estimated: else the answer is made again.
+const (
+	entryVersion = 2
+	certainEntry = 1
+)
 
 // errEntry says that bytes are no entry in the form that is known.
 var errEntry = errors.New("not an entry of this version")
@@ -30,6 +33,7 @@ func (e *Entry) Encode(out []byte) []byte {
 	out = appendBytes(out, e.Provider)
 	out = appendBytes(out, e.Model)
 	out = binary.AppendVarint(out, e.CostNanos)
+	out = append(out, flagOf(e.Estimated))
 	out = binary.AppendUvarint(out, uint64(len(e.Experiments)))
 	for _, a := range e.Experiments {
 		out = appendBytes(out, a.Experiment)
@@ -68,13 +72,15 @@ func flagOf(b bool) byte {
 // decodeEntry reads what Encode wrote. It keeps nothing of in.
 func decodeEntry(in []byte) (*Entry, error) {
 	d := decoder{in: in}
-	if d.byte() != entryVersion {
+	version := d.byte()
+	if version != entryVersion && version != certainEntry {
 		return nil, errEntry
 	}
 	e := &Entry{Project: d.text(), UserID: d.text()}
 	copy(e.RequestID[:], d.bytes(len(e.RequestID)))
 	e.At = time.Unix(0, d.number()).UTC()
 	e.Provider, e.Model, e.CostNanos = d.text(), d.text(), d.number()
+	e.Estimated = version != certainEntry && d.byte() == 1
 	for range d.count() {
 		e.Experiments = append(e.Experiments, event.Arm{Experiment: d.text(), Arm: d.text()})
 	}

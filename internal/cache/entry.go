@@ -22,6 +22,7 @@ type Entry struct {
 	Provider    string
 	Model       string // the name callers see
 	CostNanos   int64  // of the call
+	Estimated   bool   // the tokens, and with them the cost
 	Experiments []event.Arm
 	Holdout     bool
 	Response    llm.Response

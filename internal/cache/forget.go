@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/busuhq/busu/internal/event"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 // moment later. With an error, some may still give it: repeat it.
 func (c *Cache) Evict(ctx context.Context, project string, request uuid.UUID) error {
 	g := Gone{Project: project, RequestID: request}
-	err := c.forget(ctx, g)
+	_, err := c.forget(ctx, g)
 	select {
 	case c.sweeps <- sweep{g, time.Now().Add(settleFor)}:
 	default: // so many at once: it was done once
@@ -28,48 +30,55 @@ func (c *Cache) Evict(ctx context.Context, project string, request uuid.UUID) er
 }
 
 // ForgetUser forgets the answers to a user's questions, on every level and in
-// every process. It takes a moment: what other processes are just storing is
+// every process, and returns how many by level; those in memory are this
+// process's. It takes a moment: what other processes are just storing is
 // removed as well. With an error, some may be left: repeat it.
-func (c *Cache) ForgetUser(ctx context.Context, project, user string) error {
+func (c *Cache) ForgetUser(ctx context.Context, project, user string) (map[string]int64, error) {
 	if user == "" {
-		return errors.New("no user is named: name one, or flush the project")
+		return nil, errors.New("no user is named: name one, or flush the project")
 	}
 	return c.forgetSettled(ctx, Gone{Project: project, UserID: user})
 }
 
 // Flush forgets all answers of a project, like ForgetUser.
-func (c *Cache) Flush(ctx context.Context, project string) error {
+func (c *Cache) Flush(ctx context.Context, project string) (map[string]int64, error) {
 	return c.forgetSettled(ctx, Gone{Project: project})
 }
 
 // forgetSettled forgets, waits until every process knows and has written what
 // it was writing, and forgets that.
-func (c *Cache) forgetSettled(ctx context.Context, g Gone) error {
-	if err := c.forget(ctx, g); err != nil {
-		return err
+func (c *Cache) forgetSettled(ctx context.Context, g Gone) (map[string]int64, error) {
+	removed, err := c.forget(ctx, g)
+	if err != nil {
+		return nil, err
 	}
 	if c.redis != nil || c.postgres != nil {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(settleFor):
 		}
 	}
-	return c.forget(ctx, g)
+	late, err := c.forget(ctx, g)
+	for level, n := range late {
+		removed[level] += n
+	}
+	return removed, err
 }
 
 // forget begins where entries live longest, so that none comes back from a
 // level that is still to be cleared. Redis tells the other processes.
-func (c *Cache) forget(ctx context.Context, g Gone) error {
+func (c *Cache) forget(ctx context.Context, g Gone) (removed map[string]int64, err error) {
 	gone := goneOf(g.Owner(), g.RequestID)
-	var errs []error
+	removed = map[string]int64{}
 	for _, l := range []*level{c.postgres, c.redis} {
 		if l != nil {
-			errs = append(errs, l.forget(ctx, g, gone))
+			n, failed := l.forget(ctx, g, gone)
+			removed[l.name], err = n, errors.Join(err, failed)
 		}
 	}
-	c.forgetHere(g.RequestID, gone)
-	return errors.Join(errs...)
+	removed[event.CacheMemory] = int64(c.forgetHere(g.RequestID, gone))
+	return removed, err
 }
 
 // sweep is what is to be forgotten again, at a time.
@@ -86,12 +95,15 @@ func (c *Cache) sweep(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			for len(c.sweeps) > 0 && c.forget(context.WithoutCancel(ctx), (<-c.sweeps).gone) == nil {
+			for len(c.sweeps) > 0 {
+				if _, err := c.forget(context.WithoutCancel(ctx), (<-c.sweeps).gone); err != nil {
+					return
+				}
 			}
 			return
 		case s := <-c.sweeps:
 			pause(ctx, time.Until(s.at))
-			_ = c.forget(context.WithoutCancel(ctx), s.gone) // it was done once
+			_, _ = c.forget(context.WithoutCancel(ctx), s.gone) // it was done once
 		}
 	}
 }
@@ -108,9 +120,9 @@ func goneOf(owner Owner, request uuid.UUID) func(*Entry) bool {
 }
 
 // forgetHere forgets in this process. The counts come first: whoever has an
-// entry on its way to memory sees them, and does not put it there.
-func (c *Cache) forgetHere(request uuid.UUID, gone func(*Entry) bool) {
-	n := 0
+// entry on its way to memory sees them, and does not put it there. It returns
+// how many were in memory.
+func (c *Cache) forgetHere(request uuid.UUID, gone func(*Entry) bool) (n int) {
 	if request != uuid.Nil {
 		c.evicted.Add(1)
 		n = c.memory.forgetRequest(gone, request)
@@ -124,4 +136,5 @@ func (c *Cache) forgetHere(request uuid.UUID, gone func(*Entry) bool) {
 			l.unqueue(gone)
 		}
 	}
+	return n
 }

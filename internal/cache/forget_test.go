@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -54,13 +55,21 @@ func testForgetting(t *testing.T, open func(*testing.T) (cache.Redis, cache.Post
 			return p.Evict(p.t.Context(), "other", all["ann"].RequestID)
 		}, "[of  of ann of bob]"},
 		"user": {func(p process, _ map[string]*cache.Entry) error {
-			return p.ForgetUser(p.t.Context(), event.DefaultProject, "ann")
+			_, err := p.ForgetUser(p.t.Context(), event.DefaultProject, "ann")
+			return err
 		}, "[of  of bob]"},
 		"another project's user": {func(p process, _ map[string]*cache.Entry) error {
-			return p.ForgetUser(p.t.Context(), "other", "ann")
+			_, err := p.ForgetUser(p.t.Context(), "other", "ann")
+			return err
 		}, "[of  of ann of bob]"},
-		"project":         {func(p process, _ map[string]*cache.Entry) error { return p.Flush(p.t.Context(), event.DefaultProject) }, "[]"},
-		"another project": {func(p process, _ map[string]*cache.Entry) error { return p.Flush(p.t.Context(), "other") }, "[of  of ann of bob]"},
+		"project": {func(p process, _ map[string]*cache.Entry) error {
+			_, err := p.Flush(p.t.Context(), event.DefaultProject)
+			return err
+		}, "[]"},
+		"another project": {func(p process, _ map[string]*cache.Entry) error {
+			_, err := p.Flush(p.t.Context(), "other")
+			return err
+		}, "[of  of ann of bob]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,9 +131,31 @@ func TestForgettingForReal(t *testing.T) {
 
 func TestForgettingNamesAUser(t *testing.T) {
 	t.Parallel()
-	if err := cache.New(cache.Options{}).ForgetUser(t.Context(), event.DefaultProject, ""); err == nil {
+	if _, err := cache.New(cache.Options{}).ForgetUser(t.Context(), event.DefaultProject, ""); err == nil {
 		t.Error("all who name no user were forgotten")
 	}
+}
+
+// It is told what was removed, level by level: also what came late.
+func TestForgettingIsCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis, postgres := cachetest.NewFake(), cachetest.NewFake()
+		fill(t, postgres)
+		one := start(t, cache.Options{Redis: redis, Postgres: postgres})
+		synctest.Wait()
+		one.put("q", cachetest.Entry("small"))
+		time.Sleep(time.Second)
+		go func() {
+			time.Sleep(time.Second) // another process is late
+			fill(t, redis)
+		}()
+		removed, err := one.ForgetUser(t.Context(), event.DefaultProject, "ann")
+		want := map[string]int64{event.CacheMemory: 1, event.CacheRedis: 2, event.CachePostgres: 2}
+		if err != nil || !maps.Equal(removed, want) {
+			t.Errorf("removed %v, want %v: %v", removed, want, err)
+		}
+	})
 }
 
 // What a user's request that was under way brings is not kept once the user
@@ -136,7 +167,7 @@ func TestAnswersUnderWayAreNotKept(t *testing.T) {
 		one, two := start(t, cache.Options{Redis: redis}), start(t, cache.Options{Redis: redis})
 		synctest.Wait()
 		l := one.look("q")
-		if err := two.ForgetUser(t.Context(), event.DefaultProject, "ann"); err != nil {
+		if _, err := two.ForgetUser(t.Context(), event.DefaultProject, "ann"); err != nil {
 			t.Fatal(err)
 		}
 		if one.Put(l, *cachetest.Entry("small")) {
@@ -231,7 +262,7 @@ func TestWhatIsBeingStoredIsForgottenToo(t *testing.T) {
 			two.put("q", e)
 			synctest.Wait() // it is being stored
 			if user {
-				if err := one.ForgetUser(t.Context(), e.Project, e.UserID); err != nil {
+				if _, err := one.ForgetUser(t.Context(), e.Project, e.UserID); err != nil {
 					t.Fatal(err)
 				}
 			} else {
@@ -320,7 +351,7 @@ func TestForgettingUnderLoad(t *testing.T) {
 		time.Sleep(time.Second)
 		stop()
 		load.Wait()
-		if err := all[0].ForgetUser(t.Context(), event.DefaultProject, "u1"); err != nil {
+		if _, err := all[0].ForgetUser(t.Context(), event.DefaultProject, "u1"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

@@ -116,7 +116,7 @@ func TestALeaseGoesBackWithTheAnswer(t *testing.T) {
 		call := func() *cache.Entry { return cachetest.Entry("small") }
 		one.ask(t.Context(), "q", call)
 		time.Sleep(10 * time.Second)
-		if err := one.Flush(t.Context(), event.DefaultProject); err != nil {
+		if _, err := one.Flush(t.Context(), event.DefaultProject); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

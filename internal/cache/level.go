@@ -21,8 +21,9 @@ type Store interface {
 	// Keep stores items, each in place of what its model answered before, and
 	// returns how many: some may be left out, such as for want of room.
 	Keep(ctx context.Context, items []Item, now time.Time) (int, error)
-	// Forget removes entries. When it returns, nobody finds them.
-	Forget(ctx context.Context, g Gone) error
+	// Forget removes entries, and returns how many. When it returns, nobody finds
+	// them.
+	Forget(ctx context.Context, g Gone) (int64, error)
 }
 
 // Item is an entry on its way to a Store.
@@ -241,7 +242,7 @@ func (l *level) takeBatch() []Item {
 }
 
 // forget removes entries from what waits, and then from the store.
-func (l *level) forget(ctx context.Context, g Gone, gone func(*Entry) bool) error {
+func (l *level) forget(ctx context.Context, g Gone, gone func(*Entry) bool) (int64, error) {
 	l.unqueue(gone)
 	within := forgetWithin
 	if g.RequestID == uuid.Nil {
@@ -253,7 +254,7 @@ func (l *level) forget(ctx context.Context, g Gone, gone func(*Entry) bool) erro
 	case l.writing <- struct{}{}: // what is being stored is not missed
 		defer func() { <-l.writing }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	}
 	return l.store.Forget(ctx, g)
 }

@@ -71,12 +71,12 @@ func find(t *testing.T, s cache.Store, text string, models ...string) []byte {
 	return body
 }
 
-func forget(t *testing.T, s cache.Store, g cache.Gone) {
+func forget(t *testing.T, s cache.Store, g cache.Gone, want int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	if err := s.Forget(ctx, g); err != nil {
-		t.Fatal(err)
+	if n, err := s.Forget(ctx, g); err != nil || n != want {
+		t.Fatalf("forgot %d entries, want %d: %v", n, want, err)
 	}
 }
 
@@ -159,7 +159,7 @@ func testMany(t *testing.T, s cache.Store) {
 			t.Errorf("%d is not there", i)
 		}
 	}
-	forget(t, s, cache.Gone{Project: event.DefaultProject, UserID: "ann"})
+	forget(t, s, cache.Gone{Project: event.DefaultProject, UserID: "ann"}, 300)
 	for i := range 300 {
 		if find(t, s, fmt.Sprint("q", i), "m") != nil {
 			t.Errorf("%d is there", i)
@@ -192,29 +192,29 @@ func left(t *testing.T, s cache.Store, want string) {
 
 func testForgetRequest(t *testing.T, s cache.Store) {
 	ann, _, nobody := three(t, s)
-	forget(t, s, cache.Gone{Project: "another", RequestID: ann.RequestID})
-	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: uuid.Must(uuid.NewV7())})
+	forget(t, s, cache.Gone{Project: "another", RequestID: ann.RequestID}, 0)
+	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: uuid.Must(uuid.NewV7())}, 0)
 	left(t, s, "ann bob nobody")
-	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: ann.RequestID})
+	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: ann.RequestID}, 1)
 	left(t, s, "bob nobody")
-	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: nobody.RequestID})
+	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: nobody.RequestID}, 1)
 	left(t, s, "bob")
 }
 
 func testForgetUser(t *testing.T, s cache.Store) {
 	three(t, s)
-	forget(t, s, cache.Gone{Project: "another", UserID: "ann"})
-	forget(t, s, cache.Gone{Project: event.DefaultProject, UserID: "an"})
+	forget(t, s, cache.Gone{Project: "another", UserID: "ann"}, 0)
+	forget(t, s, cache.Gone{Project: event.DefaultProject, UserID: "an"}, 0)
 	left(t, s, "ann bob nobody")
-	forget(t, s, cache.Gone{Project: event.DefaultProject, UserID: "ann"})
+	forget(t, s, cache.Gone{Project: event.DefaultProject, UserID: "ann"}, 1)
 	left(t, s, "bob nobody")
 }
 
 func testForgetProject(t *testing.T, s cache.Store) {
 	three(t, s)
-	forget(t, s, cache.Gone{Project: "another"})
+	forget(t, s, cache.Gone{Project: "another"}, 0)
 	left(t, s, "ann bob nobody")
-	forget(t, s, cache.Gone{Project: event.DefaultProject})
+	forget(t, s, cache.Gone{Project: event.DefaultProject}, 3)
 	left(t, s, "")
 }
 

@@ -143,19 +143,20 @@ func (f *Fake) Keep(ctx context.Context, items []cache.Item, now time.Time) (int
 }
 
 // Forget implements cache.Store.
-func (f *Fake) Forget(ctx context.Context, g cache.Gone) error {
+func (f *Fake) Forget(ctx context.Context, g cache.Gone) (removed int64, err error) {
 	unlock, err := f.lock(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer unlock()
 	for at, r := range f.rows {
 		if e := r.entry; e.Project == g.Project && (g.RequestID == uuid.Nil && (g.UserID == "" || g.UserID == e.UserID) || g.RequestID == e.RequestID) {
 			delete(f.rows, at)
+			removed++
 		}
 	}
 	f.changes = append(f.changes, cache.Change{Owner: g.Owner(), Request: g.RequestID})
-	return nil
+	return removed, nil
 }
 
 // Changes implements cache.Redis.

@@ -15,17 +15,30 @@ func EncodeResponse(r llm.Response, id string, created time.Time, model string) 
 	w := writer{make([]byte, 0, envelope+len(r.Text))}
 	w.object(func() {
 		w.head(Head{ID: id, Created: created, Model: model}, "chat.completion")
-		w.list("choices", 1, func(int) {
+		w.list("choices", 1+len(r.Others), func(i int) {
+			said, index := r, 0
+			if i > 0 {
+				said, index = whole(r.Others[i-1]), r.Others[i-1].Index
+			}
 			w.entry(func() {
-				w.whole("index", 0)
-				w.member("message", func() { w.answer(r) })
+				w.whole("index", int64(index))
+				w.member("message", func() { w.answer(said) })
 				w.raw("logprobs", "null")
-				w.text("finish_reason", r.FinishReason)
+				w.text("finish_reason", said.FinishReason)
 			})
 		})
 		w.member("usage", func() { w.usage(r.Usage) })
 	})
 	return w.out
+}
+
+// whole is another answer as one by itself.
+func whole(o llm.Other) llm.Response {
+	r := llm.Response{Text: o.Text, FinishReason: o.FinishReason}
+	for _, c := range o.ToolCalls {
+		r.ToolCalls = append(r.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments})
+	}
+	return r
 }
 
 // answer writes the message. Content is null where there is something else
@@ -71,7 +84,7 @@ func EncodeChunk(h Head, c llm.Chunk, first bool) []byte {
 		if usageOnly {
 			w.raw("choices", "[]")
 		} else {
-			w.list("choices", 1, func(int) { w.entry(func() { w.choice(c, first) }) })
+			w.choices(c, first)
 		}
 		if c.Usage != nil {
 			w.member("usage", func() { w.usage(*c.Usage) })
@@ -80,8 +93,27 @@ func EncodeChunk(h Head, c llm.Chunk, first bool) []byte {
 	return w.out
 }
 
-func (w *writer) choice(c llm.Chunk, first bool) {
-	w.whole("index", 0)
+// choices writes what c adds to each answer. What adds to others only leaves
+// the first one out, unless it begins it.
+func (w *writer) choices(c llm.Chunk, first bool) {
+	pieces := make([]llm.Other, 0, 1+len(c.Others))
+	others := c.Others
+	c.Others = nil
+	if first || !c.Empty() || len(others) == 0 {
+		pieces = append(pieces, llm.Other{First: first})
+	}
+	pieces = append(pieces, others...)
+	w.list("choices", len(pieces), func(i int) {
+		of, o := c, pieces[i]
+		if o.Index > 0 {
+			of = llm.Chunk{Text: o.Text, ToolCalls: o.ToolCalls, FinishReason: o.FinishReason}
+		}
+		w.entry(func() { w.choice(of, o.Index, o.First) })
+	})
+}
+
+func (w *writer) choice(c llm.Chunk, index int, first bool) {
+	w.whole("index", int64(index))
 	w.member("delta", func() { w.delta(c, first) })
 	w.raw("logprobs", "null")
 	if c.FinishReason == "" {

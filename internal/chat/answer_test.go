@@ -28,6 +28,10 @@ func TestEncodeResponse(t *testing.T) {
 		`{"role":"assistant","content":null,"refusal":"No."},"logprobs":null,"finish_reason":"stop"}`:      {Refusal: "No.", FinishReason: llm.FinishStop, Usage: usage},
 		`{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"logprobs":null,"finish_reason":"tool_calls"}`: {
 			ToolCalls: []llm.ToolCall{{ID: "c", Name: "f", Arguments: "{}"}}, FinishReason: llm.FinishToolCalls, Usage: usage},
+		`{"role":"assistant","content":"a","refusal":null},"logprobs":null,"finish_reason":"stop"},` +
+			`{"index":2,"message":{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"logprobs":null,"finish_reason":"tool_calls"}`: {
+			Text: "a", FinishReason: llm.FinishStop, Usage: usage,
+			Others: []llm.Other{{Index: 2, ToolCalls: []llm.ToolCallDelta{{ID: "c", Name: "f", Arguments: "{}"}}, FinishReason: llm.FinishToolCalls}}},
 	} {
 		if got := string(chat.EncodeResponse(r, head().ID, head().Created, head().Model)); got != before+want+after {
 			t.Errorf("got  %s\nwant %s", got, before+want+after)
@@ -45,6 +49,10 @@ func TestEncodeChunk(t *testing.T) {
 		`[{"index":0,"delta":{"role":"assistant","content":"Li"},"logprobs":null,"finish_reason":null}]}`: {llm.Chunk{Text: "Li"}, true},
 		`[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}`:   {llm.Chunk{}, true},
 		`[{"index":0,"delta":{"content":"ma"},"logprobs":null,"finish_reason":null}]}`:                    {llm.Chunk{Text: "ma"}, false},
+		`[{"index":1,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null},{"index":2,"delta":{"content":"b"},"logprobs":null,"finish_reason":"stop"}]}`: {
+			llm.Chunk{Others: []llm.Other{{Index: 1, First: true}, {Index: 2, Text: "b", FinishReason: llm.FinishStop}}}, false},
+		`[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null},{"index":1,"delta":{"role":"assistant","content":"b"},"logprobs":null,"finish_reason":null}]}`: {
+			llm.Chunk{Others: []llm.Other{{Index: 1, First: true, Text: "b"}}}, true},
 		`[{"index":0,"delta":{"role":"assistant","refusal":"No"},"logprobs":null,"finish_reason":null}]}`: {llm.Chunk{Refusal: "No"}, true},
 		`[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}`:                                {llm.Chunk{FinishReason: llm.FinishStop}, false},
 		`[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"c","type":"function","function":{"name":"f","arguments":""}}]},"logprobs":null,"finish_reason":null}]}`: {

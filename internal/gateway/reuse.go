@@ -198,7 +198,7 @@ type hit struct {
 
 func hitOf(h cache.Hit) hit {
 	f := &event.CompletionRecorded{Header: event.Header{ID: h.RequestID}, Provider: h.Provider, Model: h.Model, CostNanos: h.CostNanos,
-		FinishReason: h.Response.FinishReason, Status: event.StatusOK}
+		FinishReason: h.Response.FinishReason, Status: event.StatusOK, Estimated: h.Estimated}
 	count(f, h.Response.Usage)
 	return hit{response: h.Response, level: h.Level, label: h.Label, fact: f}
 }
@@ -242,6 +242,6 @@ func entryOf(r Request, a Answer) cache.Entry {
 	response := a.Response
 	response.Usage = Usage(a.Fact)
 	return cache.Entry{Project: r.Project, UserID: r.UserID, RequestID: a.Fact.ID, At: a.Fact.At,
-		Provider: a.Fact.Provider, Model: a.Fact.Model, CostNanos: a.Fact.CostNanos,
+		Provider: a.Fact.Provider, Model: a.Fact.Model, CostNanos: a.Fact.CostNanos, Estimated: a.Fact.Estimated,
 		Experiments: a.Fact.Experiments, Holdout: a.Fact.Holdout, Response: response}
 }

@@ -88,6 +88,25 @@ func TestAnswerIsGivenAgain(t *testing.T) {
 	}
 }
 
+// TestEstimatesStayEstimates: whoever gets an answer whose tokens the vendor
+// did not tell is told so, too.
+func TestEstimatesStayEstimates(t *testing.T) {
+	t.Parallel()
+	for _, told := range []bool{true, false} {
+		b, _ := reusing(t)
+		given := llm.Response{Text: "Paris.", FinishReason: llm.FinishStop}
+		if told {
+			given.Usage = usage
+		}
+		b.provider.answers["cheap-2026"] = answering(given)
+		first := b.complete(t, reusable()).Fact
+		again := b.complete(t, reusable()).Fact
+		if again.Cache != event.CacheMemory || first.Estimated == told || again.Estimated == told || again.TokensOut != first.TokensOut {
+			t.Errorf("usage told %v: the answer is estimated %v, the hit from %s %v", told, first.Estimated, again.Cache, again.Estimated)
+		}
+	}
+}
+
 // TestWhatIsNotGivenAgain: each of these asks something else, or may not be
 // answered with what was made for others.
 func TestWhatIsNotGivenAgain(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // answerWhole makes an answer that comes whole, and tells in headers what was
 // done for it.
 func (a *API) answerWhole(c echo.Context, r gateway.Request) (gateway.Answer, error) {
+	a.own(c, &r)
 	answer, err := a.Gateway.Complete(c.Request().Context(), r)
 	if answer.Fact != nil {
 		describe(c, answer.Fact)
@@ -58,6 +59,7 @@ func (s *answerStream) Emit(c llm.Chunk) error {
 
 // answerInPieces answers with a stream of events.
 func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error {
+	a.own(c, &r)
 	s := &answerStream{c: c, dialect: d}
 	r.Sink = s
 	answer, err := a.Gateway.Complete(c.Request().Context(), r)
@@ -71,7 +73,7 @@ func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error
 	if err == nil {
 		err = d.end(s.out, answer)
 	} else {
-		c.Set(brokenOffKey, true)
+		c.Set(notKeptKey, true)
 		err = d.fail(s.out, tell(a.Log, err, c))
 	}
 	if err := errors.Join(err, s.out.flush()); err != nil {

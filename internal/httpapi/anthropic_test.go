@@ -56,6 +56,34 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestAnthropicRequestIDs: where Anthropic's clients look for the id is the one
+// of the record, in answers, streams, repetitions and errors.
+func TestAnthropicRequestIDs(t *testing.T) {
+	t.Parallel()
+	redis, _ := repeating(t)
+	s := serve(t, redis)
+	const body = `{"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}`
+	for name, got := range map[string]reply{
+		"answer":     s.post(t, "/v1/messages", body, "Idempotency-Key: a").want(t, 200),
+		"repetition": s.post(t, "/v1/messages", body, "Idempotency-Key: a").want(t, 200),
+		"stream":     s.post(t, "/v1/messages", strings.Replace(body, "{", `{"stream": true, `, 1)).want(t, 200),
+		"error":      s.post(t, "/v1/messages", "{").want(t, 400),
+		"models":     s.send(t, "GET", "/v1/models", "", "anthropic-version: 2023-06-01").want(t, 200),
+	} {
+		if id := got.Header.Get("request-id"); id == "" || id != got.Header.Get("X-Request-Id") {
+			t.Errorf("%s: request-id %q, X-Request-Id %q", name, id, got.Header.Get("X-Request-Id"))
+		}
+	}
+	for name, got := range map[string]reply{
+		"chat":     s.post(t, "/v1/chat/completions", `{"model": "auto", "messages": [{"role": "user", "content": "a"}]}`).want(t, 200),
+		"complete": s.post(t, "/complete", `{"prompt": "a"}`).want(t, 200),
+	} {
+		if id := got.Header.Get("request-id"); id != "" {
+			t.Errorf("%s: request-id %q", name, id)
+		}
+	}
+}
+
 func TestBadMessages(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -37,6 +37,7 @@ type API struct {
 	Completions *tail.Hub
 	Decisions   *tail.Hub
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
+	Users       gateway.Forgetter
 	Keys        *access.Keys
 	Health      *Health
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
@@ -62,6 +63,7 @@ func (a *API) Handler() http.Handler {
 	e.POST("/v1/embeddings", a.embeddings)
 	get(e, "/v1/models", a.models)
 	get(e, "/v1/models/:model", a.model)
+	e.DELETE("/users/:user_id", a.forgetUser, onlyAdmins)
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
 	get(e, "/stream/completions", a.stream(a.Completions))

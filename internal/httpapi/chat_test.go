@@ -255,3 +255,71 @@ func TestEmbeddings(t *testing.T) {
 	s.post(t, "/complete", `{"prompt": "a", "model": "embedding"}`).want(t, 422)
 	s.post(t, "/v1/embeddings", `{"model": "large", "input": "a"}`).want(t, 400)
 }
+
+// TestSeveralAnswersOfATranslator: they come by index, whole and in pieces,
+// each with its role once; the usage and the cost are one.
+func TestSeveralAnswersOfATranslator(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *setup) {
+		c.provider = providerFunc(func(_ context.Context, r llm.Request) (llm.Response, error) {
+			usage := llm.Usage{In: 20, Out: 9}
+			whole := llm.Response{Text: "Paris.", FinishReason: llm.FinishStop, Usage: usage,
+				Others: []llm.Other{{Index: 1, First: true, Text: "Lima?", FinishReason: llm.FinishLength}}}
+			if r.Emit == nil {
+				return whole, nil
+			}
+			var err error
+			for _, c := range []llm.Chunk{{Others: []llm.Other{{Index: 1, First: true, Text: "Li"}}}, {Text: "Paris."}, {Others: []llm.Other{{Index: 1, Text: "ma?"}}},
+				{FinishReason: llm.FinishStop, Usage: &usage, Others: []llm.Other{{Index: 1, FinishReason: llm.FinishLength}}}} {
+				err = errors.Join(err, r.Emit(c))
+			}
+			return whole, err
+		})
+	})
+	const want = "assistant Paris. stop, assistant Lima? length"
+	var whole struct {
+		Choices []struct {
+			Index   int
+			Message struct{ Role, Content string }
+			Reason  string `json:"finish_reason"`
+		}
+		Usage struct {
+			Out int64 `json:"completion_tokens"`
+		}
+	}
+	s.post(t, chatPath, ask(`, "model": "auto", "n": 2`)).want(t, 200).decode(t, &whole)
+	if c := whole.Choices; len(c) != 2 || c[1].Index != 1 || whole.Usage.Out != 9 ||
+		c[0].Message.Role+" "+c[0].Message.Content+" "+c[0].Reason+", "+c[1].Message.Role+" "+c[1].Message.Content+" "+c[1].Reason != want {
+		t.Errorf("%+v", whole)
+	}
+	var heard [2]struct{ role, text, reason string }
+	costs := 0
+	for _, f := range s.frames(t, chatPath, ask(`, "model": "auto", "n": 2, "stream": true`)) {
+		if string(f.Data) == "[DONE]" {
+			continue
+		}
+		var piece struct {
+			Choices []struct {
+				Index  int
+				Delta  struct{ Role, Content string }
+				Reason string `json:"finish_reason"`
+			}
+			Usage *struct {
+				CostUSD json.Number `json:"cost_usd"`
+			}
+		}
+		if err := json.Unmarshal(f.Data, &piece); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range piece.Choices {
+			h := &heard[c.Index]
+			h.role, h.text, h.reason = h.role+c.Delta.Role, h.text+c.Delta.Content, h.reason+c.Reason
+		}
+		if piece.Usage != nil && piece.Usage.CostUSD != "" {
+			costs++
+		}
+	}
+	if got := heard[0].role + " " + heard[0].text + " " + heard[0].reason + ", " + heard[1].role + " " + heard[1].text + " " + heard[1].reason; got != want || costs != 1 {
+		t.Errorf("heard %s; %d pieces tell a cost", got, costs)
+	}
+}

@@ -94,6 +94,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, gateway.ErrCanceled), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
 		// Callers that left do not see it; those still there see us stop.
 		return problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), retryAfter: 1}
+	case errors.Is(err, errRemains):
+		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errRemains.Error(), retryAfter: 2}
 	case errors.Is(err, errUnavailable):
 		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errUnavailable.Error(), retryAfter: 2}
 	case errors.Is(err, errNoStream):
@@ -148,6 +150,8 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: errUnread.Error()}
 	case errors.Is(err, errNoKey):
 		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: errNoKey.Error()}
+	case errors.Is(err, errForbidden):
+		p = problem{Type: "forbidden", Status: http.StatusForbidden, Detail: errForbidden.Error()}
 	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
 		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
 	case errors.As(err, &echoed) && echoed.Code < http.StatusInternalServerError:

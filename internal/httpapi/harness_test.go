@@ -158,6 +158,7 @@ type setup struct {
 	metrics  httpapi.Metrics
 	gateway  httpapi.Gateway // instead of the real one
 	repeats  idempotency.Store
+	users    gateway.Forgetter
 	checks   []httpapi.Check
 
 	source     tail.Source // of the streams
@@ -200,7 +201,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Repeats: s.repeats, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/document"
+	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/messages"
 )
@@ -28,10 +29,11 @@ const (
 	rememberWithin = time.Second
 	keepWithin     = 2 * time.Second
 	// finishWithin bounds a request whose client has left.
-	finishWithin = 10 * time.Minute
+	finishWithin = idempotency.Longest
 
 	degradedKey   = "degraded"
-	brokenOffKey  = "broken-off"
+	repeatedKey   = "repeated"
+	notKeptKey    = "not-kept"
 	noIdempotency = "idempotency"
 )
 
@@ -86,6 +88,7 @@ func fingerprintOf(r *http.Request) (string, error) {
 
 // answerOnce makes the answer and keeps it.
 func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token string) error {
+	c.Set(repeatedKey, key)
 	ctx, stop := a.outliving(c.Request().Context())
 	defer stop()
 	var renewing sync.WaitGroup
@@ -105,10 +108,26 @@ func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token strin
 	c.Response().Writer = recorder
 	c.SetRequest(c.Request().WithContext(ctx))
 	err := next(c)
-	if err == nil && c.Response().Status < http.StatusBadRequest && c.Get(brokenOffKey) == nil {
+	if err == nil && c.Response().Status < http.StatusBadRequest && c.Get(notKeptKey) == nil {
 		answer = recorder.answer(c.Response()).Encode()
 	}
 	return err
+}
+
+// own says whose an answer is that will be kept for a repetition: it goes when
+// they are forgotten. Where that cannot be said it is not kept.
+func (a *API) own(c echo.Context, r *gateway.Request) {
+	key, ok := c.Get(repeatedKey).(string)
+	if !ok || r.UserID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), rememberWithin)
+	defer cancel()
+	if err := a.Repeats.Own(ctx, key, r.Project, r.UserID); err != nil {
+		a.Log.Debug("a repetition of this request will not be told", "request_id", idOf(c), "err", err)
+		c.Set(notKeptKey, true)
+		r.Degraded = append(slices.Clone(r.Degraded), noIdempotency)
+	}
 }
 
 // outliving is a request's context without its client: only when the process
@@ -203,7 +222,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (r *recorder) answer(response *echo.Response) idempotency.Answer {
 	a := idempotency.Answer{Status: response.Status, Header: map[string]string{}, Body: r.body.Bytes()}
 	for name := range response.Header() {
-		if name == echo.HeaderContentType || name == headerRequestID || strings.HasPrefix(name, headersOfBusu) {
+		if name == echo.HeaderContentType || name == headerRequestID || name == headerAnthropic || strings.HasPrefix(name, headersOfBusu) {
 			a.Header[name] = response.Header().Get(name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -189,10 +190,75 @@ func TestWithoutTheStoreOfAnswersTheAnswerSaysSo(t *testing.T) {
 	}
 }
 
+// ownerlessStore cannot say whose an answer is.
+type ownerlessStore struct{ idempotency.Store }
+
+func (ownerlessStore) Own(context.Context, string, string, string) error { return io.ErrUnexpectedEOF }
+
+// TestAnswersThatCouldNotBeRemovedAreNotKept: neither whole ones nor streams.
+// Those of nobody are.
+func TestAnswersThatCouldNotBeRemovedAreNotKept(t *testing.T) {
+	t.Parallel()
+	redis, _ := repeating(t)
+	s := serve(t, redis, func(c *setup) { c.repeats = ownerlessStore{c.repeats} })
+	calls := int64(0)
+	for body, want := range map[string]int64{
+		capital: 2,
+		strings.Replace(capital, "{", `{"stream": true, `, 1): 2,
+		`{"prompt": "What is the capital of France?"}`:        1,
+	} {
+		for range 2 {
+			got := s.post(t, "/complete", body, "Idempotency-Key: "+idempotency.Fingerprint([]byte(body))).want(t, 200)
+			if said := bytes.Contains(got.Body, []byte(`"degraded":["idempotency"]`)); said != (want == 2) {
+				t.Errorf("%s: %s", body, got.Body)
+			}
+		}
+		if n := s.Provider.calls.Load() - calls; n != want {
+			t.Errorf("%s: %d calls, want %d", body, n, want)
+		}
+		calls = s.Provider.calls.Load()
+	}
+}
+
+// TestForgottenUsersAnswersAreNotRepeated, on any endpoint.
+func TestForgottenUsersAnswersAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	redis, _ := repeating(t)
+	s := serve(t, redis, func(c *setup) { c.users = c.repeats.(redisdb.Idempotency) })
+	requests := []struct{ path, body, header string }{
+		{"/complete", `{"prompt": "a", "user_id": "ada"}`, "X-None: 1"},
+		{"/complete", `{"prompt": "a", "user_id": "ada", "stream": true}`, "X-None: 1"},
+		{"/v1/chat/completions", `{"model": "auto", "messages": [{"role": "user", "content": "a"}], "user": "ada"}`, "X-None: 1"},
+		{"/v1/messages", `{"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}`, "X-Busu-User: ada"},
+	}
+	replayed := func() (n int) {
+		for i, r := range requests {
+			got := s.post(t, r.path, r.body, r.header, fmt.Sprint("Idempotency-Key: ", i)).want(t, 200)
+			if got.Header.Get("Idempotent-Replayed") == "true" {
+				n++
+			}
+		}
+		return n
+	}
+	if first, again := replayed(), replayed(); first != 0 || again != len(requests) {
+		t.Errorf("first %d were repeated, then %d", first, again)
+	}
+	s.send(t, "DELETE", "/users/eve", "").want(t, 200)
+	if n := replayed(); n != len(requests) {
+		t.Errorf("after another was forgotten %d are repeated", n)
+	}
+	var got struct{ Removed map[string]int }
+	s.send(t, "DELETE", "/users/ada", "").want(t, 200).decode(t, &got)
+	if n := replayed(); n != 0 || got.Removed["idempotency"] != len(requests) {
+		t.Errorf("removed %v, and %d are repeated", got.Removed, n)
+	}
+}
+
 // slowStore notes how long it may take to keep an answer.
 type slowStore struct{ within chan time.Duration }
 
 func (slowStore) Begin(context.Context, string, string, string) ([]byte, error) { return nil, nil }
+func (slowStore) Own(context.Context, string, string, string) error             { return nil }
 func (slowStore) Renew(context.Context, string, string) error                   { return nil }
 
 func (s slowStore) End(ctx context.Context, _, _ string, answer []byte) error {

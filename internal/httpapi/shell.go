@@ -37,6 +37,7 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 
 const (
 	headerRequestID = "X-Request-Id"
+	headerAnthropic = "Request-Id" // the same, where Anthropic's clients look for it
 	requestIDKey    = "request-id"
 	callerIDKey     = "caller-id"
 	maxCallerID     = 256
@@ -52,6 +53,9 @@ func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Set(requestIDKey, id)
 		c.Response().Header().Set(headerRequestID, id.String())
+		if speaksAnthropic(c.Request()) {
+			c.Response().Header().Set(headerAnthropic, id.String())
+		}
 		if theirs := c.Request().Header.Get(headerRequestID); len(theirs) <= maxCallerID && storable(theirs) {
 			c.Set(callerIDKey, theirs)
 		}

@@ -25,6 +25,9 @@ const (
 	Keep  = 24 * time.Hour
 )
 
+// Longest is how long a request with a key may be worked at.
+const Longest = 10 * time.Minute
+
 // MaxKey is the longest key, in bytes; MaxAnswer the longest answer that is
 // kept: a longer one is not, and a repetition is a new request.
 const (
@@ -44,6 +47,8 @@ type Store interface {
 	// that is kept. It fails with ErrInFlight or ErrOtherRequest, or when the
 	// store cannot be reached.
 	Begin(ctx context.Context, key, fingerprint, token string) (answer []byte, err error)
+	// Own notes that what is kept under key goes with a user of a project.
+	Own(ctx context.Context, key, project, user string) error
 	// Renew makes the lease last on, as long as token still holds it.
 	Renew(ctx context.Context, key, token string) error
 	// End gives the lease up and keeps answer; nil keeps nothing, so that the

@@ -39,6 +39,12 @@ func (s *Spared) Begin(ctx context.Context, key, fingerprint, token string) ([]b
 	return s.breaker.Execute(func() ([]byte, error) { return s.next.Begin(ctx, key, fingerprint, token) })
 }
 
+// Own implements Store.
+func (s *Spared) Own(ctx context.Context, key, project, user string) error {
+	_, err := s.breaker.Execute(func() ([]byte, error) { return nil, s.next.Own(ctx, key, project, user) })
+	return err
+}
+
 // Renew implements Store.
 func (s *Spared) Renew(ctx context.Context, key, token string) error {
 	_, err := s.breaker.Execute(func() ([]byte, error) { return nil, s.next.Renew(ctx, key, token) })

@@ -172,7 +172,7 @@ type Usage struct {
 }
 
 // Response is one answer. Of several (Request.N), the fields describe the
-// first; Body holds all.
+// first; Body holds all, or else Others the rest.
 type Response struct {
 	Model        string // what the vendor says answered; "" where it does not say
 	Text         string
@@ -181,6 +181,17 @@ type Response struct {
 	FinishReason string
 	Usage        Usage
 	Body         []byte // JSON in the request's format, as the vendor wrote it; nil where it was translated or came in pieces
+	Others       []Other
+}
+
+// Other is one of several answers, but not the first. As a piece of one it says
+// what it adds, with calls that are whole.
+type Other struct {
+	Index        int  // from 1
+	First        bool // of its answer's pieces
+	Text         string
+	ToolCalls    []ToolCallDelta
+	FinishReason string
 }
 
 // Chunk is one piece of an answer. Data is the vendor's own, in the request's
@@ -191,9 +202,10 @@ type Chunk struct {
 	Text         string // what it adds to the first answer's text
 	Refusal      string
 	ToolCalls    []ToolCallDelta
-	FinishReason string // in the piece that ends the first answer
-	Usage        *Usage // where the vendor tells it: the whole call's up to here
-	From         string // the id of the model that answers, for those who did not call it
+	FinishReason string  // in the piece that ends the first answer
+	Usage        *Usage  // where the vendor tells it: the whole call's up to here
+	From         string  // the id of the model that answers, for those who did not call it
+	Others       []Other // what it adds to other answers than the first, where Data is nil
 }
 
 // ToolCallDelta adds to the call at Index; ID and Name come with its first
@@ -208,12 +220,15 @@ type ToolCallDelta struct {
 // Empty reports whether the chunk adds nothing that a caller would miss if
 // the call failed now and another model were asked.
 func (c *Chunk) Empty() bool {
-	return c.Text == "" && c.Refusal == "" && len(c.ToolCalls) == 0 && c.FinishReason == ""
+	return c.Text == "" && c.Refusal == "" && len(c.ToolCalls) == 0 && c.FinishReason == "" && len(c.Others) == 0
 }
 
 // Clone copies the chunk with all that it points to, for those who keep it.
 func (c Chunk) Clone() Chunk {
-	c.Data, c.ToolCalls = slices.Clone(c.Data), slices.Clone(c.ToolCalls)
+	c.Data, c.ToolCalls, c.Others = slices.Clone(c.Data), slices.Clone(c.ToolCalls), slices.Clone(c.Others)
+	for i, o := range c.Others {
+		c.Others[i].ToolCalls = slices.Clone(o.ToolCalls)
+	}
 	if c.Usage != nil {
 		usage := *c.Usage
 		c.Usage = &usage
@@ -229,6 +244,12 @@ func (c *Chunk) Size() int {
 	n := chunkOverhead + len(c.Data) + len(c.Text) + len(c.Refusal)
 	for _, t := range c.ToolCalls {
 		n += chunkOverhead + len(t.Arguments)
+	}
+	for _, o := range c.Others {
+		n += chunkOverhead + len(o.Text)
+		for _, t := range o.ToolCalls {
+			n += chunkOverhead + len(t.Arguments)
+		}
 	}
 	return n
 }

@@ -135,8 +135,8 @@ func isStorable(e *cache.Entry) bool {
 	return ok(e.Model) && ok(e.Provider) && ok(e.Project) && ok(e.UserID)
 }
 
-// Forget removes entries.
-func (c *ResponseCache) Forget(ctx context.Context, g cache.Gone) error {
+// Forget removes entries, and returns how many.
+func (c *ResponseCache) Forget(ctx context.Context, g cache.Gone) (int64, error) {
 	sql, args := `DELETE FROM response_cache WHERE project = $1`, []any{g.Project}
 	switch {
 	case g.RequestID != uuid.Nil:
@@ -144,10 +144,11 @@ func (c *ResponseCache) Forget(ctx context.Context, g cache.Gone) error {
 	case g.UserID != "":
 		sql, args = sql+` AND user_id = $2`, append(args, g.UserID)
 	}
-	if _, err := c.db.pool.Exec(ctx, sql, args...); err != nil {
-		return fmt.Errorf("forget cached answers: %w", err)
+	tag, err := c.db.pool.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, fmt.Errorf("forget cached answers: %w", err)
 	}
-	return nil
+	return tag.RowsAffected(), nil
 }
 
 // storingTakes is longer than it takes to store a batch: what was begun before

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -165,34 +164,25 @@ func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, i cache.Item, no
 	key, project := cacheEntryKey(i.Key, i.Entry.Model), cache.OwnerOf(i.Entry.Project, "")
 	pipe.Set(ctx, key, i.Body, stay)
 	pipe.Set(ctx, cacheRequestKey(i.Entry.RequestID), append(project[:], key...), stay)
-	c.index(ctx, pipe, project, key, i.Until, now)
+	index(ctx, pipe, cacheOwnerKey(project), key, i.Until, now, c.ttl)
 	if i.Entry.UserID != "" {
-		c.index(ctx, pipe, cache.OwnerOf(i.Entry.Project, i.Entry.UserID), key, i.Until, now)
+		index(ctx, pipe, cacheOwnerKey(cache.OwnerOf(i.Entry.Project, i.Entry.UserID)), key, i.Until, now, c.ttl)
 	}
-}
-
-// index adds an entry to an owner's, and removes those that have expired.
-func (c *Cache) index(ctx context.Context, pipe redis.Pipeliner, o cache.Owner, key string, until, now time.Time) {
-	owner := cacheOwnerKey(o)
-	pipe.ZAdd(ctx, owner, redis.Z{Score: float64(until.UnixMilli()), Member: key})
-	pipe.ZRemRangeByScore(ctx, owner, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
-	pipe.PExpire(ctx, owner, c.ttl+time.Second) // no entry lives longer
 }
 
 func tell(ctx context.Context, pipe redis.Pipeliner, field string, value []byte) {
 	pipe.XAdd(ctx, &redis.XAddArgs{Stream: cacheChangesKey, MaxLen: mostChanges, Approx: true, Values: []any{field, value}})
 }
 
-// Forget removes entries, and tells the other processes.
-func (c *Cache) Forget(ctx context.Context, g cache.Gone) error {
+// Forget removes entries, returns how many, and tells the other processes.
+func (c *Cache) Forget(ctx context.Context, g cache.Gone) (removed int64, err error) {
 	owner := g.Owner()
 	change := owner[:]
-	var err error
 	if g.RequestID == uuid.Nil {
-		err = c.forgetOwner(ctx, cacheOwnerKey(owner))
+		removed, err = forgetOwner(ctx, c.db.rdb, cacheOwnerKey(owner))
 	} else {
 		change = append(change, g.RequestID[:]...)
-		err = c.forgetRequest(ctx, g.RequestID, owner)
+		removed, err = c.forgetRequest(ctx, g.RequestID, owner)
 	}
 	if err == nil {
 		pipe := c.db.rdb.Pipeline()
@@ -200,48 +190,28 @@ func (c *Cache) Forget(ctx context.Context, g cache.Gone) error {
 		_, err = pipe.Exec(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("forget cached answers: %w", err)
+		return removed, fmt.Errorf("forget cached answers: %w", err)
 	}
-	return nil
+	return removed, nil
 }
 
 // forgetRequest removes what is in the place of the entry that a request made:
 // that, or what came after it, which is no loss.
-func (c *Cache) forgetRequest(ctx context.Context, id uuid.UUID, project cache.Owner) error {
+func (c *Cache) forgetRequest(ctx context.Context, id uuid.UUID, project cache.Owner) (int64, error) {
 	held, err := c.db.rdb.Get(ctx, cacheRequestKey(id)).Bytes()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return nil
+		return 0, nil
 	case err != nil:
-		return err
+		return 0, err
 	case len(held) <= len(project) || cache.Owner(held[:len(project)]) != project:
-		return nil
+		return 0, nil
 	}
 	pipe := c.db.rdb.Pipeline()
-	pipe.Unlink(ctx, string(held[len(project):]))
+	removed := pipe.Unlink(ctx, string(held[len(project):]))
 	pipe.Unlink(ctx, cacheRequestKey(id))
 	_, err = pipe.Exec(ctx)
-	return err
-}
-
-// forgetOwner removes an owner's entries, a page at a time.
-func (c *Cache) forgetOwner(ctx context.Context, owner string) error {
-	for {
-		keys, err := c.db.rdb.ZRange(ctx, owner, 0, changesPage-1).Result()
-		if err != nil || len(keys) == 0 {
-			return err
-		}
-		pipe := c.db.rdb.Pipeline()
-		members := make([]any, len(keys))
-		for i, key := range keys {
-			pipe.Unlink(ctx, key)
-			members[i] = key
-		}
-		pipe.ZRem(ctx, owner, members...)
-		if _, err := pipe.Exec(ctx); err != nil {
-			return err
-		}
-	}
+	return removed.Val(), err
 }
 
 // changesScript reads what changed, and what tells whether something is

@@ -149,7 +149,7 @@ func TestCacheTellsWhatChanges(t *testing.T) {
 	byRequest := cache.Gone{Project: event.DefaultProject, RequestID: a.Entry.RequestID}
 	byUser := cache.Gone{Project: event.DefaultProject, UserID: "ann"}
 	for _, g := range []cache.Gone{byRequest, byUser} {
-		if err := c.Forget(t.Context(), g); err != nil {
+		if _, err := c.Forget(t.Context(), g); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestCacheLease(t *testing.T) {
 	if body, _ := claim("four", time.Minute); !bytes.Equal(body, item.Body) {
 		t.Errorf("got %q", body)
 	}
-	if err := c.Forget(t.Context(), cache.Gone{Project: event.DefaultProject}); err != nil {
+	if _, err := c.Forget(t.Context(), cache.Gone{Project: event.DefaultProject}); err != nil {
 		t.Fatal(err)
 	}
 	if _, held := claim("four", time.Minute); held != 0 {

@@ -2,10 +2,13 @@ package redisdb
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/busuhq/busu/internal/cache"
 	"github.com/busuhq/busu/internal/idempotency"
 )
 
@@ -15,6 +18,12 @@ import (
 type Idempotency struct{ *DB }
 
 func idempotencyKey(key string) string { return "busu:idempotency:" + key }
+
+// idempotencyOwnerKey is a sorted set: the hashes with a user's answers by the
+// time they expire at the latest, in Unix milliseconds.
+func idempotencyOwnerKey(o cache.Owner) string {
+	return "busu:idempotency-owner:" + hex.EncodeToString(o[:])
+}
 
 // beginScript takes the lease, or gives what is kept.
 //
@@ -50,6 +59,29 @@ func (db Idempotency) Begin(ctx context.Context, key, fingerprint, token string)
 		return []byte(found[1]), nil
 	}
 	return nil, nil
+}
+
+// Own implements idempotency.Store.
+func (db Idempotency) Own(ctx context.Context, key, project, user string) error {
+	const lives = idempotency.Longest + idempotency.Keep
+	now := time.Now()
+	pipe := db.rdb.Pipeline()
+	index(ctx, pipe, idempotencyOwnerKey(cache.OwnerOf(project, user)), idempotencyKey(key), now.Add(lives), now, lives)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("note whose answer is kept for a repetition: %w", err)
+	}
+	return nil
+}
+
+// ForgetUser removes what is kept of a user's requests, and lets go of the keys
+// of those under way: what they bring is not kept. It returns how many there
+// were, under the name idempotency.
+func (db Idempotency) ForgetUser(ctx context.Context, project, user string) (map[string]int64, error) {
+	n, err := forgetOwner(ctx, db.rdb, idempotencyOwnerKey(cache.OwnerOf(project, user)))
+	if err != nil {
+		return nil, fmt.Errorf("forget answers kept for repetitions: %w", err)
+	}
+	return map[string]int64{"idempotency": n}, nil
 }
 
 // renewScript makes a lease last on.

@@ -24,6 +24,7 @@ type candidate struct {
 	Content       content `json:"content"`
 	FinishReason  string  `json:"finishReason"`
 	FinishMessage string  `json:"finishMessage"`
+	Index         *int    `json:"index"` // nil: that in the list
 }
 
 type feedback struct {
@@ -62,23 +63,29 @@ type endError struct {
 
 func (e *endError) Error() string { return e.text }
 
-// answer is what was received of one answer.
+// answer is what was received of one call.
 type answer struct {
-	request   llm.Request
-	remember  func(id, signature string)
-	text      strings.Builder
-	calls     []llm.ToolCall
-	size      int // bytes of text and calls
-	model     string
-	usage     *llm.Usage
-	candidate bool   // one was there, maybe without content
-	reason    string // why it ended, in Gemini's words; "" until it does
-	message   string // more about that
-	finish    string // the same in ours, once the answer is known to be good
+	request  llm.Request
+	remember func(id, signature string)
+	choices  []choice // as many as were asked for
+	size     int      // bytes of texts and calls
+	model    string
+	usage    *llm.Usage
+}
+
+// choice is one of the answers.
+type choice struct {
+	text    strings.Builder
+	calls   []llm.ToolCall
+	begun   bool   // it was there, maybe without content
+	reason  string // why it ended, in Gemini's words; "" until it does
+	message string // more about that
+	finish  string // the same in ours, once the answer is known to be good
 }
 
 func (p *Provider) newAnswer(r llm.Request) *answer {
-	return &answer{request: r, remember: func(id, signature string) { p.signatures.keep(r.Model, id, signature) }}
+	return &answer{request: r, choices: make([]choice, max(r.N, 1)),
+		remember: func(id, signature string) { p.signatures.keep(r.Model, id, signature) }}
 }
 
 // take reads a whole answer or a piece of one, and returns what it adds.
@@ -100,12 +107,34 @@ func (a *answer) take(body []byte) (llm.Chunk, error) {
 	if len(w.Candidates) == 0 {
 		return llm.Chunk{}, w.Feedback.err()
 	}
-	a.candidate = true
-	first := w.Candidates[0]
-	if first.FinishReason != "" {
-		a.reason, a.message = first.FinishReason, first.FinishMessage
+	var chunk llm.Chunk
+	for i, c := range w.Candidates {
+		at := i
+		if c.Index != nil && len(a.choices) > 1 {
+			at = *c.Index
+		}
+		if at < 0 || at >= len(a.choices) {
+			continue // more than were asked for
+		}
+		if piece := a.hear(at, c); at == 0 {
+			chunk.Text, chunk.ToolCalls = piece.Text, piece.ToolCalls
+		} else if piece.First || piece.Text != "" || len(piece.ToolCalls) > 0 {
+			chunk.Others = append(chunk.Others, piece)
+		}
 	}
-	return a.add(first.Content.Parts), nil
+	return chunk, nil
+}
+
+// hear takes what a candidate adds to the choice at its place.
+func (a *answer) hear(at int, c candidate) llm.Other {
+	choice := &a.choices[at]
+	piece := a.add(choice, c.Content.Parts)
+	piece.Index, piece.First = at, !choice.begun
+	choice.begun = true
+	if c.FinishReason != "" {
+		choice.reason, choice.message = c.FinishReason, c.FinishMessage
+	}
+	return piece
 }
 
 // err is a blocked prompt, or nil.
@@ -122,26 +151,26 @@ func (f *feedback) err() error {
 
 // add takes texts and calls. Thoughts are not shown, and other parts, such as
 // pictures, have no place in a chat's answer.
-func (a *answer) add(parts []part) llm.Chunk {
-	var chunk llm.Chunk
+func (a *answer) add(to *choice, parts []part) llm.Other {
+	var piece llm.Other
 	for _, part := range parts {
 		switch {
 		case part.Thought:
 		case part.FunctionCall != nil:
-			if a.request.SerialTools && len(a.calls) > 0 {
+			if a.request.SerialTools && len(to.calls) > 0 {
 				continue // Gemini cannot be told to make one at a time
 			}
-			chunk.ToolCalls = append(chunk.ToolCalls, a.addCall(part))
+			piece.ToolCalls = append(piece.ToolCalls, a.addCall(to, part))
 		default:
-			chunk.Text += part.Text
+			piece.Text += part.Text
 		}
 	}
-	a.text.WriteString(chunk.Text)
-	a.size += len(chunk.Text)
-	return chunk
+	to.text.WriteString(piece.Text)
+	a.size += len(piece.Text)
+	return piece
 }
 
-func (a *answer) addCall(given part) llm.ToolCallDelta {
+func (a *answer) addCall(to *choice, given part) llm.ToolCallDelta {
 	call := llm.ToolCall{ID: given.FunctionCall.ID, Name: given.FunctionCall.Name, Arguments: "{}"}
 	if !portable(call.ID) {
 		call.ID = newID()
@@ -151,9 +180,9 @@ func (a *answer) addCall(given part) llm.ToolCallDelta {
 		call.Arguments = compact.String()
 	}
 	a.remember(call.ID, given.Signature)
-	a.calls = append(a.calls, call)
+	to.calls = append(to.calls, call)
 	a.size += len(call.ID) + len(call.Name) + len(call.Arguments)
-	return llm.ToolCallDelta{Index: len(a.calls) - 1, ID: call.ID, Name: call.Name, Arguments: call.Arguments}
+	return llm.ToolCallDelta{Index: len(to.calls) - 1, ID: call.ID, Name: call.Name, Arguments: call.Arguments}
 }
 
 // portable reports whether other vendors take id, too, should the conversation
@@ -170,26 +199,56 @@ func newID() string {
 	return "call_" + hex.EncodeToString(b[:])
 }
 
+// ended reports whether every answer that began has said why it ends.
+func (a *answer) ended() bool {
+	for i := range a.choices {
+		if c := &a.choices[i]; c.reason == "" && (i == 0 || c.begun) {
+			return false
+		}
+	}
+	return true
+}
+
 // end says whether what was received is an answer, and returns what there is
-// to say at its end.
+// to say at its end. Of several, each must be one; there may be fewer than were
+// asked for.
 func (a *answer) end() (llm.Chunk, error) {
-	if !a.candidate {
+	if !a.choices[0].begun {
 		return llm.Chunk{}, errors.New("the answer holds no candidate")
 	}
-	if a.finish = a.finishReason(); a.finish == "" {
-		text := "the answer ended with " + a.reason
-		if a.message != "" {
-			text += ": " + a.message
+	last := llm.Chunk{Usage: a.usage}
+	for i := range a.choices {
+		c := &a.choices[i]
+		if !c.begun {
+			continue
 		}
-		return llm.Chunk{}, &endError{llm.ErrorMalformed, text}
+		if err := c.end(); err != nil {
+			return llm.Chunk{}, err
+		}
+		if i == 0 {
+			last.FinishReason = c.finish
+		} else {
+			last.Others = append(last.Others, llm.Other{Index: i, FinishReason: c.finish})
+		}
 	}
-	return llm.Chunk{FinishReason: a.finish, Usage: a.usage}, nil
+	return last, nil
+}
+
+func (c *choice) end() error {
+	if c.finish = c.finishReason(); c.finish != "" {
+		return nil
+	}
+	text := "the answer ended with " + c.reason
+	if c.message != "" {
+		text += ": " + c.message
+	}
+	return &endError{llm.ErrorMalformed, text}
 }
 
 // finishReason puts Gemini's reasons into OpenAI's words; "" is an answer that
 // failed. A reason that nobody knows is an ordinary end if something was said.
-func (a *answer) finishReason() string {
-	switch a.reason {
+func (c *choice) finishReason() string {
+	switch c.reason {
 	case "MAX_TOKENS":
 		return llm.FinishLength
 	case "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "ESCALATION",
@@ -199,9 +258,9 @@ func (a *answer) finishReason() string {
 		return ""
 	}
 	switch {
-	case len(a.calls) > 0:
+	case len(c.calls) > 0:
 		return llm.FinishToolCalls
-	case a.reason == "STOP", a.reason == "", a.text.Len() > 0:
+	case c.reason == "STOP", c.reason == "", c.text.Len() > 0:
 		return llm.FinishStop
 	}
 	return ""
@@ -209,9 +268,23 @@ func (a *answer) finishReason() string {
 
 // response is what was received, good or not.
 func (a *answer) response() llm.Response {
-	r := llm.Response{Model: a.model, Text: a.text.String(), ToolCalls: a.calls, FinishReason: a.finish}
+	first := &a.choices[0]
+	r := llm.Response{Model: a.model, Text: first.text.String(), ToolCalls: first.calls, FinishReason: first.finish}
 	if a.usage != nil {
 		r.Usage = *a.usage
 	}
+	for i := 1; i < len(a.choices); i++ {
+		if c := &a.choices[i]; c.begun {
+			r.Others = append(r.Others, c.other(i))
+		}
+	}
 	return r
+}
+
+func (c *choice) other(index int) llm.Other {
+	o := llm.Other{Index: index, First: true, Text: c.text.String(), FinishReason: c.finish}
+	for i, call := range c.calls {
+		o.ToolCalls = append(o.ToolCalls, llm.ToolCallDelta{Index: i, ID: call.ID, Name: call.Name, Arguments: call.Arguments})
+	}
+	return o
 }

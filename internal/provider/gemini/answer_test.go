@@ -57,6 +57,53 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestSeveralAnswers: one without a number is the first, or where its place in
+// the list says; fewer may come than were asked for, and none that were not.
+func TestSeveralAnswers(t *testing.T) {
+	t.Parallel()
+	const a, b = `{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"`, `{"content":{"parts":[{"functionCall":{"id":"c","name":"f"}}]},"finishReason":"STOP"`
+	call := []llm.ToolCallDelta{{ID: "c", Name: "f", Arguments: "{}"}}
+	for name, c := range map[string]struct {
+		candidates string
+		want       []llm.Other
+		err        string
+	}{
+		"numbered":        {a + `},` + b + `,"index":1}`, []llm.Other{{Index: 1, First: true, ToolCalls: call, FinishReason: "tool_calls"}}, ""},
+		"not numbered":    {a + `},` + b + `}`, []llm.Other{{Index: 1, First: true, ToolCalls: call, FinishReason: "tool_calls"}}, ""},
+		"not in order":    {b + `,"index":1},` + a + `,"index":0}`, []llm.Other{{Index: 1, First: true, ToolCalls: call, FinishReason: "tool_calls"}}, ""},
+		"one is missing":  {a + `},` + b + `,"index":2}`, []llm.Other{{Index: 2, First: true, ToolCalls: call, FinishReason: "tool_calls"}}, ""},
+		"only one":        {a + `}`, nil, ""},
+		"one too many":    {a + `},` + a + `,"index":3},` + a + `,"index":-1}`, nil, ""},
+		"one is withheld": {a + `},{"finishReason":"SAFETY","index":1}`, []llm.Other{{Index: 1, First: true, FinishReason: "content_filter"}}, ""},
+		"one is none":     {a + `},{"finishReason":"MALFORMED_FUNCTION_CALL","index":1}`, nil, "MALFORMED_FUNCTION_CALL"},
+	} {
+		r := question("hello")
+		r.N = 3
+		body := `{"candidates":[` + c.candidates + `],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":2}}`
+		whole, err := newVendor(t, says(200, body)).Complete(t.Context(), r)
+		chunks, streamed, broken := heard(t, newVendor(t, streams(body)), r)
+		if c.err != "" {
+			mustFail(t, err, llm.ErrorMalformed, c.err)
+			mustFail(t, broken, llm.ErrorMalformed, c.err)
+			continue
+		}
+		want := llm.Response{Text: "a", FinishReason: "stop", Usage: llm.Usage{In: 5, Out: 2}, Others: c.want}
+		if err != nil || broken != nil || !reflect.DeepEqual(whole, want) || !reflect.DeepEqual(streamed, want) {
+			t.Errorf("%s: %+v, %v, streamed %+v, %v\nwant %+v", name, whole, err, streamed, broken, want)
+		}
+		if last := chunks[len(chunks)-1]; len(last.Others) != len(c.want) || last.FinishReason != "stop" {
+			t.Errorf("%s: ends with %+v", name, last)
+		}
+	}
+	r := question("hello")
+	r.N = 2
+	cut := `{"candidates":[` + a + `},{"content":{"parts":[{"text":"b"}]},"index":1}]}`
+	_, got, err := heard(t, newVendor(t, streams(cut)), r)
+	if mustFail(t, err, llm.ErrorUnavailable, "ended before"); got.Text != "a" || len(got.Others) != 1 || got.Others[0].Text != "b" {
+		t.Errorf("what had come is lost: %+v", got)
+	}
+}
+
 func TestAnswersThatAreNone(t *testing.T) {
 	t.Parallel()
 	const usage = `"usageMetadata":{"promptTokenCount":5,"thoughtsTokenCount":3}`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -31,7 +32,7 @@ func TestConformance(t *testing.T) {
 				return fmt.Sprintf("data: {\"error\":{\"code\":503,\"message\":%s,\"status\":\"UNAVAILABLE\"}}\r\n\r\n", mustJSON(message))
 			},
 		},
-		Lacks: providertest.Lacks{CacheWrites: true, Several: true, LastFrame: true},
+		Lacks: providertest.Lacks{CacheWrites: true, LastFrame: true},
 	})
 }
 
@@ -39,8 +40,12 @@ func TestConformance(t *testing.T) {
 func wireAnswer(a providertest.Answer, finish string, parts []part) string {
 	reasons := map[string]string{llm.FinishStop: "STOP", llm.FinishToolCalls: "STOP", llm.FinishLength: "MAX_TOKENS", llm.FinishContentFilter: "SAFETY"}
 	u := a.Usage
+	candidates := []any{map[string]any{"content": content{roleModel, parts}, "finishReason": reasons[finish]}} // an index of 0 is left out
+	for i, text := range a.Others {
+		candidates = append(candidates, map[string]any{"content": content{roleModel, []part{{Text: text}}}, "finishReason": reasons[finish], "index": i + 1})
+	}
 	text, err := json.Marshal(map[string]any{
-		"candidates":    []any{map[string]any{"content": map[string]any{"role": "model", "parts": parts}, "finishReason": reasons[finish], "index": 0}},
+		"candidates":    candidates,
 		"modelVersion":  cmp.Or(a.Model, "gemini"),
 		"usageMetadata": wireUsage{Prompt: u.In, Cached: u.CachedIn, Candidates: u.Out - u.Reasoning, Thoughts: u.Reasoning},
 	})
@@ -67,10 +72,19 @@ func wholeAnswer(a providertest.Answer) string {
 
 func streamedAnswer(a providertest.Answer) []string {
 	var frames []string
+	others := a.Others
+	a.Others = make([]string, len(others))
 	say := func(finish string, parts ...part) {
 		frames = append(frames, "data: "+wireAnswer(a, finish, parts)+"\r\n\r\n")
 	}
 	say("", part{Text: "let me think", Thought: true})
+	for i, text := range others { // a word of each at a time
+		for word := range strings.SplitAfterSeq(text, " ") {
+			a.Others[i] = word
+			say("")
+			a.Others[i] = ""
+		}
+	}
 	for _, piece := range a.Pieces {
 		say("", part{Text: piece})
 	}

@@ -82,8 +82,8 @@ func (p *Provider) Close() error {
 }
 
 // Complete asks for one answer. Every error is a *llm.ProviderError. Requests
-// in other formats than chat, for several answers, and with parts that Gemini
-// does not know are rejected without a call. So is a prompt that Google
+// in other formats than chat, for more than 8 answers, and with parts that
+// Gemini does not know are rejected without a call. So is a prompt that Google
 // blocks: another vendor may see it differently.
 func (p *Provider) Complete(ctx context.Context, r llm.Request) (llm.Response, error) {
 	if p.timeout > 0 {

@@ -70,7 +70,12 @@ type generationConfig struct {
 	MIMEType        string          `json:"responseMimeType,omitempty"`
 	Schema          json.RawMessage `json:"responseJsonSchema,omitempty"`
 	Thinking        *thinkingConfig `json:"thinkingConfig,omitempty"`
+	Candidates      int             `json:"candidateCount,omitempty"`
 }
+
+// maxCandidates is how many answers Gemini gives at once. Some models give one
+// only, and refuse more.
+const maxCandidates = 8
 
 // translate makes Gemini's request from r's fields.
 func (p *Provider) translate(r llm.Request) (wireRequest, error) {
@@ -79,8 +84,8 @@ func (p *Provider) translate(r llm.Request) (wireRequest, error) {
 		return wireRequest{}, errors.New("requests in Anthropic's format are not translated for Gemini")
 	case r.Format != llm.FormatChat:
 		return wireRequest{}, errors.New("only chat is asked of Gemini")
-	case r.N > 1:
-		return wireRequest{}, errors.New("only one answer at a time is asked of Gemini")
+	case r.N > maxCandidates:
+		return wireRequest{}, fmt.Errorf("at most %d answers at once are asked of Gemini, not %d", maxCandidates, r.N)
 	case r.Model == "":
 		return wireRequest{}, errors.New("no model is named")
 	}
@@ -108,6 +113,9 @@ func generation(r llm.Request) generationConfig {
 		TopP:            r.TopP,
 		StopSequences:   r.Stop,
 		Thinking:        thinking(r.Model, r.Effort),
+	}
+	if r.N > 1 {
+		g.Candidates = r.N
 	}
 	if r.ResponseFormat.Type == llm.ResponseJSON || r.ResponseFormat.Type == llm.ResponseJSONSchema {
 		g.MIMEType = "application/json"

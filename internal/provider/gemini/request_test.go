@@ -45,6 +45,7 @@ func TestRequests(t *testing.T) {
 		"parameters": {with(question("hello"), func(r *llm.Request) {
 			r.MaxTokens, r.Temperature, r.TopP, r.Stop, r.Effort, r.N = 7, &temperature, &topP, []string{"x", "y"}, "low", 1
 		}), `{` + hello + `,"generationConfig":{"maxOutputTokens":7,"temperature":0,"topP":0.5,"stopSequences":["x","y"],"thinkingConfig":{"thinkingBudget":1024}}}`},
+		"several": {with(question("hello"), func(r *llm.Request) { r.N = 8 }), `{` + hello + `,"generationConfig":{"candidateCount":8}}`},
 		"roles": {llm.Request{Model: "m", Messages: []llm.Message{
 			{Role: llm.RoleSystem, Content: "a"}, {Role: llm.RoleUser, Content: "b"}, {Role: llm.RoleAssistant, Content: "c"},
 			{Role: llm.RoleUser, Content: "d"}, {Role: llm.RoleUser, Content: "e"}, {Role: llm.RoleDeveloper, Content: "f"},
@@ -155,7 +156,7 @@ func TestImpossibleRequestsAreRejectedUnasked(t *testing.T) {
 	for name, r := range map[string]llm.Request{
 		"messages":        with(func(r *llm.Request) { r.Format = llm.FormatMessages }),
 		"embeddings":      with(func(r *llm.Request) { r.Format = llm.FormatEmbeddings }),
-		"several":         with(func(r *llm.Request) { r.N = 2 }),
+		"several":         with(func(r *llm.Request) { r.N = 9 }),
 		"no model":        with(func(r *llm.Request) { r.Model = "" }),
 		"no message":      {Model: "m"},
 		"empty messages":  {Model: "m", Messages: []llm.Message{{Role: llm.RoleUser}, {Role: llm.RoleSystem}}},
@@ -172,7 +173,7 @@ func TestImpossibleRequestsAreRejectedUnasked(t *testing.T) {
 		"answer's schema": with(func(r *llm.Request) {
 			r.ResponseFormat = llm.ResponseFormat{Type: llm.ResponseJSONSchema, Schema: []byte(`[]`)}
 		}),
-		"streamed several": with(func(r *llm.Request) { r.N, r.Emit = 2, emit }),
+		"streamed several": with(func(r *llm.Request) { r.N, r.Emit = 9, emit }),
 	} {
 		v := newVendor(t, says(200, fine))
 		_, err := v.Complete(t.Context(), r)

@@ -61,9 +61,9 @@ func (p *Provider) emit(a *answer, chunk llm.Chunk) error {
 func (p *Provider) over(ctx context.Context, a *answer, response *http.Response, err error) error {
 	ended := errors.Is(err, io.EOF)
 	switch {
-	case a.reason == "" && ended:
+	case !a.ended() && ended:
 		return p.endpoint.Fail(llm.ErrorUnavailable, response.StatusCode, errors.New("the stream ended before the answer did"))
-	case a.reason == "", !ended && ctx.Err() != nil:
+	case !a.ended(), !ended && ctx.Err() != nil:
 		return err
 	}
 	last, err := a.end()

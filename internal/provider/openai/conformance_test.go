@@ -58,17 +58,22 @@ func whole(a providertest.Answer) string {
 	if calls != nil {
 		message["tool_calls"] = calls
 	}
+	choices := []any{object{"index": 0, "message": message, "logprobs": nil, "finish_reason": a.Finish}}
+	for i, text := range a.Others {
+		choices = append(choices, object{"index": i + 1, "message": object{"role": "assistant", "content": text}, "finish_reason": "stop"})
+	}
 	return encoded(object{"id": "chatcmpl-1", "object": "chat.completion", "created": 1_760_000_000, "model": a.Model,
-		"choices": []any{object{"index": 0, "message": message, "logprobs": nil, "finish_reason": a.Finish}},
+		"choices": choices,
 		"usage":   usage(a.Usage), "service_tier": "default"})
 }
 
 // frames is the shape of a streamed answer.
 func frames(a providertest.Answer) []string {
-	piece := func(delta object, finish any) string {
+	at := func(index int, delta object, finish any) string {
 		return frame(object{"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": a.Model,
-			"choices": []any{object{"index": 0, "delta": delta, "logprobs": nil, "finish_reason": finish}}, "usage": nil})
+			"choices": []any{object{"index": index, "delta": delta, "logprobs": nil, "finish_reason": finish}}, "usage": nil})
 	}
+	piece := func(delta object, finish any) string { return at(0, delta, finish) }
 	f := []string{piece(object{"role": "assistant", "content": "", "refusal": nil}, nil)}
 	for _, text := range a.Pieces {
 		f = append(f, piece(object{"content": text}, nil))
@@ -80,7 +85,11 @@ func frames(a providertest.Answer) []string {
 			f = append(f, piece(object{"tool_calls": []any{object{"index": i, "function": object{"arguments": part}}}}, nil))
 		}
 	}
-	return append(f, piece(object{}, a.Finish),
+	f = append(f, piece(object{}, a.Finish))
+	for i, text := range a.Others { // when the first is over, which is not the end of all
+		f = append(f, at(i+1, object{"role": "assistant", "content": text}, nil), at(i+1, object{}, "stop"))
+	}
+	return append(f,
 		frame(object{"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": a.Model, "choices": []any{}, "usage": usage(a.Usage)}),
 		"data: [DONE]\n\n")
 }

@@ -68,6 +68,7 @@ type Answer struct {
 	ToolCalls []llm.ToolCall
 	Finish    string // one of llm's reasons
 	Usage     llm.Usage
+	Others    []string // of several, the texts of those behind the first; they finish with llm.FinishStop
 }
 
 // Text is all pieces as one.
@@ -95,6 +96,7 @@ func Run(t *testing.T, v Vendor) {
 		}
 		s.group(t, "whole", s.whole())
 		s.group(t, "request", s.request())
+		s.group(t, "several", s.several())
 		s.group(t, "stream", s.stream())
 		s.group(t, "broken stream", s.brokenStream())
 		s.group(t, "failure", s.failure())

@@ -161,8 +161,8 @@ func (c *CompletionRecorded) Validate() error {
 		return fmt.Errorf("project %q, strategy %q, status %q, cache %q: missing or unknown",
 			c.Project, c.Strategy, c.Status, c.Cache)
 	}
-	if n := max(len(c.Journal), len(c.Project), len(c.UserID)); n > maxKey {
-		return fmt.Errorf("journal, project or user_id is longer than %d bytes: %d", maxKey, n)
+	if n := max(len(c.Journal), len(c.Project), len(c.UserID), len(c.SessionID), len(c.CallerID), len(c.Model)); n > maxKey {
+		return fmt.Errorf("journal, project, user_id, session_id, caller_id or model is longer than %d bytes: %d", maxKey, n)
 	}
 	if err := c.validateNumbers(); err != nil {
 		return err

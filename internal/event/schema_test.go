@@ -180,6 +180,7 @@ func compareFields(t *testing.T, at string, typ reflect.Type, d description) {
 func completions() *rapid.Generator[*event.CompletionRecorded] {
 	text := rapid.String().Filter(func(s string) bool { return !strings.ContainsRune(s, 0) })
 	key := rapid.StringOfN(rapid.Rune().Filter(func(r rune) bool { return r != 0 }), 1, 64, 1024)
+	maybeKey := rapid.StringOfN(rapid.Rune().Filter(func(r rune) bool { return r != 0 }), 0, 64, 1024)
 	texts := rapid.SliceOfN(text, 0, 3)
 	share := rapid.Float64Range(0, 1)
 	amount := rapid.Int64Range(0, 1<<53)
@@ -196,7 +197,7 @@ func completions() *rapid.Generator[*event.CompletionRecorded] {
 		c.Journal, c.Partition = key.Draw(t, "journal"), rapid.IntRange(0, 65535).Draw(t, "partition")
 		c.Seq = rapid.Int64Range(1, 1<<53).Draw(t, "seq")
 		c.Project, c.UserID = key.Draw(t, "project"), key.Draw(t, "user_id")
-		c.KeyID, c.SessionID, c.CallerID = text.Draw(t, "key_id"), text.Draw(t, "session_id"), text.Draw(t, "caller_id")
+		c.KeyID, c.SessionID, c.CallerID = text.Draw(t, "key_id"), maybeKey.Draw(t, "session_id"), maybeKey.Draw(t, "caller_id")
 		c.Metadata = unlessEmptyMap(rapid.MapOfN(text, text, 0, 3).Draw(t, "metadata"))
 		c.Strategy, c.PlannedModel = key.Draw(t, "strategy"), text.Draw(t, "planned_model")
 		c.Experiments = unlessEmpty(rapid.SliceOfN(arm, 0, 2).Draw(t, "experiments"))
@@ -209,7 +210,7 @@ func completions() *rapid.Generator[*event.CompletionRecorded] {
 		if rapid.Bool().Draw(t, "reused") {
 			c.OriginID = ids().Draw(t, "origin_id")
 		}
-		c.Provider, c.Model = text.Draw(t, "provider"), text.Draw(t, "model")
+		c.Provider, c.Model = text.Draw(t, "provider"), maybeKey.Draw(t, "model")
 		c.Status = rapid.SampledFrom([]string{"ok", "cut_off", "empty", "error", "canceled", "interrupted"}).Draw(t, "status")
 		c.Cache = rapid.SampledFrom([]string{"miss", "memory", "redis", "postgres"}).Draw(t, "cache")
 		c.CacheMatch = rapid.SampledFrom([]string{"", "exact", "similar", "in_flight"}).Draw(t, "cache_match")

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,12 +27,35 @@ func queueRollups(batch *pgx.Batch, facts []*event.CompletionRecorded) {
 	}
 }
 
+// level is a table of rollups: what it holds of a stretch of time.
+type level struct {
+	table string
+	start string // the column of when the stretch begins
+	step  time.Duration
+}
+
+// levels are those that minutes are merged into. Hours and days add up all
+// partitions.
+var (
+	minutes = level{"rollups_minutes", "minute", time.Minute}
+	coarse  = [...]level{{"rollups_hours", "hour", time.Hour}, {"rollups_days", "day", 24 * time.Hour}}
+)
+
+const rollupSums = `requests, errors, cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead`
+
 // insertRollups adds rows given as rollupColumns.values.
 func insertRollups(table string) string {
-	return `INSERT INTO ` + table + ` (partition, project, minute, kind, name, requests, errors,
-			cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead)
-		SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[])`
+	return `INSERT INTO ` + table + ` (partition, project, minute, kind, name, ` + rollupSums + `)
+		SELECT $1, * FROM ` + unnestRollups(2)
+}
+
+// unnestRollups makes rows of arrays, from a parameter on.
+func unnestRollups(from int) string {
+	types := []string{"text", "timestamptz", "text", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bytea", "bytea", "bytea"}
+	for i, t := range types {
+		types[i] = fmt.Sprintf("$%d::%s[]", from+i, t)
+	}
+	return `unnest(` + strings.Join(types, ", ") + `)`
 }
 
 // rollupColumns are rows of one partition as arrays, for unnest.
@@ -84,8 +108,8 @@ func (p packed) ScanBytes(v []byte) (err error) {
 }
 
 // MergeRollups adds what batches have added to their minutes to the rows of
-// those minutes, of which there is one per key, and gives how many it took in:
-// as many as a transaction should.
+// those minutes, hours and days, of which there is one per key, and gives how
+// many it took in: as many as a transaction should.
 // Whoever comes while another process does so has nothing to do.
 func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
@@ -98,8 +122,14 @@ func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
 		if merged, err = sums.take(ctx, tx); err != nil {
 			return err
 		}
+		added := sums.together()
 		for partition, cells := range sums {
 			if err := mergePartition(ctx, tx, partition, cells); err != nil {
+				return err
+			}
+		}
+		for _, l := range coarse {
+			if err := mergeLevel(ctx, tx, l, added.over(l.step)); err != nil {
 				return err
 			}
 		}
@@ -124,8 +154,7 @@ func (p partitionSums) add(partition int, s rollup.Slot, c rollup.Cell) {
 	p[partition][s].Add(c)
 }
 
-const rollupValues = `partition, project, extract(epoch FROM minute)::bigint, kind, name, requests, errors,
-	cost_nanos, baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead`
+const rollupValues = `partition, project, extract(epoch FROM minute)::bigint, kind, name, ` + rollupSums
 
 // addAll adds rows of rollupValues, and counts them.
 func (p partitionSums) addAll(rows pgx.Rows) (n int, err error) {
@@ -157,11 +186,42 @@ func (p partitionSums) take(ctx context.Context, tx pgx.Tx) (int, error) {
 	return p.addAll(rows)
 }
 
+// together adds partitions up.
+func (p partitionSums) together() slotSums {
+	sums := slotSums{}
+	for _, cells := range p {
+		for slot, c := range cells {
+			sums.add(slot, *c)
+		}
+	}
+	return sums
+}
+
+// slotSums are cells by where they are summed up.
+type slotSums map[rollup.Slot]*rollup.Cell
+
+func (s slotSums) add(slot rollup.Slot, c rollup.Cell) {
+	if s[slot] == nil {
+		s[slot] = new(rollup.Cell)
+	}
+	s[slot].Add(c)
+}
+
+// over adds up what lies in the same stretch of time.
+func (s slotSums) over(step time.Duration) slotSums {
+	sums, seconds := slotSums{}, int64(step/time.Second)
+	for slot, c := range s {
+		slot.Start = slot.Start / seconds * seconds
+		sums.add(slot, *c)
+	}
+	return sums
+}
+
 // mergePartition reads the rows of cells, adds them up here, and writes them
 // back: adding sketches in SQL costs ten times as much.
 func mergePartition(ctx context.Context, tx pgx.Tx, partition int, cells map[rollup.Slot]*rollup.Cell) error {
 	rows, err := tx.Query(ctx, `
-		SELECT `+rollupValues+` FROM rollups_merged
+		SELECT `+rollupValues+` FROM `+minutes.table+`
 		JOIN unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[]) AS new (project, minute, kind, name)
 			USING (project, minute, kind, name)
 		WHERE partition = $1`, columnsOf(partition, cells).keys()...)
@@ -171,11 +231,33 @@ func mergePartition(ctx context.Context, tx pgx.Tx, partition int, cells map[rol
 	if _, err := (partitionSums{partition: cells}).addAll(rows); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, insertRollups("rollups_merged")+`
-		ON CONFLICT (project, partition, minute, kind, name) DO UPDATE SET requests = excluded.requests, errors = excluded.errors,
-			cost_nanos = excluded.cost_nanos, baseline_cost_nanos = excluded.baseline_cost_nanos,
-			tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
-			latency = excluded.latency, ttft = excluded.ttft, overhead = excluded.overhead`,
-		columnsOf(partition, cells).values()...)
+	_, err = tx.Exec(ctx, insertRollups(minutes.table)+`
+		ON CONFLICT (project, partition, minute, kind, name) DO UPDATE SET `+replaceSums, columnsOf(partition, cells).values()...)
+	return err
+}
+
+const replaceSums = `requests = excluded.requests, errors = excluded.errors,
+	cost_nanos = excluded.cost_nanos, baseline_cost_nanos = excluded.baseline_cost_nanos,
+	tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
+	latency = excluded.latency, ttft = excluded.ttft, overhead = excluded.overhead`
+
+// mergeLevel does the same for a level that has no partitions.
+func mergeLevel(ctx context.Context, tx pgx.Tx, l level, cells slotSums) error {
+	if len(cells) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT 0, project, extract(epoch FROM `+l.start+`)::bigint, kind, name, `+rollupSums+` FROM `+l.table+`
+		JOIN unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) AS new (project, `+l.start+`, kind, name)
+			USING (project, `+l.start+`, kind, name)`, columnsOf(0, cells).keys()[1:]...)
+	if err != nil {
+		return err
+	}
+	if _, err := (partitionSums{0: cells}).addAll(rows); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO `+l.table+` (project, `+l.start+`, kind, name, `+rollupSums+`)
+		SELECT * FROM `+unnestRollups(1)+`
+		ON CONFLICT (project, kind, `+l.start+`, name) DO UPDATE SET `+replaceSums, columnsOf(0, cells).values()[1:]...)
 	return err
 }

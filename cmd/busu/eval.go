@@ -21,6 +21,8 @@ import (
 type evalCommands struct {
 	Routing  evalRoutingCommand `cmd:"" help:"Replay recorded outcomes through the strategies that serve."`
 	FitPrior fitPriorCommand    `cmd:"" help:"Fit the prior that ships with busu."`
+
+	ImportRoutellm importRouteLLMCommand `cmd:"" help:"Make files of recorded outcomes from a checkout of RouteLLM."`
 }
 
 type evalRoutingCommand struct {

@@ -149,26 +149,15 @@ func (p *policyRun) report() (r PolicyReport, err error) {
 // estimate weighs every decision by what the target would choose. Both
 // estimates must have overlap enough.
 func (p *policyRun) estimate(choose func(*view) int) (cost Estimates, quality *Estimates, o overlap, err error) {
-	var costs, qualities []Weighed
+	costs, qualities := weighing{}, weighing{}
 	o = overlap{chosen: map[string]int{}, untriedModels: map[string]int{}}
 	for i := range p.views {
 		v := &p.views[i]
 		at := choose(v)
 		o.add(v, at)
-		w := Weighed{Outcome: p.paid[i], Predicted: v.options[v.planned].cost, Unit: p.units[i]}
-		if at >= 0 {
-			w.Expected = v.options[at].cost
-		}
-		if at == v.planned {
-			w.Weight = 1 / v.options[at].logged
-		}
-		costs = append(costs, w)
+		costs.add(v, at, p.units[i], p.paid[i], func(o option) float64 { return o.cost })
 		if verdict, ok := p.log.Decisions[i].verdict(); ok {
-			w.Outcome, w.Predicted = verdict, v.options[v.planned].quality
-			if at >= 0 {
-				w.Expected = v.options[at].quality
-			}
-			qualities = append(qualities, w)
+			qualities.add(v, at, p.units[i], verdict, func(o option) float64 { return o.quality })
 		}
 	}
 	if err := o.check(); err != nil {
@@ -177,15 +166,34 @@ func (p *policyRun) estimate(choose func(*view) int) (cost Estimates, quality *E
 	if cost, err = estimateWhereItCan(costs, "costs"); err != nil || p.costOnly {
 		return cost, nil, o, err
 	}
-	if len(qualities) == 0 {
+	if len(qualities.rows) == 0 {
 		return cost, nil, o, &OverlapError{What: "no decision has a verdict (quality)", Needed: "some 100 decisions with feedback that the policy would have taken too; costs alone can be estimated without"}
 	}
 	estimated, err := estimateWhereItCan(qualities, "verdicts")
 	return cost, &estimated, o, err
 }
 
-func estimateWhereItCan(rows []Weighed, what string) (Estimates, error) {
-	e := Estimate(rows)
+// weighing collects decisions for an estimate of one of their outcomes.
+type weighing struct {
+	rows            []Weighed
+	planned, chosen []string
+}
+
+func (w *weighing) add(v *view, at, unit int, outcome float64, predicted func(option) float64) {
+	r := Weighed{Outcome: outcome, Predicted: predicted(v.options[v.planned]), Unit: unit}
+	chosen := ""
+	if at >= 0 {
+		r.Expected, chosen = predicted(v.options[at]), v.options[at].model
+	}
+	if at == v.planned {
+		r.Weight = 1 / v.options[at].logged
+	}
+	w.rows, w.planned, w.chosen = append(w.rows, r), append(w.planned, v.options[v.planned].model), append(w.chosen, chosen)
+}
+
+func estimateWhereItCan(w weighing, what string) (Estimates, error) {
+	scale(w.rows, w.planned, w.chosen)
+	e := Estimate(w.rows)
 	return e, thin(e, what)
 }
 

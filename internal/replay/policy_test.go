@@ -172,6 +172,49 @@ func TestOtherPrices(t *testing.T) {
 	}
 }
 
+// TestCalibration has predictions ten times too high make no difference, where
+// inverse propensity is not told of them at all.
+func TestCalibration(t *testing.T) {
+	t.Parallel()
+	estimate := func(factor int64) Estimates {
+		l := served(t, knowing(t), synthetic(3000, 6), 6)
+		for i := range l.Decisions {
+			for c := range l.Decisions[i].Candidates {
+				l.Decisions[i].Candidates[c].CostNanos *= factor
+			}
+		}
+		r, err := EvaluatePolicy(l, Target{Strategy: Logged, StrongShare: value(0.5)}, PolicyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Cost
+	}
+	right, high := estimate(1), estimate(10)
+	if width := func(i Interval) float64 { return i.High - i.Low }; width(high.DoublyRobust) > 1.01*width(right.DoublyRobust) || width(right.DoublyRobust) > width(right.IPS) {
+		t.Errorf("%+v from predictions that are right, %+v from high ones", right, high)
+	}
+}
+
+// TestCalibrationLooksAway: what came of a decision must not move its own
+// predictions.
+func TestCalibrationLooksAway(t *testing.T) {
+	t.Parallel()
+	rows := newWorld(1, 0.3).log(rand.New(rand.NewPCG(1, 1)), 200)
+	names := make([]string, len(rows))
+	for i := range names {
+		names[i] = fmt.Sprint("m", i%3)
+	}
+	predicted := func(outcome float64) Weighed {
+		mine := append([]Weighed{}, rows...)
+		mine[7].Outcome = outcome
+		scale(mine, names, names)
+		return mine[7]
+	}
+	if a, b := predicted(0), predicted(1); a.Predicted != b.Predicted || a.Expected != b.Expected || a.Predicted == rows[7].Predicted {
+		t.Errorf("predicted %v and %v, uncalibrated %v", a, b, rows[7])
+	}
+}
+
 // TestComplexityOnALog follows the tiers: simple prompts go to the weak model,
 // others to the strong one.
 func TestComplexityOnALog(t *testing.T) {

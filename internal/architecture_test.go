@@ -43,6 +43,7 @@ var plan = map[string]room{
 	"internal/routing":     {may: []string{"learning", "llm", "pricing", "prompt"}, why: pure},
 	"internal/replay":      {may: []string{"learning", "llm", "pricing", "prompt", "routing"}, why: pure},
 	"internal/routellm":    {may: []string{"replay"}, why: pure},
+	"internal/figure":      {why: "numbers in, a drawing out"},
 	"internal/event":       {libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/rollup":      {may: []string{"event", "pricing"}, why: pure},
 	"internal/reconcile":   {may: []string{"event", "rollup"}, why: pure},
@@ -90,7 +91,7 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "routellm", "routing"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "figure", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "routellm", "routing"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 

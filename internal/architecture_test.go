@@ -44,6 +44,7 @@ var plan = map[string]room{
 	"internal/replay":      {may: []string{"learning", "llm", "pricing", "prompt", "routing"}, why: pure},
 	"internal/routellm":    {may: []string{"replay"}, why: pure},
 	"internal/figure":      {why: "numbers in, a drawing out"},
+	"internal/trafficlog":  {may: []string{"llm", "pricing"}, libs: []string{"github.com/tidwall/gjson"}, why: "a codec reads bytes and tells calls"},
 	"internal/event":       {libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/rollup":      {may: []string{"event", "pricing"}, why: pure},
 	"internal/reconcile":   {may: []string{"event", "rollup"}, why: pure},

@@ -20,7 +20,11 @@ import (
 
 type evalCommands struct {
 	Routing  evalRoutingCommand `cmd:"" help:"Replay recorded outcomes through the strategies that serve."`
+	Policy   evalPolicyCommand  `cmd:"" help:"Estimate on logged decisions what another policy would have got."`
+	Plot     evalPlotCommand    `cmd:"" help:"Draw what the strategies score at what they cost."`
 	FitPrior fitPriorCommand    `cmd:"" help:"Fit the prior that ships with busu."`
+
+	ImportRoutellm importRouteLLMCommand `cmd:"" help:"Make files of recorded outcomes from a checkout of RouteLLM."`
 }
 
 type evalRoutingCommand struct {

@@ -29,6 +29,19 @@ type moment struct {
 // other folds of data. The reports are in the order of training; the last is
 // that of its end.
 func Evaluate(ctx context.Context, data, train []Row, o Options) ([]Report, error) {
+	e, err := ran(ctx, data, train, o)
+	if err != nil {
+		return nil, err
+	}
+	reports := make([]Report, len(e.moments))
+	for i := range e.moments {
+		reports[i] = e.report(&e.moments[i])
+	}
+	return reports, nil
+}
+
+// ran is an evaluation that has run.
+func ran(ctx context.Context, data, train []Row, o Options) (*evaluation, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -55,11 +68,7 @@ func Evaluate(ctx context.Context, data, train []Row, o Options) ([]Report, erro
 	if err := e.run(ctx); err != nil {
 		return nil, err
 	}
-	reports := make([]Report, len(e.moments))
-	for i := range e.moments {
-		reports[i] = e.report(&e.moments[i])
-	}
-	return reports, nil
+	return &e, nil
 }
 
 // splits divides by a hash of the ids, so that a row's fold depends on nothing

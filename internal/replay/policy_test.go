@@ -1,0 +1,355 @@
+package replay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/busuhq/busu/internal/learning"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// served has a strategy that serves decide rows, with its exploration, and
+// logs what it decided as the fact does.
+func served(t *testing.T, s routing.Strategy, rows []Row, seed uint64) Log {
+	t.Helper()
+	items := ready(rows, []string{"strong", "weak"})
+	f := newField([]string{"strong", "weak"}, items)
+	r := rand.New(rand.NewPCG(seed, 21))
+	var lines strings.Builder
+	for i := range items {
+		plan, err := s.Plan(items[i].request(r.Float64()), f.candidates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned := plan.Choices[0]
+		outcome := rows[i].Outcomes[planned.Model.ID]
+		d := Decision{ID: rows[i].ID, UserID: fmt.Sprint("user", i%97), Strategy: s.Name(), PlannedModel: planned.Model.ID, Propensity: planned.Probability,
+			Complexity: plan.Complexity, BaselineModel: "strong", Model: planned.Model.ID, Status: "ok", Cache: "miss",
+			TokensIn: 100, TokensOut: 50, CostNanos: int64(math.Round(outcome.Cost * 1e9)), Quality: &outcome.Quality}
+		for _, c := range plan.Choices {
+			d.Candidates = append(d.Candidates, LoggedCandidate{Model: c.Model.ID, Quality: c.Quality, Prior: &c.Prior,
+				CostNanos: int64(c.Cost), Probability: c.Probability})
+		}
+		line, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines.Write(append(line, '\n'))
+	}
+	l, err := ReadLog(strings.NewReader(lines.String()), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// knowing is the hybrid after it has learned from other rows.
+func knowing(t *testing.T) routing.Hybrid {
+	t.Helper()
+	rows := synthetic(2000, 8)
+	items := ready(rows, []string{"strong", "weak"})
+	f := newField([]string{"strong", "weak"}, items)
+	s := newStream(options(t, Hybrid), &f, 1)
+	for i := range items {
+		if err := s.serve(&items[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return routing.Hybrid{Learned: routing.Learned{Prior: shipped(t), Model: s.model, Explore: routing.DefaultExploration()}}
+}
+
+func value[T any](x T) *T { return &x }
+
+// TestPolicyAgainstTheTruth evaluates targets on the decisions of the hybrid,
+// and holds the estimates against what the targets get on the same rows, of
+// which every outcome is known.
+func TestPolicyAgainstTheTruth(t *testing.T) {
+	t.Parallel()
+	targets := map[string]Target{
+		"half to the strong":     {Strategy: Logged, StrongShare: value(0.5)},
+		"the prior at a price":   {Strategy: Prior, StrongShare: value(0.4)},
+		"nearly all its quality": {Strategy: Logged, QualityTarget: value(0.9)},
+		"only one":               {Strategy: Logged, Lambda: value(0.0), Models: []string{"weak"}},
+	}
+	const runs = 20
+	covered := map[string]int{}
+	hybrid := knowing(t)
+	for seed := range uint64(runs) {
+		rows := synthetic(3000, 100+seed)
+		l := served(t, hybrid, rows, seed)
+		for name, target := range targets {
+			r, err := EvaluatePolicy(l, target, PolicyOptions{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			truth := truthOf(t, l, target, *r.Lambda, rows)
+			if within(r.Cost.DoublyRobust, truth.cost) && within(r.Quality.DoublyRobust, truth.quality) {
+				covered[name]++
+			}
+		}
+	}
+	for name := range targets {
+		if covered[name] < runs-4 { // both intervals, at 95 %
+			t.Errorf("%s: only %d of %d estimates of cost and quality cover the truth", name, covered[name], runs)
+		}
+	}
+}
+
+func within(i Interval, x float64) bool { return i.Low-1e-12 <= x && x <= i.High+1e-12 }
+
+func truthOf(t *testing.T, l Log, target Target, lambda float64, rows []Row) (p point) {
+	t.Helper()
+	for i := range l.Decisions {
+		v, err := target.view(&l.Decisions[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := rows[i].Outcomes[v.options[v.best(lambda)].model]
+		p.cost += o.Cost / float64(len(rows))
+		p.quality += o.Quality / float64(len(rows))
+	}
+	return p
+}
+
+// TestGoals has λ meet what is asked for.
+func TestGoals(t *testing.T) {
+	t.Parallel()
+	l := served(t, knowing(t), synthetic(3000, 5), 5)
+	for _, share := range []float64{0.2, 0.5, 0.8} {
+		r, err := EvaluatePolicy(l, Target{Strategy: Logged, StrongShare: &share}, PolicyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Models["strong"]; math.Abs(got-share) > 0.03 {
+			t.Errorf("%.3f goes to the strong model, want %.1f", got, share)
+		}
+	}
+	cheap, err1 := EvaluatePolicy(l, Target{Strategy: Logged, QualityTarget: value(0.8)}, PolicyOptions{})
+	dear, err2 := EvaluatePolicy(l, Target{Strategy: Logged, QualityTarget: value(0.98)}, PolicyOptions{})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if cheap.Cost.Direct >= dear.Cost.Direct || cheap.Quality.Direct < 0.8*dear.Quality.Direct-0.01 || *cheap.Lambda <= *dear.Lambda {
+		t.Errorf("80 %% of the quality: %v at λ %v; 98 %%: %v at λ %v", cheap.Cost.Direct, *cheap.Lambda, dear.Cost.Direct, *dear.Lambda)
+	}
+	if m := dear.Fixed.Mix; m == nil || m.Quality <= dear.Fixed.Cheapest.Quality.Estimate || m.Quality >= dear.Fixed.Baseline.Quality.Estimate {
+		t.Errorf("the mix at equal cost is %+v, between %+v and %+v", m, dear.Fixed.Cheapest, dear.Fixed.Baseline)
+	}
+	if dear.Unit != "user" || dear.Units != 97 {
+		t.Errorf("%d units are called %s, want 97 users", dear.Units, dear.Unit)
+	}
+}
+
+// catalog describes the models of synthetic rows, the strong one at a price a
+// million tokens.
+func catalog(output pricing.Nanos) map[string]routing.Candidate {
+	return map[string]routing.Candidate{
+		"strong": {Model: llm.Model{ID: "strong", Tier: llm.TierComplex, ContextTokens: 10}, Price: pricing.Price{Output: output}},
+		"weak":   {Model: llm.Model{ID: "weak", Tier: llm.TierSimple}, Price: pricing.Price{PerRequest: 1000}},
+	}
+}
+
+// TestOtherPrices pays what the catalog says, expected and logged.
+func TestOtherPrices(t *testing.T) {
+	t.Parallel()
+	l := served(t, knowing(t), synthetic(3000, 6), 6)
+	for _, output := range []pricing.Nanos{1e9, 20e9} { // 50 tokens cost 0.00005, 0.001 dollars
+		r, err := EvaluatePolicy(l, Target{Strategy: Logged, StrongShare: value(0.5), Catalog: catalog(output)}, PolicyOptions{CostOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		share := r.Models["strong"]
+		if want := share*50*float64(output)/1e15 + (1-share)*1e-6; !within(r.Cost.IPS, want) || r.Quality != nil {
+			t.Errorf("at %s a million tokens it costs %+v, want %v", output, r.Cost.IPS, want)
+		}
+	}
+}
+
+// TestCalibration has predictions ten times too high make no difference, where
+// inverse propensity is not told of them at all.
+func TestCalibration(t *testing.T) {
+	t.Parallel()
+	estimate := func(factor int64) Estimates {
+		l := served(t, knowing(t), synthetic(3000, 6), 6)
+		for i := range l.Decisions {
+			for c := range l.Decisions[i].Candidates {
+				l.Decisions[i].Candidates[c].CostNanos *= factor
+			}
+		}
+		r, err := EvaluatePolicy(l, Target{Strategy: Logged, StrongShare: value(0.5)}, PolicyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Cost
+	}
+	right, high := estimate(1), estimate(10)
+	if width := func(i Interval) float64 { return i.High - i.Low }; width(high.DoublyRobust) > 1.01*width(right.DoublyRobust) || width(right.DoublyRobust) > width(right.IPS) {
+		t.Errorf("%+v from predictions that are right, %+v from high ones", right, high)
+	}
+}
+
+// TestCalibrationLooksAway: what came of a decision must not move its own
+// predictions.
+func TestCalibrationLooksAway(t *testing.T) {
+	t.Parallel()
+	rows := newWorld(1, 0.3).log(rand.New(rand.NewPCG(1, 1)), 200)
+	names := make([]string, len(rows))
+	for i := range names {
+		names[i] = fmt.Sprint("m", i%3)
+	}
+	predicted := func(outcome float64) Weighed {
+		mine := append([]Weighed{}, rows...)
+		mine[7].Outcome = outcome
+		scale(mine, names, names)
+		return mine[7]
+	}
+	if a, b := predicted(0), predicted(1); a.Predicted != b.Predicted || a.Expected != b.Expected || a.Predicted == rows[7].Predicted {
+		t.Errorf("predicted %v and %v, uncalibrated %v", a, b, rows[7])
+	}
+}
+
+// TestComplexityOnALog follows the tiers: simple prompts go to the weak model,
+// others to the strong one.
+func TestComplexityOnALog(t *testing.T) {
+	t.Parallel()
+	l := served(t, knowing(t), synthetic(3000, 7), 7)
+	simple := 0.0
+	for i := range l.Decisions {
+		l.Decisions[i].Complexity = float64(i%10) / 10
+		if i%10 < 3 {
+			simple++
+		}
+	}
+	r, err := EvaluatePolicy(l, Target{Strategy: Complexity, Catalog: catalog(1e12)}, PolicyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Lambda != nil || math.Abs(r.Models["weak"]-simple/3000) > 1e-9 {
+		t.Errorf("complexity sends %.3f to the weak model, want %.3f (λ %v)", r.Models["weak"], simple/3000, r.Lambda)
+	}
+}
+
+// TestThinOverlap says what is missing, and what would be needed.
+func TestThinOverlap(t *testing.T) {
+	t.Parallel()
+	hybrid := knowing(t)
+	blind := routing.Hybrid{Learned: routing.Learned{Prior: hybrid.Prior, Model: learning.New(nil, learning.Assumed())}}
+	silent := served(t, hybrid, synthetic(3000, 6), 6)
+	for i := range silent.Decisions {
+		silent.Decisions[i].Quality = nil
+	}
+	for name, tt := range map[string]struct {
+		log    Log
+		target Target
+		says   string
+	}{
+		"nothing was tried": {served(t, blind, synthetic(500, 1), 1), Target{Strategy: Logged, Lambda: value(1e9)},
+			"for 100 % of 500 decisions the policy takes a model that had no chance of being planned there (weak 100 %). Needed: decisions of a strategy that tries"},
+		"few decisions": {served(t, hybrid, synthetic(60, 2), 2), Target{Strategy: Logged, StrongShare: value(0.5)},
+			"too thin: 60 decisions with costs are worth"},
+		"no such model": {silent, Target{Strategy: Logged, Lambda: value(0.0), Models: []string{"other"}}, "none that may be chosen 100 %"},
+		"no verdicts":   {silent, Target{Strategy: Logged, StrongShare: value(0.5)}, "no decision has a verdict"},
+	} {
+		_, err := EvaluatePolicy(tt.log, tt.target, PolicyOptions{})
+		var thin *OverlapError
+		if !errors.As(err, &thin) || !strings.Contains(err.Error(), tt.says) || thin.Needed == "" {
+			t.Errorf("%s: the error is %v, want one that says %q", name, err, tt.says)
+		}
+	}
+	if _, err := EvaluatePolicy(silent, Target{Strategy: Logged, StrongShare: value(0.5)}, PolicyOptions{CostOnly: true}); err != nil {
+		t.Errorf("costs need no verdicts: %v", err)
+	}
+}
+
+// TestFailuresCount: no answer is a bad one, and who planned it is to blame.
+func TestFailuresCount(t *testing.T) {
+	t.Parallel()
+	l := served(t, knowing(t), synthetic(2000, 6), 6)
+	for i := range l.Decisions {
+		d := &l.Decisions[i]
+		if d.PlannedModel == "strong" {
+			d.Quality, d.Status = nil, "error"
+		} else {
+			d.Quality = value(1.0)
+		}
+	}
+	r, err := EvaluatePolicy(l, Target{Strategy: Logged, StrongShare: value(0.5)}, PolicyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := r.Fixed.Baseline.Quality; q == nil || !within(*q, 0) {
+		t.Errorf("a baseline that never answers is worth %+v", q)
+	}
+}
+
+const decided = `{"id":"a","strategy":"hybrid","planned_model":"m","propensity":0.9,"candidates":[{"model":"m","quality":0.8,"cost_nanos":10,"probability":0.9},{"model":"n","quality":0.5,"cost_nanos":1,"probability":0.1}],"status":"ok","cache":"miss","cost_nanos":12,"quality":1,"latency_us":7}`
+
+func TestReadLog(t *testing.T) {
+	t.Parallel()
+	with := func(old, new string) string { return strings.Replace(decided, old, new, 1) }
+	lines := strings.Join([]string{decided, with(`"cache":"miss"`, `"cache":"redis"`), with(`"cache":"miss"`, `"cache":"memory"`),
+		with(`"propensity":0.9`, `"propensity":0`), with(`"id":"a"`, `"id":"b","holdout":true`), with(`hybrid`, `complexity`),
+		with(`"status":"ok"`, `"status":"canceled"`), with(`"id":"a"`, `"unpriced":true`)}, "\n")
+	l, err := ReadLog(strings.NewReader(lines), "hybrid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []LeftOut{{"answered from a cache", 2}, {"nothing was chosen: the request named its model", 1}, {"of the hold-out", 1},
+		{"decided by another strategy", 1}, {"the caller left, or the process died", 1}, {"its price is not known", 1}}
+	if len(l.Decisions) != 1 || fmt.Sprint(l.LeftOut) != fmt.Sprint(want) {
+		t.Errorf("%d decisions, left out %v, want 1, %v", len(l.Decisions), l.LeftOut, want)
+	}
+	for name, bad := range map[string]string{
+		"no JSON": `{`, "no number": with(`0.8`, `"high"`), "another propensity": with(`"propensity":0.9`, `"propensity":0.8`),
+		"chances that do not add up": with(`"probability":0.1`, `"probability":0.3`), "a stranger": with(`"planned_model":"m"`, `"planned_model":"x"`),
+		"quality": with(`"quality":1,`, `"quality":1.5,`), "money": with(`"cost_nanos":12`, `"cost_nanos":-1`), "a prior": with(`"quality":0.8`, `"quality":0.8,"prior":2`),
+	} {
+		if _, err := ReadLog(strings.NewReader(decided+"\n"+bad), ""); err == nil || !strings.Contains(err.Error(), "decision 2") {
+			t.Errorf("%s: the error is %v, want one that names decision 2", name, err)
+		}
+	}
+	if _, err := EvaluatePolicy(Log{LeftOut: want}, Target{Strategy: Logged, Lambda: value(1.0)}, PolicyOptions{}); err == nil || !strings.Contains(err.Error(), "2 answered from a cache") {
+		t.Errorf("of no decisions: %v", err)
+	}
+}
+
+func TestTargetUsage(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]Target{
+		"no goal":             {Strategy: Logged},
+		"two goals":           {Strategy: Logged, Lambda: value(1.0), StrongShare: value(0.5)},
+		"a goal out of range": {Strategy: Logged, StrongShare: value(1.5)},
+		"not a number":        {Strategy: Prior, Lambda: value(math.NaN())},
+		"complexity's goal":   {Strategy: Complexity, StrongShare: value(0.5), Catalog: catalog(1)},
+		"no tiers":            {Strategy: Complexity},
+		"what must be told":   {Strategy: Hybrid, Lambda: value(1.0)},
+	} {
+		if target.Validate() == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	own := Target{Strategy: Hybrid, Lambda: value(1.0), Predict: func(d *Decision) ([]float64, error) { return nil, nil }}
+	if err := own.Validate(); err != nil {
+		t.Errorf("a strategy with its own predictions: %v", err)
+	}
+	l, err := ReadLog(strings.NewReader(decided), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := EvaluatePolicy(l, own, PolicyOptions{}); err == nil || !strings.Contains(err.Error(), "0 predictions for 2") {
+		t.Errorf("predictions that are not there are used: %v", err)
+	}
+	if _, err := EvaluatePolicy(l, Target{Strategy: Prior, Lambda: value(1.0)}, PolicyOptions{}); err == nil || !strings.Contains(err.Error(), "no prior") {
+		t.Errorf("a prior that was not logged is used: %v", err)
+	}
+	if _, err := EvaluatePolicy(l, Target{Strategy: Logged, Lambda: value(1.0), Catalog: catalog(1)}, PolicyOptions{}); err == nil || !strings.Contains(err.Error(), "of m are not known") {
+		t.Errorf("a price that nobody knows is used: %v", err)
+	}
+}

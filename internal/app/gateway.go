@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/experiment"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/llm"
@@ -33,7 +34,10 @@ func newGateway(cfg config.Config, providers []*guard.Provider, strategies *gate
 		Providers:    map[string]llm.Provider{},
 		PriceVersion: now.PriceVersion,
 		Ledger:       ledger,
-		Failing:      func(provider string) bool { p, ok := guards[provider]; return ok && p.Failing() },
+		Holdout: func(project, user string) bool {
+			return user != "" && experiment.Holdout(holdoutSalt(project), user, cfg.Routing.Holdout)
+		},
+		Failing: func(provider string) bool { p, ok := guards[provider]; return ok && p.Failing() },
 	}
 	for _, change := range cfg.PriceChanges() {
 		g.Later = append(g.Later, offer(cfg, change))
@@ -43,6 +47,10 @@ func newGateway(cfg config.Config, providers []*guard.Provider, strategies *gate
 	}
 	return g
 }
+
+// holdoutSalt draws another hold-out for each project. It never changes: who
+// is in stays in, and a larger share only adds to them.
+func holdoutSalt(project string) string { return "busu holdout/" + project }
 
 // offer is what the models cost from a moment on; before the first change,
 // what they cost when the configuration was loaded.

@@ -47,6 +47,46 @@ func TestRecommendationOfANamedModel(t *testing.T) {
 	}
 }
 
+// A caller's constraints, in a body, in a query and in the headers of /v1.
+func TestConstraintsOfARequest(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for constraint, want := range map[string]string{
+		`"models": ["large"]`:                   "large",
+		`"models": ["medium", "large"]`:         "medium large",
+		`"min_quality": 0.99`:                   "large medium small",
+		`"max_cost_usd": 0.002`:                 "small",
+		`"max_cost_usd": 2, "min_quality": 0.5`: "small medium large",
+	} {
+		var r recommendation
+		s.post(t, "/recommendation", `{"prompt": "What is the capital of France?", `+constraint+`}`).want(t, 200).decode(t, &r)
+		var ids []string
+		for _, c := range r.Candidates {
+			ids = append(ids, c.Model)
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s: the plan is %s, want %s", constraint, got, want)
+		}
+	}
+	var r recommendation
+	s.send(t, "GET", "/recommendation?prompt=a&models=medium,large&max_cost_usd=1&min_quality=0.2", "").want(t, 200).decode(t, &r)
+	if r.Model != "medium" || len(r.Candidates) != 2 {
+		t.Errorf("recommended %+v", r)
+	}
+	if p := s.post(t, "/complete", `{"prompt": "a", "max_cost_usd": 0.00000001}`).want(t, 422).problem(t); !strings.Contains(p.Detail, "small") ||
+		strings.Join(p.fields(), ",") != "max_cost_usd" {
+		t.Errorf("for next to nothing: %+v", p)
+	}
+	chat := `{"model": "auto", "messages": [{"role": "user", "content": "a"}]}`
+	reply := s.post(t, "/v1/chat/completions", chat, "X-Busu-Models: large , medium", "X-Busu-Min-Quality: 0.1", "X-Busu-Max-Cost-Usd: 1").want(t, 200)
+	if got := reply.Header.Get("X-Busu-Model"); got != "medium" {
+		t.Errorf("%s answered, of large and medium", got)
+	}
+	for header, value := range map[string]string{"X-Busu-Models": "nope", "X-Busu-Min-Quality": "high", "X-Busu-Max-Cost-Usd": "-1"} {
+		s.post(t, "/v1/chat/completions", chat, header+": "+value).want(t, 400)
+	}
+}
+
 func TestBadQueries(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(s *setup) { s.window = 50_000 })
@@ -68,6 +108,7 @@ func TestBadQueries(t *testing.T) {
 		{"prompt=a&max_tokens=1e999&temperature=NaN", 422, "max_tokens,temperature"},
 		{"prompt=a&temperature=+1", 422, "temperature"},
 		{"prompt=a&model=x&strategy=y&z=1", 422, "model,strategy,z"},
+		{"prompt=a&max_cost_usd=cheap&min_quality=2&models=x", 422, "max_cost_usd,min_quality,models"},
 		{"prompt=a&messages=[]&metadata={}&stream=false", 422, "messages,metadata,stream"},
 		{"prompt=a&experiment_id=e", 422, "experiment_id,user_id"},
 		{"prompt=a&user_id=" + strings.Repeat("x", 257), 422, "user_id"},

@@ -1,7 +1,8 @@
 // Package chaos proves that nothing is lost and nothing counted twice. It runs
 // the real processes on real stores under load, kills, stops and restarts them
-// at seeded random moments, and then holds what clients saw and what providers
-// were paid for against the ledger and the live metrics.
+// at seeded random moments, in the middle of streams and slow answers, and then
+// holds what clients saw and what providers were paid for against the ledger
+// and the live metrics.
 package chaos
 
 import (
@@ -77,6 +78,7 @@ type engine struct {
 	shown    *shown
 	spawn    *spawner
 	found    *violations
+	atKills  underWay
 	clock    *clock // nil: nobody touches it
 	mounted  string // a disk that has to be let go of
 }

@@ -27,12 +27,12 @@ func TestNothingIsLostAndNothingCountedTwice(t *testing.T) {
 	for _, v := range r.Violations {
 		t.Error(v)
 	}
-	if r.Counts.Answered == 0 || r.Counts.Rows == 0 {
+	if r.Counts.Rows == 0 || r.Counts.Answered == 0 || r.Counts.HeardOut == 0 || r.Counts.CutInKills == 0 {
 		t.Errorf("nothing was tested: %+v", r.Counts)
 	}
 }
 
-const testSeed = 14
+const testSeed = 148
 
 func shortRun(seed uint64) Options {
 	return Options{Kills: 12, Seed: seed, Rate: 150, Fsync: "everysec", Pause: 800 * time.Millisecond, Flush: true,
@@ -81,14 +81,19 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// What the short version tests is worth having.
+// What the short version tests is worth having: streams break off when APIs die.
 func TestShortPlanHitsEverything(t *testing.T) {
 	t.Parallel()
+	const apis = 3 // kills, so that some were answering in pieces
+	killed := 0
 	hit := map[string]bool{}
 	for _, f := range Plan(shortRun(testSeed)) {
 		for _, target := range f.Targets {
 			job, _, _ := strings.Cut(target, "-")
 			hit[job] = hit[job] || f.Kind == FaultKill
+			if job == "api" && f.Kind == FaultKill {
+				killed++
+			}
 		}
 		hit[f.Kind] = true
 	}
@@ -96,6 +101,9 @@ func TestShortPlanHitsEverything(t *testing.T) {
 		if !hit[want] {
 			t.Errorf("the plan has nothing for %s", want)
 		}
+	}
+	if killed < apis {
+		t.Errorf("the plan kills %d APIs", killed)
 	}
 }
 
@@ -121,7 +129,7 @@ func TestClockNeedsAGuard(t *testing.T) {
 
 func TestTemper(t *testing.T) {
 	t.Parallel()
-	var slowOnes, failed, hopelessOnes int
+	var slowOnes, failed, hopelessOnes, cut int
 	const n = 20_000
 	for i := range n {
 		wait, fails := temper(strconv.Itoa(i), 1)
@@ -130,6 +138,9 @@ func TestTemper(t *testing.T) {
 		}
 		if wait >= slow {
 			slowOnes++
+		}
+		if breaksOff(strconv.Itoa(i)) {
+			cut++
 		}
 		if fails {
 			failed++
@@ -141,7 +152,7 @@ func TestTemper(t *testing.T) {
 		}
 	}
 	for what, share := range map[string][2]float64{"slow": {float64(slowOnes) / n, slowShare},
-		"failed": {float64(failed) / n, failShare + hopeless}, "hopeless": {float64(hopelessOnes) / n, hopeless}} {
+		"failed": {float64(failed) / n, failShare + hopeless}, "hopeless": {float64(hopelessOnes) / n, hopeless}, "cut off": {float64(cut) / n, breakShare}} {
 		if share[0] < share[1]*0.7 || share[0] > share[1]*1.3 {
 			t.Errorf("%s: %.4f of requests, not %.4f", what, share[0], share[1])
 		}

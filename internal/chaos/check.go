@@ -29,7 +29,7 @@ func (e *engine) check(ctx context.Context, r *Report) error {
 	}
 	e.counts(r, rows)
 	for _, check := range []func(context.Context, []row) (Check, error){
-		e.answersAreStored, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointsAgree, e.nothingIsHidden,
+		e.answersAreStored, e.brokenAreSettled, e.muchIsUnderWay, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointsAgree, e.nothingIsHidden,
 		e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
 		c, err := check(ctx, rows)
 		if err != nil {
@@ -47,6 +47,7 @@ func (e *engine) check(ctx context.Context, r *Report) error {
 type row struct {
 	id, marker, status string
 	fallbacks          int
+	cost               int64 // in nano-dollars
 }
 
 func (e *engine) rows(ctx context.Context) ([]row, error) {
@@ -55,12 +56,13 @@ func (e *engine) rows(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	found, err := conn.Query(ctx, `SELECT id::text, coalesce(user_id, ''), status, coalesce(cardinality(fallbacks), 0) FROM completions`)
+	found, err := conn.Query(ctx, `SELECT id::text, coalesce(user_id, ''), status, coalesce(cardinality(fallbacks), 0), cost_nanos
+		FROM completions`)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(found, func(r pgx.CollectableRow) (found row, err error) {
-		err = r.Scan(&found.id, &found.marker, &found.status, &found.fallbacks)
+		err = r.Scan(&found.id, &found.marker, &found.status, &found.fallbacks, &found.cost)
 		return found, err
 	})
 }

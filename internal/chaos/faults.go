@@ -80,6 +80,7 @@ func (e *engine) strike(ctx context.Context, f Fault, t target) error {
 	}
 	switch f.Kind {
 	case FaultKill:
+		e.atKills.await(ctx, e.load, e.upstream)
 		t.kill()
 		pause(ctx, f.For)
 		return t.start(ctx)

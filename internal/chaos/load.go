@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,15 +24,20 @@ type load struct {
 
 	sent, inFlight, unheard, unanswered, refused, skipped atomic.Int64
 
-	mu    sync.Mutex
-	seen  map[string]answer // by request id
-	wrong []string          // answers that nobody should get
+	streamed  atomic.Int64 // sent, of which the answer is asked for in pieces
+	streaming atomic.Int64 // answers that have begun to come, and have not ended
+
+	mu     sync.Mutex
+	seen   map[string]answer // by request id
+	broken map[string]broken // streams, by request id
+	wrong  []string          // answers that nobody should get
 }
 
 // answer is what a client was told.
 type answer struct {
 	marker string
 	status int
+	stream bool
 }
 
 const (
@@ -44,8 +48,8 @@ const (
 
 func newLoad(rate int, apis ...*process) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: mostInFlight, IdleConnTimeout: 10 * time.Second}
-	return &load{rate: rate, apis: apis, seen: map[string]answer{}, done: make(chan struct{}),
-		client: &http.Client{Transport: transport, Timeout: clientWaits}}
+	return &load{rate: rate, apis: apis, seen: map[string]answer{}, broken: map[string]broken{},
+		done: make(chan struct{}), client: &http.Client{Transport: transport, Timeout: clientWaits}}
 }
 
 // start sends until ctx ends; what is under way then gets its answer.
@@ -96,21 +100,18 @@ var prompts = [...]string{
 }
 
 // ask sends one request, notes what became of it, and gives the status, 0 for
-// none.
+// none and for an answer that broke off.
 func (l *load) ask(ctx context.Context, api *process, marker string, n int) int {
 	l.sent.Add(1)
-	body, err := json.Marshal(map[string]any{
-		"prompt": fmt.Sprintf(prompts[n%len(prompts)], marker), "user_id": marker, "max_tokens": 200})
+	server, form := api.life.Load(), formOf(n)
+	request, err := form.request(ctx, server.url(), marker, fmt.Sprintf(prompts[n%len(prompts)], marker))
 	if err != nil {
 		l.note("%s: %v", marker, err)
 		return 0
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, api.url()+"/complete", bytes.NewReader(body))
-	if err != nil {
-		l.note("%s: %v", marker, err)
-		return 0
+	if form != whole {
+		l.streamed.Add(1)
 	}
-	request.Header.Set("Content-Type", "application/json")
 	response, err := l.client.Do(request)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		l.unheard.Add(1)
@@ -121,41 +122,57 @@ func (l *load) ask(ctx context.Context, api *process, marker string, n int) int 
 		return 0
 	}
 	defer response.Body.Close()
+	if form != whole && response.StatusCode == http.StatusOK {
+		return l.listen(server, form, marker, response)
+	}
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		l.unanswered.Add(1)
 		return 0
 	}
-	l.take(marker, response, text)
+	l.take(form, marker, response, text)
 	return response.StatusCode
 }
 
-// take believes an answer only when it came whole.
-func (l *load) take(marker string, response *http.Response, text []byte) {
-	var told struct {
-		RequestID string `json:"request_id"`
-	}
-	switch response.StatusCode {
+// completion is what of the answer of POST /complete is looked at.
+type completion struct {
+	RequestID string `json:"request_id"`
+	Response  string `json:"response"`
+}
+
+// take believes an answer only when it came whole. Failures in OpenAI's words
+// have their request id in the header only.
+func (l *load) take(f form, marker string, response *http.Response, text []byte) {
+	switch status, id := response.StatusCode, response.Header.Get("X-Request-Id"); status {
 	case http.StatusOK, http.StatusBadGateway:
-		if err := json.Unmarshal(text, &told); err != nil || told.RequestID == "" || told.RequestID != response.Header.Get("X-Request-Id") {
-			l.note("%s: status %d, header %q, body %.200q", marker, response.StatusCode, response.Header.Get("X-Request-Id"), text)
+		var told completion
+		if err := json.Unmarshal(text, &told); err != nil || id == "" || f != chatStream && told.RequestID != id ||
+			status == http.StatusOK && told.Response != answerTo(marker) {
+			l.note("%s: status %d, header %q, body %.200q", marker, status, id, text)
 			return
 		}
-		l.remember(told.RequestID, answer{marker, response.StatusCode})
+		l.remember(id, answer{marker: marker, status: status})
 	case http.StatusServiceUnavailable:
 		l.refused.Add(1)
 	default:
-		l.note("%s: status %d: %.200q", marker, response.StatusCode, text)
+		l.note("%s: status %d: %.200q", marker, status, text)
 	}
 }
 
 func (l *load) remember(id string, a answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before, ok := l.seen[id]; ok {
-		l.wrong = append(l.wrong, fmt.Sprintf("%s and %s both got the request id %s", before.marker, a.marker, id))
-	}
+	l.claim(id, a.marker)
 	l.seen[id] = a
+}
+
+// claim notes when somebody else was told the same request id.
+func (l *load) claim(id, marker string) {
+	for _, before := range []string{l.seen[id].marker, l.broken[id].marker} {
+		if before != "" {
+			l.wrong = append(l.wrong, fmt.Sprintf("%s and %s both got the request id %s", before, marker, id))
+		}
+	}
 }
 
 func (l *load) note(format string, args ...any) {

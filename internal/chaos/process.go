@@ -33,6 +33,16 @@ type life struct {
 	addr string
 	done chan struct{}
 	ours atomic.Bool // its end, when it comes, is our doing
+
+	killed atomic.Bool // and not by asking it to stop
+}
+
+// url is where it listens.
+func (l *life) url() string {
+	if l == nil {
+		return ""
+	}
+	return "http://" + l.addr
 }
 
 func (p *process) Name() string { return p.name }
@@ -87,6 +97,7 @@ func (p *process) kill() {
 		return
 	}
 	l.ours.Store(true)
+	l.killed.Store(true)
 	_ = l.cmd.Process.Kill() // it may be dead
 	<-l.done
 }
@@ -132,12 +143,7 @@ func (p *process) lock()   { p.mu.Lock() }
 func (p *process) unlock() { p.mu.Unlock() }
 
 // url is where it listens now.
-func (p *process) url() string {
-	if l := p.life.Load(); l != nil {
-		return "http://" + l.addr
-	}
-	return ""
-}
+func (p *process) url() string { return p.life.Load().url() }
 
 func (p *process) ready(ctx context.Context) bool { return p.answers(ctx, "/readyz") }
 

@@ -26,6 +26,7 @@ type Report struct {
 // Counts are what happened.
 type Counts struct {
 	Sent, Answered, Failed, Refused, Unheard, Unanswered, Skipped int64
+	Streamed, HeardOut, Cut, CutInKills                           int64
 	Calls, FailedCalls                                            int64
 	Rows, Interrupted, Canceled, Fallbacks, UnseenAnswered        int64
 	OldestEntry                                                   time.Duration
@@ -36,17 +37,27 @@ func newReport(o Options, faults []Fault) *Report { return &Report{Options: o, F
 
 func (e *engine) counts(r *Report, rows []row) {
 	c := Counts{Sent: e.load.sent.Load(), Refused: e.load.refused.Load(), Unanswered: e.load.unanswered.Load(), Unheard: e.load.unheard.Load(),
-		Skipped: e.load.skipped.Load(), FailedCalls: e.upstream.failed.Load(), Rows: int64(len(rows))}
+		Skipped: e.load.skipped.Load(), Streamed: e.load.streamed.Load(), Cut: int64(len(e.load.broken)), FailedCalls: e.upstream.failed.Load(), Rows: int64(len(rows))}
 	for _, a := range e.load.seen {
 		if c.Answered++; a.status != 200 {
 			c.Failed++
+		}
+		if a.stream {
+			c.HeardOut++
+		}
+	}
+	for _, b := range e.load.broken {
+		if !b.told {
+			c.CutInKills++
 		}
 	}
 	for _, n := range e.upstream.called() {
 		c.Calls += int64(n)
 	}
 	for _, row := range rows {
-		switch _, told := e.load.seen[row.id]; {
+		_, told := e.load.seen[row.id]
+		told = told || e.load.broken[row.id].told
+		switch {
 		case row.status == event.StatusInterrupted:
 			c.Interrupted++
 		case row.status == event.StatusCanceled:
@@ -139,6 +150,8 @@ func (r *Report) writeCounts(b *strings.Builder) {
 		{"requests sent", c.Sent}, {"answered (200 or 502)", c.Answered}, {"of these 502: no model answered", c.Failed},
 		{"refused (503)", c.Refused}, {"nobody listened", c.Unheard}, {"connection lost before the answer", c.Unanswered},
 		{"not sent: too many under way", c.Skipped},
+		{"asked for as streams", c.Streamed}, {"of these heard to their end", c.HeardOut},
+		{"broken off behind the first word", c.Cut}, {"of these in a kill, without a word", c.CutInKills},
 		{"calls of the provider", c.Calls}, {"of these failed", c.FailedCalls},
 		{"rows", c.Rows}, {"of these interrupted by the end of their process", c.Interrupted},
 		{"canceled by its stop", c.Canceled}, {"with fallbacks", c.Fallbacks},

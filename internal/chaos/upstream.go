@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 type upstream struct {
 	server   *httptest.Server
 	inFlight atomic.Int64
+	slow     atomic.Int64 // in flight, and slow, and not in pieces
 	failed   atomic.Int64
 
 	mu    sync.Mutex
@@ -42,6 +44,7 @@ func (u *upstream) complete(w http.ResponseWriter, r *http.Request) {
 	defer u.inFlight.Add(-1)
 	var asked struct {
 		Messages []struct{ Content string }
+		Stream   bool
 	}
 	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) == 0 {
 		return // a process died while it was asking: nobody is there
@@ -51,8 +54,15 @@ func (u *upstream) complete(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the prompt has no marker", http.StatusBadRequest)
 		return
 	}
-	call := u.count(found[1])
-	wait, fails := temper(found[1], call)
+	wait, fails := temper(found[1], u.count(found[1]))
+	if asked.Stream && !fails {
+		u.stream(w, r, found[1], wait)
+		return
+	}
+	if wait >= slow {
+		u.slow.Add(1)
+		defer u.slow.Add(-1)
+	}
 	select {
 	case <-time.After(wait):
 	case <-r.Context().Done():
@@ -64,8 +74,43 @@ func (u *upstream) complete(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"choices": [{"message": {"content": "Answer to %s."}, "finish_reason": "stop"}], "usage": {"prompt_tokens": %d, "completion_tokens": %d}}`,
-		found[1], 20+len(found[1])%7, 5+wait.Milliseconds()%200)
+	fmt.Fprintf(w, `{"choices": [{"message": {"content": %q}, "finish_reason": "stop"}], "usage": %s}`, answerTo(found[1]), usageOf(found[1], wait))
+}
+
+// answerTo is what the provider says to a request.
+func answerTo(marker string) string { return "Answer to " + marker + ", piece by piece by piece." }
+
+func usageOf(marker string, wait time.Duration) string {
+	return fmt.Sprintf(`{"prompt_tokens": %d, "completion_tokens": %d}`, 20+len(marker)%7, 5+wait.Milliseconds()%200)
+}
+
+// stream answers in pieces, and takes as long for all of them as for a whole
+// answer: a slow one is told word by word, a quick one in two halves. Now and
+// then it breaks off in the middle.
+func (u *upstream) stream(w http.ResponseWriter, r *http.Request, marker string, wait time.Duration) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	pause := ", "
+	if wait >= slow {
+		pause = " "
+	}
+	pieces := strings.SplitAfter(answerTo(marker), pause)
+	tick := time.NewTicker(wait / time.Duration(len(pieces)))
+	defer tick.Stop()
+	for i, piece := range pieces {
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+		if i == len(pieces)/2 && breaksOff(marker) {
+			u.failed.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprintf(w, "data: {\"choices\": [{\"delta\": {\"content\": %q}}]}\n\n", piece)
+		_ = http.NewResponseController(w).Flush() // who has left does not hear it
+	}
+	fmt.Fprintf(w, "data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\ndata: {\"choices\": [], \"usage\": %s}\n\ndata: [DONE]\n\n",
+		usageOf(marker, wait))
 }
 
 // count notes a call, and says which of its request it is.
@@ -97,18 +142,26 @@ const (
 	quick       = 50 * time.Millisecond
 	slowest     = 3 * time.Second
 	slow        = time.Second
-	slowOnFirst = 1 // a call after it is a fallback, and quick
+	slowOnFirst = 1    // a call after it is a fallback, and quick
+	breakShare  = 0.01 // of streams
 )
 
 // temper decides by the marker, so that the same request meets the same fate.
 func temper(marker string, call int) (wait time.Duration, fails bool) {
-	h := fnv.New64a()
-	fmt.Fprint(h, marker)
-	random := rand.New(rand.NewPCG(h.Sum64(), 0))
+	random := fateOf(marker, 0)
 	doomed, first, isSlow := random.Float64() < hopeless, random.Float64() < failShare, random.Float64() < slowShare
 	fails = doomed || first && call == 1
 	if isSlow && call <= slowOnFirst {
 		return slow + time.Duration(random.Int64N(int64(slowest-slow))), fails
 	}
 	return quickest + time.Duration(random.Int64N(int64(quick-quickest))), fails
+}
+
+// breaksOff decides so whether a stream ends in the middle.
+func breaksOff(marker string) bool { return fateOf(marker, 1).Float64() < breakShare }
+
+func fateOf(marker string, matter uint64) *rand.Rand {
+	h := fnv.New64a()
+	fmt.Fprint(h, marker)
+	return rand.New(rand.NewPCG(h.Sum64(), matter))
 }

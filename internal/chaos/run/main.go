@@ -139,7 +139,10 @@ func (s settings) report(ctx context.Context) (violations int, err error) {
 func (s settings) preface(ctx context.Context, b *bytes.Buffer) {
 	fmt.Fprintf(b, "# Reliability\n\nTwo `api`, two `worker` and two `aggregator` processes, on three partitions and a PostgreSQL and a Redis that write\n"+
 		"to the disk as in production, answer requests while processes and stores are killed, stopped, restarted and emptied at random moments. At the\n"+
-		"end, what clients were told and what the provider was called for is held against the ledger and the live metrics.\n\n")
+		"end, what clients were told and what the provider was called for is held against the ledger and the live metrics.\n\n"+
+		"Every other request asks for a stream, of `/complete` and of `/v1/chat/completions` in turn. Slow answers and slow streams, which come word\n"+
+		"by word, take 1 to 3 s, and no kill comes before some of both are in flight. A stream must end as a whole one or with an error; without a\n"+
+		"word only when its process was killed, and then it has its row, too, with what it cost.\n\n")
 	fmt.Fprintf(b, "Commit %s, %s, %s/%s, %d cores, %s, %s.\n\n", commit(ctx), time.Now().UTC().Format(time.DateOnly),
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
 	fmt.Fprintf(b, "To repeat it: `go run ./internal/chaos/run -kills %d -aof %s -seed %d -rate %d -pause %s -flushall=%t -disk=%t -clock=%t`. The\n"+

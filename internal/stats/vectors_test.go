@@ -24,17 +24,6 @@ type vector struct {
 	Tags   []string           `json:"tags"`
 }
 
-// numbers is a number or a list of them: p is both.
-type numbers []float64
-
-func (n *numbers) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '[' {
-		return json.Unmarshal(b, (*[]float64)(n))
-	}
-	*n = make(numbers, 1)
-	return json.Unmarshal(b, &(*n)[0])
-}
-
 // input has the fields of all kinds.
 type input struct {
 	Table [][2]int64 `json:"table"`
@@ -68,26 +57,26 @@ type input struct {
 	DenA []float64 `json:"den_a"`
 	DenB []float64 `json:"den_b"`
 
-	Q         float64 `json:"q"`
-	P         numbers `json:"p"`
-	PA        float64 `json:"p_a"`
-	PB        float64 `json:"p_b"`
-	PerArm    float64 `json:"n_per_arm"`
-	Power     float64 `json:"power"`
-	Delta     float64 `json:"delta"`
-	SD        float64 `json:"sd"`
-	Alpha     float64 `json:"alpha"`
-	Statistic float64 `json:"statistic"`
-	DF        int     `json:"df"`
-	NTotal    int64   `json:"n_total"`
-	TStar     int64   `json:"t_star"`
-	Diff      float64 `json:"diff"`
-	SE        float64 `json:"se"`
-	Margin    float64 `json:"margin"`
-	CountA    int64   `json:"count_a"`
-	CountB    int64   `json:"count_b"`
-	Prior     float64 `json:"prior"`
-	WeightB   float64 `json:"weight_b"`
+	Q         float64   `json:"q"`
+	P         []float64 `json:"p"`
+	PA        float64   `json:"p_a"`
+	PB        float64   `json:"p_b"`
+	PerArm    float64   `json:"n_per_arm"`
+	Power     float64   `json:"power"`
+	Delta     float64   `json:"delta"`
+	SD        float64   `json:"sd"`
+	Alpha     float64   `json:"alpha"`
+	Statistic float64   `json:"statistic"`
+	DF        int       `json:"df"`
+	NTotal    int64     `json:"n_total"`
+	TStar     int64     `json:"t_star"`
+	Diff      float64   `json:"diff"`
+	SE        float64   `json:"se"`
+	Margin    float64   `json:"margin"`
+	CountA    int64     `json:"count_a"`
+	CountB    int64     `json:"count_b"`
+	Prior     float64   `json:"prior"`
+	WeightB   float64   `json:"weight_b"`
 }
 
 type results map[string]float64

@@ -79,9 +79,9 @@ func TestNoncentralTail(t *testing.T) {
 
 func TestDifferenceOfProductsKeepsDigits(t *testing.T) {
 	t.Parallel()
-	// (10⁹+1)² − 10⁹·(10⁹+2) = 1
-	if got := differenceOfProducts(1e9+1, 1e9+1, 1e9, 1e9+2); got != 1 {
-		t.Errorf("got %v, want 1", got)
+	// (10⁹+1)(10⁹+3) and (10⁹+2)² differ by one, and have no digit for it.
+	if got := differenceOfProducts(1e9+1, 1e9+3, 1e9+2, 1e9+2); got != -1 {
+		t.Errorf("got %v, want -1", got)
 	}
 }
 

@@ -32,6 +32,20 @@ func TestSizesHaveTheirPower(t *testing.T) {
 	})
 }
 
+// TestNonInferiorityIsItsBound: it is shown exactly where the bound lies above
+// the margin.
+func TestNonInferiorityIsItsBound(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		diff, se := rapid.Float64Range(-1, 1).Draw(t, "diff"), rapid.Float64Range(0.01, 1).Draw(t, "se")
+		margin, alpha := rapid.Float64Range(0, 1).Draw(t, "margin"), rapid.Float64Range(0.001, 0.5).Draw(t, "alpha")
+		test := stats.NonInferiority(diff, se, margin, alpha)
+		if math.Abs(test.P-alpha) > 1e-9 && test.NonInferior != (test.LowerBound > -margin) {
+			t.Errorf("%+v at the margin %v", test, margin)
+		}
+	})
+}
+
 func TestWhatCannotBeFound(t *testing.T) {
 	t.Parallel()
 	if n, ok := stats.SampleSizeProportions(0.8, 0.8, 0.05, 0.8); ok {
@@ -201,9 +215,9 @@ func TestCUPEDTakesOutWhatWasKnown(t *testing.T) {
 // TestWelchOfConstants: there is nothing but rounding to compare.
 func TestWelchOfConstants(t *testing.T) {
 	t.Parallel()
-	a := stats.Describe([]float64{0.1 + 0.2, 0.3, 0.3})
+	a := stats.Describe([]float64{math.Nextafter(0.3, 1), 0.3, 0.3})
 	b := stats.Describe([]float64{0.1, 0.1, 0.1})
-	if c := stats.Welch(a, b, 0.95); c.Testable || c.P != 1 || c.Interval.BoundedAbove() {
+	if c := stats.Welch(a, b, 0.95); a.Variance == 0 || c.Testable || c.P != 1 || c.Interval.BoundedAbove() {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -95,7 +95,7 @@ func TestIntervalsCoverTheirEstimate(t *testing.T) {
 			t.Errorf("%v is not the mirror of %v", mirrored, w)
 		}
 		c, swapped := stats.CompareProportions(a, b, conf), stats.CompareProportions(b, a, conf)
-		if !c.Newcombe.Contains(c.Diff) || !c.Newcombe.Within(-1, 1) || c.Newcombe != swapped.Newcombe.Negated() {
+		if !c.Wald.Contains(c.Diff) || !c.Wald.Within(-1, 1) || !c.Newcombe.Contains(c.Diff) || !c.Newcombe.Within(-1, 1) || c.Newcombe != swapped.Newcombe.Negated() {
 			t.Errorf("%v, %v: Newcombe %v, swapped %v", a, b, c.Newcombe, swapped.Newcombe)
 		}
 	})
@@ -165,6 +165,23 @@ func TestRatioOfSingleRequestsIsAProportion(t *testing.T) {
 			t.Errorf("standard error %v, of proportions %v", se, c.SE)
 		}
 	})
+}
+
+// TestLiftNeedsSomethingToBeRelativeTo: a loss of half of what is below zero
+// is not named.
+func TestLiftNeedsSomethingToBeRelativeTo(t *testing.T) {
+	t.Parallel()
+	var a, b stats.Moments
+	for i := range 10 {
+		a.Add(1, float64(-i-1))
+		b.Add(1, float64(i*i))
+	}
+	if c := stats.CompareRatios(a, b, 0.95); !c.Testable || c.Lift.Known || c.Lift.Interval.BoundedBelow() {
+		t.Errorf("of a control below zero %+v", c)
+	}
+	if c := stats.CompareRatios(b, a, 0.95); !c.Lift.Known || c.Lift.Value > -1 {
+		t.Errorf("of a control above zero %+v", c)
+	}
 }
 
 // TestRatioOfIdenticalUnitsHasNoVariance: rounding is not taken for one.

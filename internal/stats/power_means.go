@@ -3,12 +3,12 @@ package stats
 import "math"
 
 const (
-	leastArm = 2    // R's power.t.test starts here, too
+	leastArm = 1.05 // a fifth of a degree of freedom less leaves nothing to compute with
 	mostArm  = 1e15 // beyond that no size will do
 )
 
 // PowerMeans is the probability that a two-sided t test at alpha of two equal
-// arms of size perArm, at least 2, rejects, where means differ by delta and
+// arms of size perArm, above 1, rejects, where means differ by delta and
 // values by sd: the upper tail of the noncentral t distribution, as in R's
 // power.t.test. It is 0 where nothing can be said.
 func PowerMeans(delta, sd, perArm, alpha float64) float64 {

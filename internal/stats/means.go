@@ -9,27 +9,29 @@ type Sample struct {
 	Variance float64 // with N − 1
 }
 
-// Describe gives the sample of values. Values that are no numbers make it
-// empty.
+// Describe gives the sample of values. Values that are no numbers, or whose
+// squares are too large to be, make it empty.
 func Describe(values []float64) Sample {
 	n := float64(len(values))
 	if n == 0 || !finite(values...) {
 		return Sample{}
 	}
-	mean := 0.0
+	mean, rest, squares := 0.0, 0.0, 0.0
 	for _, x := range values {
-		mean += x / n // the sum itself might overflow
+		mean += x / n // their sum might overflow
 	}
-	squares, rest := 0.0, 0.0
+	for _, x := range values {
+		rest += (x - mean) / n // what rounding has left of the first pass
+	}
+	mean += rest
 	for _, x := range values {
 		squares += (x - mean) * (x - mean)
-		rest += (x - mean) / n
 	}
-	s := Sample{N: int64(len(values)), Mean: mean + rest}
-	if len(values) > 1 {
-		s.Variance = bounded((squares - n*rest*rest) / (n - 1))
+	variance := squares / max(1, n-1)
+	if !finite(mean, variance) {
+		return Sample{}
 	}
-	return s
+	return Sample{N: int64(len(values)), Mean: mean, Variance: variance}
 }
 
 // meanVariance is the variance of the mean.

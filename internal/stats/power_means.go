@@ -3,20 +3,19 @@ package stats
 import "math"
 
 const (
-	leastArm = 2    // R's power.t.test starts here, too
+	leastArm = 1.05 // a fifth of a degree of freedom less leaves nothing to compute with
 	mostArm  = 1e15 // beyond that no size will do
 )
 
 // PowerMeans is the probability that a two-sided t test at alpha of two equal
-// arms of size perArm, at least 2, rejects, where means differ by delta and
+// arms of size perArm, above 1, rejects, where means differ by delta and
 // values by sd: the upper tail of the noncentral t distribution, as in R's
 // power.t.test. It is 0 where nothing can be said.
 func PowerMeans(delta, sd, perArm, alpha float64) float64 {
-	shift := math.Sqrt(perArm/2) * math.Abs(delta) / sd
-	if !finite(shift) || !(sd > 0) || !(perArm >= leastArm) || !probability(alpha) {
+	df, shift := 2*(perArm-1), math.Sqrt(perArm/2)*math.Abs(delta)/sd
+	if !finite(df, shift) || !(sd > 0) || !(perArm >= leastArm) || !probability(alpha) {
 		return 0
 	}
-	df := 2 * (perArm - 1)
 	return noncentralTail(studentUpper(alpha/2, df), df, shift)
 }
 
@@ -41,25 +40,22 @@ func SampleSizeMeans(delta, sd, alpha, power float64) (float64, bool) {
 }
 
 // noncentralTail is P((Z+shift)/S > t), S being the root of a chi-square by its
-// df: the normal tail averaged over S, by Simpson's rule (Johnson, Kotz &
-// Balakrishnan, Continuous Univariate Distributions 2, chapter 31). It wants
-// df ≥ 2.
+// df: the normal tail averaged over ln S, of which the trapezoidal rule takes
+// all digits (Johnson, Kotz & Balakrishnan, Continuous Univariate Distributions
+// 2, chapter 31).
 func noncentralTail(t, df, shift float64) float64 {
-	const steps, reach = 512, 12 // reach in standard deviations of S
-	spread := reach / math.Sqrt(2*df)
-	low, high := max(-1, -spread), spread // of S − 1
+	const steps, reach, negligible = 2048, 12, 40
+	high := reach / math.Sqrt(2*df) // in standard deviations of ln S
+	low := -high
+	if high > 0.5 { // few degrees of freedom leave a long tail, to e^−negligible
+		low = -0.5 - negligible/df
+	}
 	tail, total := 0.0, 0.0
 	for i := range steps + 1 {
-		u := low + (high-low)*float64(i)/steps
-		weight := 2.0 + float64(i%2)*2
-		if i == 0 || i == steps {
-			weight = 1
-		}
-		if u > -1 {
-			weight *= math.Exp((df-1)*math.Log1p(u) - df*(u+u*u/2))
-			tail += weight * normalTail(t*(1+u)-shift)
-			total += weight
-		}
+		w := low + (high-low)*float64(i)/steps
+		density := math.Exp(df * (w - math.Expm1(2*w)/2))
+		tail += density * normalTail(t*math.Exp(w)-shift)
+		total += density
 	}
 	return min(1, tail/total)
 }

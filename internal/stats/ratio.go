@@ -80,7 +80,10 @@ func (m Moments) Variance() (float64, bool) {
 	}
 	units := float64(m.Units)
 	variance := squares / m.N / m.N * (units / (units - 1))
-	return variance, finite(variance)
+	if !finite(variance) {
+		return 0, false
+	}
+	return variance, true
 }
 
 // RatioComparison is the difference between two ratios of totals.
@@ -116,5 +119,8 @@ func CompareRatios(a, b Moments, conf float64) RatioComparison {
 func (m Moments) UnitVariance() (float64, bool) {
 	variance, ok := m.Variance()
 	perUnit := variance * float64(m.Units)
-	return perUnit, ok && finite(perUnit)
+	if !ok || !finite(perUnit) {
+		return 0, false
+	}
+	return perUnit, true
 }

@@ -20,8 +20,7 @@ func SampleRatio(observed []int64, weights []float64) ChiSquareTest {
 	test.Testable, test.MinExpected = true, math.MaxFloat64
 	for i, n := range counts {
 		expected := total * shares[i]
-		off := (n - expected) / expected
-		test.Statistic += off * off * expected
+		test.Statistic += (n - expected) * ((n - expected) / expected)
 		test.MinExpected = min(test.MinExpected, expected)
 	}
 	test.Statistic = bounded(test.Statistic)
@@ -128,27 +127,26 @@ func stirling(x float64) float64 {
 // empty arms of weight 0, and whether an arm of weight 0 has counts. Counts and
 // weights that make no sense give none.
 func assigned(observed []int64, weights []float64) (counts, shares []float64, mismatch bool) {
-	most := 0.0
 	if len(observed) != len(weights) {
 		return nil, nil, false
 	}
+	most, all := 0.0, 0.0
 	for i, w := range weights {
 		if !(w >= 0) || !finite(w) || observed[i] < 0 {
 			return nil, nil, false
 		}
 		most = max(most, w)
 	}
+	for _, w := range weights {
+		all += w / most // the sum itself might overflow
+	}
 	for i, w := range weights {
-		switch share := w / most; {
+		switch share := w / most / all; {
 		case share > 0:
 			counts, shares = append(counts, float64(observed[i])), append(shares, share)
 		case most > 0 && observed[i] > 0:
 			mismatch = true
 		}
-	}
-	all := sum(shares)
-	for i := range shares {
-		shares[i] /= all
 	}
 	return counts, shares, mismatch
 }

@@ -6,16 +6,26 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// manyDF are degrees of freedom from which on Student's t is computed by way of
-// the normal distribution.
-const manyDF = 1e4
+const (
+	// manyDF are degrees of freedom from which on the incomplete beta function
+	// loses digits and the way by the normal distribution has them all.
+	manyDF = 1e4
+	// farOut is a t beyond which Student's tail is a power of it.
+	farOut = 1e100
+)
 
-// studentTail is P(T > t) for t ≥ 0.
+// studentTail is P(T > t) for t ≥ 0, to about 12 digits.
 func studentTail(t, df float64) float64 {
-	if df > manyDF {
-		return normalTail(normalOfStudent(t, df))
+	switch square := t / df * t; {
+	case t > farOut && df <= manyDF:
+		return studentTail(farOut, df) * math.Pow(farOut/t, df)
+	case df > manyDF:
+		return normalTail(normalOfStudent(min(t, farOut), df))
+	case square < 1/df: // near the middle the other tail keeps the digits
+		return 0.5 - 0.5*mathext.RegIncBeta(0.5, df/2, square/(1+square))
+	default:
+		return 0.5 * mathext.RegIncBeta(df/2, 0.5, 1/(1+square))
 	}
-	return 0.5 * mathext.RegIncBeta(df/2, 0.5, 1/(1+t/df*t))
 }
 
 // normalOfStudent is the z that has the same tail as t (Hill, CACM algorithm
@@ -24,25 +34,42 @@ func normalOfStudent(t, df float64) float64 {
 	a := df - 0.5
 	b := 48 * a * a
 	y := a * math.Log1p(t/df*t)
-	return ((((((-0.4*y-3.3)*y-24)*y-85.5)/(0.8*y*y+100+b)+y+3)/b + 1) * math.Sqrt(y))
+	return (((((-0.4*y-3.3)*y-24)*y-85.5)/(0.8*y*y+100+b)+y+3)/b + 1) * math.Sqrt(y)
 }
 
-// studentUpper is the t that a share p < ½ of the distribution lies above.
-func studentUpper(p, df float64) float64 {
-	if df > manyDF {
-		return studentOfNormal(normalUpper(p), df)
+// studentLogDensity is the logarithm of the density at t, short of the last
+// digits.
+func studentLogDensity(t, df float64) float64 {
+	ratio := 0.5 * math.Log(df/2-0.25) // of Γ((df+1)/2) to Γ(df/2), of many
+	if df <= manyDF {
+		up, _ := math.Lgamma((df + 1) / 2)
+		down, _ := math.Lgamma(df / 2)
+		ratio = up - down
 	}
-	x := mathext.InvRegIncBeta(df/2, 0.5, 2*p)
-	return bounded(math.Sqrt(df * (1 - x) / x))
+	return ratio - (df+1)/2*math.Log1p(t/df*t) - 0.5*math.Log(math.Pi*df)
 }
 
-// studentOfNormal is the inverse (Cornish & Fisher; Abramowitz & Stegun
-// 26.7.5).
-func studentOfNormal(z, df float64) float64 {
-	z2 := z * z
-	g1 := (z2 + 1) / 4
-	g2 := ((5*z2+16)*z2 + 3) / 96
-	g3 := (((3*z2+19)*z2+17)*z2 - 15) / 384
-	g4 := ((((79*z2+776)*z2+1482)*z2-1920)*z2 - 945) / 92160
-	return bounded(z * (1 + (g1+(g2+(g3+g4/df)/df)/df)/df))
+// studentUpper is the t that a share p ≤ ½ of the distribution lies above. The
+// logarithm of the tail is concave in that of t, so that Newton's method finds
+// it from anywhere: one step takes it past the root, the others back.
+func studentUpper(p, df float64) float64 {
+	t := normalUpper(p)
+	if t <= 0 {
+		return 0
+	}
+	for range 60 {
+		tail := studentTail(t, df)
+		if tail == 0 {
+			t /= 2
+			continue
+		}
+		slope := math.Exp(math.Log(t) + studentLogDensity(t, df) - math.Log(tail))
+		step := math.Log(tail/p) / slope
+		next := bounded(t * math.Exp(step))
+		if !(math.Abs(step) > 1e-15) || next == t {
+			break
+		}
+		t = next
+	}
+	return t
 }

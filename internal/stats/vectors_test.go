@@ -24,33 +24,37 @@ type vector struct {
 	Tags   []string           `json:"tags"`
 }
 
-// numbers is a number or a list of them: p is both.
-type numbers []float64
+// whole is a count, which may be written as 100.0.
+type whole int64
 
-func (n *numbers) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '[' {
-		return json.Unmarshal(b, (*[]float64)(n))
+func (w *whole) UnmarshalJSON(b []byte) error {
+	var x float64
+	if err := json.Unmarshal(b, &x); err != nil {
+		return err
 	}
-	*n = make(numbers, 1)
-	return json.Unmarshal(b, &(*n)[0])
+	if x != math.Trunc(x) {
+		return fmt.Errorf("%v is no whole number", x)
+	}
+	*w = whole(x)
+	return nil
 }
 
 // input has the fields of all kinds.
 type input struct {
-	Table [][2]int64 `json:"table"`
+	Table [][2]whole `json:"table"`
 	Yates bool       `json:"yates"`
 
-	Observed      []int64   `json:"observed"`
+	Observed      []whole   `json:"observed"`
 	Weights       []float64 `json:"weights"`
 	Concentration float64   `json:"concentration"`
 
 	Conf      float64 `json:"conf"`
-	Successes int64   `json:"successes"`
-	N         int64   `json:"n"`
-	XA        int64   `json:"x_a"`
-	NA        int64   `json:"n_a"`
-	XB        int64   `json:"x_b"`
-	NB        int64   `json:"n_b"`
+	Successes whole   `json:"successes"`
+	N         whole   `json:"n"`
+	XA        whole   `json:"x_a"`
+	NA        whole   `json:"n_a"`
+	XB        whole   `json:"x_b"`
+	NB        whole   `json:"n_b"`
 	MeanA     float64 `json:"mean_a"`
 	VarA      float64 `json:"var_a"`
 	MeanB     float64 `json:"mean_b"`
@@ -68,26 +72,26 @@ type input struct {
 	DenA []float64 `json:"den_a"`
 	DenB []float64 `json:"den_b"`
 
-	Q         float64 `json:"q"`
-	P         numbers `json:"p"`
-	PA        float64 `json:"p_a"`
-	PB        float64 `json:"p_b"`
-	PerArm    float64 `json:"n_per_arm"`
-	Power     float64 `json:"power"`
-	Delta     float64 `json:"delta"`
-	SD        float64 `json:"sd"`
-	Alpha     float64 `json:"alpha"`
-	Statistic float64 `json:"statistic"`
-	DF        int     `json:"df"`
-	NTotal    int64   `json:"n_total"`
-	TStar     int64   `json:"t_star"`
-	Diff      float64 `json:"diff"`
-	SE        float64 `json:"se"`
-	Margin    float64 `json:"margin"`
-	CountA    int64   `json:"count_a"`
-	CountB    int64   `json:"count_b"`
-	Prior     float64 `json:"prior"`
-	WeightB   float64 `json:"weight_b"`
+	Q         float64   `json:"q"`
+	P         []float64 `json:"p"`
+	PA        float64   `json:"p_a"`
+	PB        float64   `json:"p_b"`
+	PerArm    float64   `json:"n_per_arm"`
+	Power     float64   `json:"power"`
+	Delta     float64   `json:"delta"`
+	SD        float64   `json:"sd"`
+	Alpha     float64   `json:"alpha"`
+	Statistic float64   `json:"statistic"`
+	DF        whole     `json:"df"`
+	NTotal    whole     `json:"n_total"`
+	TStar     whole     `json:"t_star"`
+	Diff      float64   `json:"diff"`
+	SE        float64   `json:"se"`
+	Margin    float64   `json:"margin"`
+	CountA    whole     `json:"count_a"`
+	CountB    whole     `json:"count_b"`
+	Prior     float64   `json:"prior"`
+	WeightB   float64   `json:"weight_b"`
 }
 
 type results map[string]float64
@@ -119,10 +123,22 @@ var kinds = map[string]func(input) results{
 	"noninferiority":   nonInferiority,
 }
 
-func arms(table [][2]int64) []stats.Binomial {
+func binomial(successes, trials whole) stats.Binomial {
+	return stats.Binomial{Successes: int64(successes), Trials: int64(trials)}
+}
+
+func arms(table [][2]whole) []stats.Binomial {
 	list := make([]stats.Binomial, len(table))
 	for i, row := range table {
-		list[i] = stats.Binomial{Successes: row[0], Trials: row[0] + row[1]}
+		list[i] = binomial(row[0], row[0]+row[1])
+	}
+	return list
+}
+
+func observed(in input) []int64 {
+	list := make([]int64, len(in.Observed))
+	for i, n := range in.Observed {
+		list[i] = int64(n)
 	}
 	return list
 }
@@ -144,12 +160,12 @@ func chiSquare(in input) results {
 }
 
 func sampleRatio(in input) results {
-	test := stats.SampleRatio(in.Observed, in.Weights)
+	test := stats.SampleRatio(observed(in), in.Weights)
 	return results{"statistic": test.Statistic, "df": float64(test.DF), "p": test.P}
 }
 
 func sampleRatioBayesFactor(in input) results {
-	return results{"log_bf": stats.SampleRatioBayesFactor(in.Observed, in.Weights, in.Concentration)}
+	return results{"log_bf": stats.SampleRatioBayesFactor(observed(in), in.Weights, in.Concentration)}
 }
 
 func comparison(c stats.Comparison) results {
@@ -161,8 +177,8 @@ func comparison(c stats.Comparison) results {
 }
 
 func welchOfSummaries(in input) results {
-	a := stats.Sample{N: in.NA, Mean: in.MeanA, Variance: in.VarA}
-	b := stats.Sample{N: in.NB, Mean: in.MeanB, Variance: in.VarB}
+	a := stats.Sample{N: int64(in.NA), Mean: in.MeanA, Variance: in.VarA}
+	b := stats.Sample{N: int64(in.NB), Mean: in.MeanB, Variance: in.VarB}
 	return comparison(stats.Welch(a, b, in.Conf))
 }
 
@@ -171,7 +187,7 @@ func welchOfValues(in input) results {
 }
 
 func wilson(in input) results {
-	i := stats.Wilson(stats.Binomial{Successes: in.Successes, Trials: in.N}, in.Conf)
+	i := stats.Wilson(binomial(in.Successes, in.N), in.Conf)
 	return results{"low": i.Low, "high": i.High}
 }
 
@@ -183,7 +199,7 @@ func (r results) lift(l stats.Lift) results {
 }
 
 func twoProportions(in input) results {
-	c := stats.CompareProportions(stats.Binomial{Successes: in.XA, Trials: in.NA}, stats.Binomial{Successes: in.XB, Trials: in.NB}, in.Conf)
+	c := stats.CompareProportions(binomial(in.XA, in.NA), binomial(in.XB, in.NB), in.Conf)
 	return results{"diff": c.Diff, "wald_low": c.Wald.Low, "wald_high": c.Wald.High,
 		"newcombe_low": c.Newcombe.Low, "newcombe_high": c.Newcombe.High}.lift(c.Lift)
 }
@@ -261,18 +277,18 @@ func ratio(in input) results {
 }
 
 func alwaysValid(in input) results {
-	mixture := stats.TuneMixture(in.Alpha, in.TStar)
-	test := mixture.Test(in.Statistic, in.DF, in.NTotal)
+	mixture := stats.TuneMixture(in.Alpha, int64(in.TStar))
+	test := mixture.Test(in.Statistic, int(in.DF), int64(in.NTotal))
 	return results{"rho2": mixture.Rho2, "log_e": test.LogE, "p_always": test.P, "crit": test.Critical}
 }
 
 func confidenceSequence(in input) results {
-	i := stats.TuneMixture(in.Alpha, in.TStar).Sequence(in.Diff, in.SE, in.NTotal)
+	i := stats.TuneMixture(in.Alpha, int64(in.TStar)).Sequence(in.Diff, in.SE, int64(in.NTotal))
 	return results{"halfwidth": (i.High - i.Low) / 2, "low": i.Low, "high": i.High}
 }
 
 func betaMixture(in input) results {
-	return results{"log_e": stats.BetaMixture(in.CountA, in.CountB, in.Prior, in.Prior, in.WeightB)}
+	return results{"log_e": stats.BetaMixture(int64(in.CountA), int64(in.CountB), in.Prior, in.Prior, in.WeightB)}
 }
 
 func cuped(in input) results {

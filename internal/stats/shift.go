@@ -1,0 +1,14 @@
+package stats
+
+// PowerShift is the probability that a two-sided test at alpha rejects on the
+// side of a shift, where the estimate will have the standard error se:
+// P(Z > z_{1−α/2} − shift/se). Of a guardrail, the shift is the margin plus what
+// the arm really gains, and the side is the one where the arm is shown to be
+// inside (Schultzberg, Ankargren & Frånberg, Risk-aware product decisions in A/B
+// tests with multiple metrics, 2024). It is 0 where nothing can be said.
+func PowerShift(shift, se, alpha float64) float64 {
+	if !finite(shift, se) || se <= 0 || !probability(alpha) {
+		return 0
+	}
+	return normalTail(normalUpper(alpha/2) - bounded(shift/se))
+}

@@ -12,3 +12,16 @@ func PowerShift(shift, se, alpha float64) float64 {
 	}
 	return normalTail(normalUpper(alpha/2) - bounded(shift/se))
 }
+
+// RealizedDesignEffect is by how much wider the variance of a ratio of counts
+// is than it would be if all requests were independent: Variance over
+// R(1−R)/Σn. It is 1 where nothing can be said.
+func RealizedDesignEffect(m Moments) float64 {
+	r := m.Ratio()
+	variance, ok := m.Variance()
+	effect := variance / (r * (1 - r)) * m.N
+	if !ok || !(effect > 0) || !finite(effect) {
+		return 1
+	}
+	return effect
+}

@@ -97,6 +97,7 @@ var plan = map[string]room{
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"cmd/busu": {may: []string{"app", "config", "demo", "event", "figure", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "routellm", "routing"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "experiment", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "selftest"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 

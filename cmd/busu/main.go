@@ -17,18 +17,19 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Up        upCommand        `cmd:"" help:"Run API, worker, aggregator and dashboard in one process."`
-	Demo      demoCommand      `cmd:"" help:"Send realistic traffic to a running busu."`
-	Migrate   migrateCommand   `cmd:"" help:"Bring the database up to date."`
-	Reconcile reconcileCommand `cmd:"" help:"Hold what was answered against what is stored and counted."`
-	Forget    forgetCommand    `cmd:"" help:"Remove what is kept of a user."`
-	Prices    pricesCommands   `cmd:"" help:"List, show or import what models cost."`
-	Eval      evalCommands     `cmd:"" help:"Measure how well prompts are routed."`
-	Config    configCommands   `cmd:"" help:"Check or print the configuration."`
-	Adopt     adoptCommand     `cmd:"" help:"Ship the journal of an API process that is gone."`
-	Dead      deadCommands     `cmd:"" help:"List, show or replay events that could not be processed."`
-	Health    healthCommand    `cmd:"" help:"Ask a running process whether it is ready."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Up          upCommand           `cmd:"" help:"Run API, worker, aggregator and dashboard in one process."`
+	Demo        demoCommand         `cmd:"" help:"Send realistic traffic to a running busu."`
+	Migrate     migrateCommand      `cmd:"" help:"Bring the database up to date."`
+	Reconcile   reconcileCommand    `cmd:"" help:"Hold what was answered against what is stored and counted."`
+	Forget      forgetCommand       `cmd:"" help:"Remove what is kept of a user."`
+	Prices      pricesCommands      `cmd:"" help:"List, show or import what models cost."`
+	Eval        evalCommands        `cmd:"" help:"Measure how well prompts are routed."`
+	Experiments experimentsCommands `cmd:"" help:"Plan experiments, and test the judge of them."`
+	Config      configCommands      `cmd:"" help:"Check or print the configuration."`
+	Adopt       adoptCommand        `cmd:"" help:"Ship the journal of an API process that is gone."`
+	Dead        deadCommands        `cmd:"" help:"List, show or replay events that could not be processed."`
+	Health      healthCommand       `cmd:"" help:"Ask a running process whether it is ready."`
+	Version     versionCommand      `cmd:"" help:"Print the version."`
 }
 
 const description = `Routes each prompt to the cheapest model that is good enough, and proves it.

@@ -17,6 +17,7 @@ type Progress struct {
 	start    time.Time
 	drawn    time.Time // when the last line was drawn
 	open     bool      // the cursor stands behind a line
+	what     string    // is counted
 }
 
 const (
@@ -27,10 +28,16 @@ const (
 
 // NewProgress starts the clock. It writes to w, usually standard error.
 func NewProgress(w io.Writer, terminal bool, now func() time.Time) *Progress {
-	p := &Progress{w: w, terminal: terminal, now: now, start: now()}
+	p := &Progress{w: w, terminal: terminal, now: now, start: now(), what: "requests"}
 	if !terminal {
 		p.drawn = p.start // no line before the first interval is over
 	}
+	return p
+}
+
+// Of says what is counted, where that is not requests.
+func (p *Progress) Of(what string) *Progress {
+	p.what = what
 	return p
 }
 
@@ -73,7 +80,7 @@ func (p *Progress) interval() time.Duration {
 }
 
 func (p *Progress) line(done, total int, took time.Duration) string {
-	line := fmt.Sprintf("%s/%s requests", grouped(done), grouped(total))
+	line := fmt.Sprintf("%s/%s %s", grouped(done), grouped(total), p.what)
 	if took <= 0 || done <= 0 {
 		return line
 	}

@@ -103,13 +103,16 @@ func (j *Judge) Add(u *Unit) error {
 // up to the watermark are known, and ends the experiment when its time is over.
 // Units behind those already counted are late.
 func (j *Judge) Feed(units []Unit, watermark time.Time) (*Decision, error) {
-	sorted := slices.Clone(units)
-	slices.SortFunc(sorted, func(a, b Unit) int { return cmp.Or(a.MaturesAt.Compare(b.MaturesAt), cmp.Compare(a.ID, b.ID)) })
-	for i := range sorted {
-		if !sorted[i].Matured(watermark) {
+	inOrder := func(a, b Unit) int { return cmp.Or(a.MaturesAt.Compare(b.MaturesAt), cmp.Compare(a.ID, b.ID)) }
+	if !slices.IsSortedFunc(units, inOrder) {
+		units = slices.Clone(units)
+		slices.SortFunc(units, inOrder)
+	}
+	for i := range units {
+		if !units[i].Matured(watermark) {
 			break
 		}
-		if err := j.Add(&sorted[i]); err != nil && !errors.Is(err, ErrLate) {
+		if err := j.Add(&units[i]); err != nil && !errors.Is(err, ErrLate) {
 			return nil, err
 		}
 	}

@@ -149,6 +149,7 @@ type Unit struct {
 	ID        string    `json:"unit"`
 	Arm       int       `json:"arm"`   // of its first request; it stays there
 	Phase     int       `json:"phase"` // in which it entered
+	First     uuid.UUID `json:"first"` // request; of several at the same time, that with the least id
 	ExposedAt time.Time `json:"exposed_at"`
 	MaturesAt time.Time `json:"matured_at"`
 	Totals
@@ -171,7 +172,7 @@ const (
 // NewUnit is a unit that enters with its first request, of which nothing is said
 // yet.
 func (e *Experiment) NewUnit(first *Result) Unit {
-	u := Unit{ID: first.Unit, Arm: first.Arm, Phase: e.PhaseAt(first.At), ExposedAt: first.At, MaturesAt: first.At.Add(e.Maturity())}
+	u := Unit{ID: first.Unit, Arm: first.Arm, Phase: e.PhaseAt(first.At), First: first.Completion, ExposedAt: first.At, MaturesAt: first.At.Add(e.Maturity())}
 	u.add(e, first)
 	return u
 }
@@ -186,7 +187,7 @@ func (e *Experiment) TakeRequest(u *Unit, r *Result, watermark time.Time) Taken 
 	case u.Matured(watermark):
 		u.Late++
 		return Late
-	case r.At.Before(u.ExposedAt):
+	case cmp.Or(r.At.Compare(u.ExposedAt), slices.Compare(r.Completion[:], u.First[:])) < 0:
 		return Earlier
 	}
 	u.add(e, r)

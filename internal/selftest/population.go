@@ -3,7 +3,6 @@ package selftest
 import (
 	"math"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -11,31 +10,30 @@ import (
 	"github.com/busuhq/busu/internal/experiment"
 )
 
-// population is whom an experiment is held on.
+// population is whom an experiment is held on. Pairs are control and test.
 type population struct {
-	good     [2]float64 // share of good answers, by arm
-	icc      float64    // how alike the requests of a user are
-	requests float64    // of a user: 1, or the mean of a geometric distribution
-	exactly  int64      // of a user, in place of that
-	rated    [2]float64 // share of requests with feedback, which alone can call an answer bad
-	cost     [2]float64 // factor on what a request costs
-	test     float64    // share of the test arm
+	good     [2]float64 // share of good answers
+	icc      float64    // how alike the requests of a user are, intraclass correlation
+	requests float64    // of a user, the mean of a geometric distribution; 0 or 1: one
+	exactly  int64      // requests of a user, in place of that
+	rated    [2]float64 // share of requests with feedback, without which no answer is called bad; 0: all are known
+	cost     [2]float64 // factor on what a request costs; 0: nothing does
 }
 
-// draw is one user, whose arm is settled.
+// draw is one user of an arm.
 func (p *population) draw(r *rand.Rand, arm int) experiment.Totals {
 	n := p.count(r)
 	t := experiment.Totals{Requests: n, Answered: n}
-	switch {
-	case p.rated != [2]float64{}:
+	good := p.propensity(r, p.good[arm])
+	if p.rated[arm] > 0 {
 		t.Rated = binomial(r, n, p.rated[arm])
-		bad := binomial(r, t.Rated, 1-p.good[arm])
-		t.Good, t.QualityMicros = n-bad, (t.Rated-bad)*1e6
-	default:
-		t.Good = binomial(r, n, p.propensity(r, p.good[arm]))
+		approved := binomial(r, t.Rated, good)
+		t.Good, t.QualityMicros = n-t.Rated+approved, approved*1e6
+	} else {
+		t.Good = binomial(r, n, good)
 	}
-	if p.cost != [2]float64{} {
-		for range n { // heavy tails, as prompts have
+	if p.cost[arm] > 0 {
+		for range n { // lognormal: a few prompts cost most of the money
 			t.CostNanos += int64(1e5 * p.cost[arm] * math.Exp(r.NormFloat64()))
 		}
 	}
@@ -47,14 +45,14 @@ func (p *population) count(r *rand.Rand) int64 {
 	case p.exactly > 0:
 		return p.exactly
 	case p.requests > 1:
-		return 1 + int64(math.Log(1-r.Float64())/math.Log(1-1/p.requests))
+		return 1 + int64(math.Log(1-r.Float64())/math.Log1p(-1/p.requests))
 	default:
 		return 1
 	}
 }
 
-// propensity is a user's own share of good answers: from a Beta distribution
-// about the mean whose variance is the intraclass correlation times mean(1−mean).
+// propensity is a user's own share of good answers, from a Beta distribution
+// about the mean: the variance between users is icc · mean(1−mean).
 func (p *population) propensity(r *rand.Rand, mean float64) float64 {
 	if p.icc == 0 {
 		return mean
@@ -78,39 +76,47 @@ func binomial(r *rand.Rand, n int64, p float64) (successes int64) {
 	return successes
 }
 
-// epoch is when simulated experiments begin.
+// epoch is when simulated experiments begin, and users come a second apart.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// between is the time from one user to the next.
-const between = time.Second
+const apart = time.Second
 
-// newExperiment is one with the defaults, but without a day to wait for.
-func newExperiment(n int, primary experiment.Metric, test float64) *experiment.Experiment {
-	zero := experiment.Duration(0)
-	long := experiment.Duration(300 * 24 * time.Hour)
-	e := experiment.Start{Name: "selftest", ControlStrategy: "a", TestStrategy: "b", TestShare: &test, SampleSize: n,
-		Primary: primary, MinDuration: &zero, MaxDuration: &long}.Experiment(experiment.Given{ID: "selftest", Salt: "selftest", At: epoch})
+// begin is an experiment with the defaults, that nobody wins too early by date.
+func begin(n int, primary experiment.Metric, shares ...float64) *experiment.Experiment {
+	if shares == nil {
+		shares = []float64{.5, .5}
+	}
+	s := experiment.Start{Name: "selftest", SampleSize: n, Primary: primary,
+		MinDuration: new(experiment.Duration(0)), MaxDuration: new(experiment.Duration(365 * 24 * time.Hour))}
+	for i, share := range shares {
+		s.Arms = append(s.Arms, experiment.ArmShare{Name: []string{"control", "test", "third"}[i], Share: share,
+			ArmSpec: experiment.ArmSpec{Model: []string{"a", "b", "c"}[i]}})
+	}
+	e := s.Experiment(experiment.Given{ID: "selftest", Salt: "selftest", At: epoch})
 	return &e
 }
 
-// names are user ids, made once: they decide nothing here but the order of users
-// that mature in the same moment.
-func name(i int) string { return strconv.Itoa(i) }
-
-// hold holds an experiment on a population until it is decided, with units that
-// have matured already.
-func hold(e *experiment.Experiment, p *population, r *rand.Rand) *experiment.Decision {
-	j := experiment.NewJudge(e)
-	u := experiment.Unit{ID: "u", ExposedAt: epoch, MaturesAt: epoch.Add(e.Maturity())}
-	for range e.SampleSize {
-		u.Arm = 0
-		if r.Float64() < p.test {
-			u.Arm = 1
+// pick draws an arm.
+func pick(r *rand.Rand, shares []float64) int {
+	x := r.Float64()
+	for arm, share := range shares {
+		if x -= share; x < 0 {
+			return arm
 		}
-		u.MaturesAt = u.MaturesAt.Add(between)
-		u.Totals = p.draw(r, u.Arm)
+	}
+	return len(shares) - 1
+}
+
+// hold holds an experiment until it is decided, on users who come one by one and
+// whose arm and totals are drawn.
+func hold(e *experiment.Experiment, r *rand.Rand, draw func(i int, u *experiment.Unit)) *experiment.Decision {
+	j := experiment.NewJudge(e)
+	u := experiment.Unit{ID: "u", MaturesAt: epoch.Add(e.Maturity())}
+	for i := range e.SampleSize {
+		u.MaturesAt = u.MaturesAt.Add(apart)
+		draw(i, &u)
 		if err := j.Add(&u); err != nil {
-			panic(err) // units are in order
+			panic(err) // they are in order, and of its arms
 		}
 		if d := j.Decision(); d != nil {
 			return d

@@ -1,0 +1,57 @@
+package experiment
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/busuhq/busu/internal/stats"
+)
+
+// Brownian motion at a hundred looks crosses the early boundary, or is beyond the
+// final level in the end, less often than alpha.
+func TestBoundaryKeepsAlpha(t *testing.T) {
+	t.Parallel()
+	const paths = 100_000
+	for alpha, want := range map[float64][2]float64{.10: {.0312, .0911}, .05: {.0146, .0460}, .01: {.0027, .0093}} {
+		b, ok := boundaryOf(alpha)
+		if !ok || b.Early != alpha {
+			t.Fatalf("%g: %+v, %t", alpha, b, ok)
+		}
+		early, all := crossings(b, paths)
+		for i, got := range []float64{early, all} {
+			if math.Abs(got-want[i]) > 5*math.Sqrt(want[i]/paths) {
+				t.Errorf("alpha %g: %g cross, not %g", alpha, got, want[i])
+			}
+		}
+		if all > alpha {
+			t.Errorf("alpha %g: %g are found where there is nothing", alpha, all)
+		}
+	}
+	if _, ok := boundaryOf(.2); ok {
+		t.Error("0.2 has no boundary")
+	}
+}
+
+func crossings(b boundary, paths int) (early, all float64) {
+	r := rand.New(rand.NewPCG(1, math.Float64bits(b.Early)))
+	var critical [looks + 1]float64
+	m := stats.TuneMixture(b.Early, looks)
+	for k := 1; k <= looks; k++ {
+		critical[k] = m.Test(0, 1, int64(k)).Critical * float64(k)
+	}
+	for range paths {
+		w, crossed := 0.0, false
+		for k := 1; k <= looks && !crossed; k++ {
+			w += r.NormFloat64()
+			crossed = w*w >= critical[k]
+		}
+		if crossed {
+			early++
+		}
+		if crossed || math.Erfc(math.Abs(w)/math.Sqrt(2*looks)) < b.Final {
+			all++
+		}
+	}
+	return early / float64(paths), all / float64(paths)
+}

@@ -45,6 +45,7 @@ var plan = map[string]room{
 	"internal/routellm":    {may: []string{"replay"}, why: pure},
 	"internal/figure":      {why: "numbers in, a drawing out"},
 	"internal/trafficlog":  {may: []string{"llm", "pricing"}, libs: []string{"github.com/tidwall/gjson"}, why: "a codec reads bytes and tells calls"},
+	"internal/forecast":    {may: []string{"learning", "llm", "pricing", "prompt", "routing", "trafficlog"}, why: pure},
 	"internal/event":       {libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/rollup":      {may: []string{"event", "pricing"}, why: pure},
 	"internal/requests":    {may: []string{"event", "llm", "pricing"}, libs: []string{"github.com/google/uuid"}, why: pure},
@@ -96,8 +97,7 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "figure", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "routellm", "routing"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
-	"cmd/busu": {may: []string{"app", "config", "demo", "event", "experiment", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "selftest"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
+	"cmd/busu": {may: []string{"app", "config", "demo", "event", "experiment", "figure", "forecast", "heap", "journal", "learning", "llm", "localstack", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "replay", "rollup", "routellm", "routing", "selftest", "trafficlog"}, libs: []string{"github.com/alecthomas/kong"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 

@@ -19,15 +19,9 @@ type catalog = map[string]routing.Candidate
 // catalogOf describes models by the configuration, or, where that does not know
 // one, by the price table. A price file goes before both.
 func catalogOf(cfg config.Config, priceFile string, names []string, now time.Time) (catalog, error) {
-	var file pricing.Table
-	if priceFile != "" {
-		text, err := os.ReadFile(priceFile)
-		if err != nil {
-			return nil, err
-		}
-		if file, err = pricing.ParseTable(text); err != nil {
-			return nil, fmt.Errorf("%s: %w", priceFile, err)
-		}
+	file, err := readPriceFile(priceFile)
+	if err != nil {
+		return nil, err
 	}
 	described := catalog{}
 	for _, name := range names {
@@ -40,6 +34,24 @@ func catalogOf(cfg config.Config, priceFile string, names []string, now time.Tim
 	return described, nil
 }
 
+// readPriceFile reads a price file; without a name there are no prices in it.
+func readPriceFile(name string) (pricing.Table, error) {
+	if name == "" {
+		return pricing.Table{}, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return pricing.Table{}, err
+	}
+	table, err := pricing.ParseTable(text)
+	if err != nil {
+		return pricing.Table{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return table, nil
+}
+
+// describedBy finds one model. It is true where tier and price are known; what
+// is found without a tier has a name all the same.
 func describedBy(cfg config.Config, file pricing.Table, name string, now time.Time) (routing.Candidate, bool) {
 	m, configured := cfg.Model(name)
 	c := routing.Candidate{Model: m.Model, Price: m.PriceAt(now)}

@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers clean
+.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-pipeline: ## measure the pipeline beside its limits and peers (about 7 min
 
 bench-answers: ## measure what callers get, streams, cached answers, floods, added latency (about 6 minutes) into docs/
 	cd bench && $(GO) run ./cmd/answers -out ../docs/answers-benchmark.md
+
+bench-history: ## fill a database (ROWS=500000) and measure history and the request explorer into docs/
+	cd bench && $(GO) run ./cmd/history -rows $${ROWS:-500000} -out ../docs/history-benchmark.md
 
 clean: ## remove what was built and the private stores, with their data
 	rm -rf .local

@@ -32,6 +32,7 @@ type metrics struct {
 	counter counter
 	breaker *gobreaker.CircuitBreaker[rollup.Report]
 	flights singleflight.Group
+	*histories
 
 	mu   sync.Mutex
 	last map[string]rollup.Report // by project and window
@@ -45,8 +46,8 @@ const (
 	probeAfter    = time.Minute
 )
 
-func newMetrics(b board, c counter) *metrics {
-	return &metrics{board: b, counter: c, last: map[string]rollup.Report{},
+func newMetrics(b board, c counter, h historian) *metrics {
+	return &metrics{board: b, counter: c, histories: newHistories(h), last: map[string]rollup.Report{},
 		breaker: gobreaker.NewCircuitBreaker[rollup.Report](gobreaker.Settings{
 			Name: "metrics", Timeout: probeAfter,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > tripAfter },

@@ -73,7 +73,7 @@ func TestMetricsFallBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := new(stand)
-		m := newMetrics(s, rows{s})
+		m := newMetrics(s, rows{s}, nil)
 		hour := rollup.Windows()[2]
 		check := func(what, source string, stale bool) {
 			t.Helper()
@@ -113,10 +113,10 @@ func TestMetricsWithoutAnything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(stand)
 		s.set(true, false, true)
-		if _, err := newMetrics(s, rows{s}).Report(t.Context(), "default", rollup.Windows()[0]); !errors.Is(err, errAway) {
+		if _, err := newMetrics(s, rows{s}, nil).Report(t.Context(), "default", rollup.Windows()[0]); !errors.Is(err, errAway) {
 			t.Errorf("without any source: %v", err)
 		}
-		if _, err := newMetrics(s, rows{s}).Live(t.Context(), "default"); !errors.Is(err, errAway) {
+		if _, err := newMetrics(s, rows{s}, nil).Live(t.Context(), "default"); !errors.Is(err, errAway) {
 			t.Errorf("without any source: %v", err)
 		}
 	})
@@ -128,7 +128,7 @@ func TestMetricsCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(stand)
 		s.set(true, false, false)
-		m := newMetrics(s, rows{s})
+		m := newMetrics(s, rows{s}, nil)
 		var all sync.WaitGroup
 		for range 1000 {
 			all.Go(func() {

@@ -128,7 +128,8 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		return nil, fmt.Errorf("show openapi.yaml: %w", err)
 	}
 	api := &httpapi.API{
-		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres),
+		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres),
+		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,

@@ -23,10 +23,12 @@ type Gateway interface {
 	Plan(r gateway.Request) (routing.Plan, error)
 }
 
-// Metrics reads what the aggregator has counted.
+// Metrics reads what the aggregator has counted, and what the worker has added
+// up.
 type Metrics interface {
 	Live(ctx context.Context, project string) (rollup.Snapshot, error)
 	Report(ctx context.Context, project string, w rollup.Window) (rollup.Report, error)
+	History(ctx context.Context, project string, s rollup.Span) (rollup.History, error)
 }
 
 // API is the HTTP interface. Its fields are set once, before Handler.
@@ -34,6 +36,7 @@ type API struct {
 	Gateway     Gateway
 	Names       Names
 	Metrics     Metrics
+	Requests    Requests
 	Completions *tail.Hub
 	Decisions   *tail.Hub
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
@@ -66,6 +69,9 @@ func (a *API) Handler() http.Handler {
 	e.DELETE("/users/:user_id", a.forgetUser, onlyAdmins)
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
+	get(e, "/metrics/history", a.history)
+	get(e, "/requests", a.findRequests)
+	get(e, "/requests/:request_id", a.request)
 	get(e, "/stream/completions", a.stream(a.Completions))
 	get(e, "/stream/decisions", a.stream(a.Decisions))
 	return e

@@ -29,6 +29,28 @@ func (e *unknownModelError) Error() string {
 
 func unknownModel(id string) error { return &unknownModelError{id} }
 
+// unknownRequestError names a request that is not on record.
+type unknownRequestError struct {
+	id     string
+	recent bool // it may be on its way
+}
+
+func (e *unknownRequestError) Error() string {
+	if e.recent {
+		return fmt.Sprintf("there is no request %s on record yet: it may still be under way, or on its way to the database, so ask again in a moment", e.id)
+	}
+	return fmt.Sprintf("there is no request %q on record: GET /requests lists what there is, in your project", document.Cut(e.id))
+}
+
+// problem is a 404, which says when to ask again where that can help.
+func (e *unknownRequestError) problem() problem {
+	p := problem{Type: "unknown-request", Status: http.StatusNotFound, Detail: e.Error()}
+	if e.recent {
+		p.retryAfter = 1
+	}
+	return p
+}
+
 // failedError is a request that no provider answered, with what the caller may
 // know of it.
 type failedError struct {
@@ -56,6 +78,8 @@ var (
 	errTooLarge    = errors.New("the body is larger than 4 MiB")
 	errUnread      = errors.New("the body ended before it was complete")
 	errUnavailable = errors.New("metrics cannot be read now: neither Redis nor PostgreSQL answers")
+	errNoHistory   = errors.New("history cannot be read now, because PostgreSQL does not answer: try again; /metrics/live and /routing/metrics need only Redis")
+	errNoRequests  = errors.New("requests cannot be looked up now, because PostgreSQL does not answer in time: try again; /stream/completions needs only Redis")
 	errNoStream    = errors.New("the end of the stream cannot be found now, because Redis does not answer: try again, or say where to begin")
 	errStopping    = errors.New("this process is stopping: send the request again")
 )
@@ -80,6 +104,11 @@ func problemOf(err error) problem {
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
+	for _, away := range []error{errUnavailable, errNoHistory, errNoRequests, errNoStream, errRemains} {
+		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
+			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
+		}
+	}
 	var failed *failedError
 	var full *gateway.OverloadedError
 	switch {
@@ -94,12 +123,6 @@ func problemOf(err error) problem {
 	case errors.Is(err, gateway.ErrCanceled), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
 		// Callers that left do not see it; those still there see us stop.
 		return problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), retryAfter: 1}
-	case errors.Is(err, errRemains):
-		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errRemains.Error(), retryAfter: 2}
-	case errors.Is(err, errUnavailable):
-		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errUnavailable.Error(), retryAfter: 2}
-	case errors.Is(err, errNoStream):
-		return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: errNoStream.Error(), retryAfter: 2}
 	case errors.Is(err, tail.ErrFull):
 		return problem{Type: "too-many-listeners", Status: http.StatusServiceUnavailable, retryAfter: 5,
 			Detail: "this process has as many listeners to this stream as it takes: try again, or another one"}
@@ -114,6 +137,7 @@ func requestProblem(err error) (p problem, ok bool) {
 	var window *routing.ContextError
 	var tooDear *routing.CostError
 	var unknown *unknownModelError
+	var unrecorded *unknownRequestError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -134,6 +158,8 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: "the strategy or the model is not known"}
 	case errors.As(err, &unknown):
 		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
+	case errors.As(err, &unrecorded):
+		p = unrecorded.problem()
 	case errors.Is(err, gateway.ErrFormat):
 		p = problem{Type: "wrong-endpoint", Status: http.StatusUnprocessableEntity,
 			Detail: "this model is not served by this endpoint: its provider does not speak the endpoint's format"}

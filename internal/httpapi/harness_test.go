@@ -134,6 +134,20 @@ func (m fakeMetrics) Report(_ context.Context, _ string, w rollup.Window) (rollu
 	return rollup.NewReport(w, sampleCells(), rollup.SourceRedis, sampleTime), m.err
 }
 
+func (m fakeMetrics) History(_ context.Context, _ string, s rollup.Span) (rollup.History, error) {
+	if m.err != nil {
+		return rollup.History{}, m.err
+	}
+	var pieces []rollup.Piece
+	for d, c := range sampleCells() {
+		for _, name := range []string{d.Name, d.Name + "2"} {
+			d.Name = name
+			pieces = append(pieces, rollup.Piece{Start: sampleTime.Unix(), Dim: d, Cell: *c, Latency: [][]byte{c.Latency.AppendPacked(nil)}})
+		}
+	}
+	return rollup.NewHistory(s, pieces, rollup.SourcePostgres, sampleTime)
+}
+
 var sampleTime = event.TimeOf([16]byte{0x01, 0x9b, 0x0e, 0x4e, 0x2b, 0x8a})
 
 func sampleCells() rollup.Cells {
@@ -156,6 +170,7 @@ type setup struct {
 	ledger   *fakeLedger
 	window   int // context window of all models
 	metrics  httpapi.Metrics
+	requests httpapi.Requests
 	gateway  httpapi.Gateway // instead of the real one
 	repeats  idempotency.Store
 	users    gateway.Forgetter
@@ -178,7 +193,7 @@ type stack struct {
 
 // build makes the API as the program does, on fakes.
 func build(choose ...func(*setup)) *stack {
-	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{},
+	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}, requests: new(fakeRequests),
 		source: new(memory), partitions: 1}
 	for _, f := range choose {
 		f(&s)
@@ -201,7 +216,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Requests: s.requests, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

@@ -17,6 +17,9 @@ func TestWrongMethods(t *testing.T) {
 		"PUT /recommendation":    {"GET", "HEAD", "POST"},
 		"POST /routing/metrics":  {"GET", "HEAD"},
 		"POST /metrics/live":     {"GET", "HEAD"},
+		"POST /metrics/history":  {"GET", "HEAD"},
+		"DELETE /requests":       {"GET", "HEAD"},
+		"PUT /requests/x":        {"GET", "HEAD"},
 		"POST /healthz":          {"GET", "HEAD"},
 		"PATCH /":                {"GET", "HEAD"},
 		"DELETE /static/app.js":  {"GET", "HEAD"},
@@ -60,7 +63,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
-		"/metrics/live", "/routing/metrics", "/recommendation?prompt=a"} {
+		"/metrics/live", "/metrics/history", "/requests", "/routing/metrics", "/recommendation?prompt=a"} {
 		head := s.send(t, "HEAD", path, "").want(t, 200)
 		get := s.send(t, "GET", path, "").want(t, 200)
 		if len(head.Body) > 0 || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || head.Header.Get("X-Request-Id") == "" {

@@ -1,0 +1,96 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/busuhq/busu/internal/localstack"
+)
+
+// process is busu on the database of the run.
+type process struct {
+	base  string
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// start builds busu and waits until it is ready.
+func (b *bench) start(ctx context.Context) (*process, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/busuhq/busu").Output()
+	if err != nil {
+		return nil, fmt.Errorf("find the module: %w", err)
+	}
+	binary := filepath.Join(b.dir, "busu")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/busu")
+	build.Dir, build.Env = strings.TrimSpace(string(out)), append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build busu: %w\n%s", err, out)
+	}
+	addr, err := localstack.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{base: "http://" + addr.String(), ended: make(chan struct{})}
+	p.cmd = exec.Command(binary, "up")
+	p.cmd.Env = append(os.Environ(), "BUSU_ADDR="+addr.String(), "DATABASE_URL="+b.stack.DatabaseURL, "BUSU_STATE_DIR="+filepath.Join(b.dir, "state"))
+	return p, p.run(ctx, filepath.Join(b.dir, "busu.log"))
+}
+
+func (p *process) run(ctx context.Context, file string) error {
+	log, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	started := make(chan error)
+	go func() { // a thread of its own: the kernel ends the process with the thread that started it
+		runtime.LockOSThread()
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait() // how it ended is in its log
+		}
+		close(p.ended)
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		if r, err := http.Get(p.base + "/readyz"); err == nil {
+			r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("busu is not ready: %w", ctx.Err())
+		case <-p.ended:
+			said, _ := os.ReadFile(file)
+			return fmt.Errorf("busu has ended: %.2000s", said)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}

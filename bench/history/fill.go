@@ -1,0 +1,125 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+)
+
+const batch = 20_000
+
+// fill stores the crowd's requests, rows and rollups, as the worker does.
+func (b *bench) fill(ctx context.Context) error {
+	var rows int
+	if err := b.pool.QueryRow(ctx, "SELECT count(*) FROM completions").Scan(&rows); err != nil {
+		return err
+	}
+	if rows > 0 {
+		return b.reuse(ctx, rows)
+	}
+	from := b.now.Add(-span)
+	if err := b.db.EnsureDays(ctx, from, 92); err != nil {
+		return err
+	}
+	began, done := time.Now(), 0
+	made := b.made(ctx, from)
+	for facts := range made {
+		if _, err := b.db.Persist(ctx, facts); err != nil {
+			return err
+		}
+		done += len(facts)
+		b.progress("fill", done, b.Rows, began)
+	}
+	b.facts.filling = time.Since(began)
+	return ctx.Err()
+}
+
+// made makes facts while others are stored.
+func (b *bench) made(ctx context.Context, from time.Time) <-chan []*event.CompletionRecorded {
+	batches := make(chan []*event.CompletionRecorded, 2)
+	go func() {
+		defer close(batches)
+		for i := 0; i < b.Rows; {
+			var facts []*event.CompletionRecorded
+			for ; i < b.Rows && len(facts) < batch; i++ {
+				facts = append(facts, b.crowd.fact(i, from))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case batches <- facts:
+			}
+		}
+	}()
+	return batches
+}
+
+// reuse takes a database that an earlier run has filled.
+func (b *bench) reuse(ctx context.Context, rows int) error {
+	if rows != b.Rows {
+		return fmt.Errorf("%s holds %d completions, not %d: use another folder", b.dir, rows, b.Rows)
+	}
+	return b.pool.QueryRow(ctx, "SELECT max(at) FROM completions").Scan(&b.now)
+}
+
+// merge merges rollups until there is nothing left, as upkeep does.
+func (b *bench) merge(ctx context.Context) error {
+	began := time.Now()
+	total := 0
+	if err := b.pool.QueryRow(ctx, "SELECT count(*) FROM rollups_new").Scan(&total); err != nil {
+		return err
+	}
+	for done := 0; done < total; {
+		n, err := b.db.MergeRollups(ctx)
+		if err != nil {
+			return err
+		}
+		done += n
+		b.progress("merge", done, total, began)
+	}
+	b.facts.merging = time.Since(began)
+	return nil
+}
+
+// settle is what autovacuum comes to do.
+func (b *bench) settle(ctx context.Context) error {
+	fmt.Fprintln(b.Progress, "vacuum")
+	_, err := b.pool.Exec(ctx, "VACUUM ANALYZE")
+	return err
+}
+
+// progress draws a bar.
+func (b *bench) progress(what string, done, all int, began time.Time) {
+	const width = 40
+	filled := width * done / all
+	left := time.Duration(float64(time.Since(began)) / float64(done) * float64(all-done))
+	fmt.Fprintf(b.Progress, "\r%-6s [%s%s] %d/%d, %s left   ", what, strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, all, left.Round(time.Second))
+	if done >= all {
+		fmt.Fprintln(b.Progress)
+	}
+}
+
+// size is what a table takes with its indexes.
+type size struct {
+	table          string
+	rows           int64
+	bytes, indexes int64
+}
+
+func (b *bench) measureSizes(ctx context.Context) error {
+	for _, table := range []string{"completions", "rollups_minutes", "rollups_hours", "rollups_days"} {
+		s := size{table: table}
+		err := b.pool.QueryRow(ctx, `
+			SELECT (SELECT count(*) FROM `+table+`), sum(pg_table_size(relid))::bigint, sum(pg_indexes_size(relid))::bigint
+			FROM (SELECT relid FROM pg_partition_tree('`+table+`') UNION SELECT '`+table+`'::regclass) AS parts`).
+			Scan(&s.rows, &s.bytes, &s.indexes)
+		if err != nil {
+			return err
+		}
+		b.facts.sizes = append(b.facts.sizes, s)
+	}
+	return nil
+}

@@ -45,10 +45,11 @@ func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) Ra
 		units += a[i].Units + b[i].Units
 	}
 	c := RatioComparison{Comparison: untestable(), SmallP: 1, Lift: Lift{Interval: everything()}}
-	if !(total > 0) {
+	rA, rB, vA, vB = rA/total, rB/total, vA/total/total, vB/total/total
+	if !(total > 0) || !finite(rA, rB, vA, vB) {
 		return c
 	}
-	c.RatioA, c.RatioB, c.VarA, c.VarB = rA/total, rB/total, vA/total/total, vB/total/total
+	c.RatioA, c.RatioB, c.VarA, c.VarB = rA, rB, vA, vB
 	c.Comparison = zTest(c.RatioB-c.RatioA, math.Sqrt(c.VarA+c.VarB), conf)
 	if c.Testable {
 		c.SmallP = min(1, 2*studentTail(math.Abs(c.Statistic), float64(units)-2))

@@ -61,8 +61,8 @@ func faults(what string, v reflect.Value) (found []string) {
 
 // extremes are numbers that tests like to be broken by.
 func extremes() []float64 {
-	return []float64{0, math.Copysign(0, -1), 1, -1, 0.5, 0.05, 0.95, 1 - 1e-16, 1e-300, 5e-324, 1e300, -1e300, 1e154, 3, 30, 1e12,
-		math.MaxFloat64, -math.MaxFloat64, math.NaN(), math.Inf(1), math.Inf(-1)}
+	return []float64{0, 1, -1, 0.5, 0.05, 3, 1 - 1e-16, 1e-300, 5e-324, 1e154, 1e300, -1e300, math.MaxFloat64,
+		math.NaN(), math.Inf(1), math.Inf(-1)}
 }
 
 func counts() []int64 {

@@ -137,6 +137,47 @@ func TestStrataAreNoDifference(t *testing.T) {
 	}
 }
 
+// TestStrataOfRatios: a drift between strata is no difference, one stratum is no
+// strata, and in each a perfect arm keeps some doubt.
+func TestStrataOfRatios(t *testing.T) {
+	t.Parallel()
+	units := func(m int, share float64) (sums stats.Moments) {
+		for i := range m {
+			n := float64(1 + i%3)
+			sums.Add(n, n*share+float64(i%2)/10)
+		}
+		return sums
+	}
+	a, b := []stats.Moments{units(900, 0.8), units(100, 0.6)}, []stats.Moments{units(300, 0.8), units(300, 0.6)}
+	within, pooled := stats.CompareStrata(a, b, 0.95), stats.CompareRatios(a[0].Plus(a[1]), b[0].Plus(b[1]), 0.95)
+	if !within.Testable || math.Abs(within.Diff) > 2e-3 || within.P < 0.5 || pooled.P > 1e-9 {
+		t.Errorf("within strata %+v, pooled %+v", within, pooled)
+	}
+	single, plain := stats.CompareStrata(a[:1], b[1:], 0.95), stats.CompareRatios(a[0], b[1], 0.95)
+	if !close(single.Diff, plain.Diff, 1e-14) || !close(single.SE, plain.SE, 1e-14) || !close(single.SmallP, plain.SmallP, 1e-12) {
+		t.Errorf("of one stratum %+v, want %+v", single, plain)
+	}
+	perfect := []stats.Moments{{Units: 50, N: 50, Y: 50, NN: 50, YY: 50, NY: 50}}
+	if c := stats.CompareShareStrata(perfect, perfect, 0.95); !c.Testable || !close(c.VarA, 2.0/54*52/54/54, 1e-12) {
+		t.Errorf("of perfect arms %+v", c)
+	}
+	if c := stats.CompareStrata(perfect, perfect, 0.95); c.Testable {
+		t.Errorf("of perfect arms without doubt %+v", c)
+	}
+}
+
+// TestSampleRatioInStrata adds up what independent strata say.
+func TestSampleRatioInStrata(t *testing.T) {
+	t.Parallel()
+	test := stats.SampleRatioStrata([][]int64{{5100, 4900}, {0, 0}, {200, 800}}, [][]float64{{1, 1}, {1, 1}, {1, 4}})
+	if !close(test.Statistic, 4, 1e-12) || test.DF != 2 || !close(test.P, math.Exp(-2), 1e-12) || test.MinExpected != 200 {
+		t.Errorf("got %+v", test)
+	}
+	if test := stats.SampleRatioStrata(nil, nil); test.Testable || test.P != 1 {
+		t.Errorf("of none %+v", test)
+	}
+}
+
 func TestCombine(t *testing.T) {
 	t.Parallel()
 	c := stats.Combine([]stats.Stratum{{Diff: 1, SE: 1}, {Diff: 4, SE: 2}, {Diff: 100, SE: 0}, {Diff: math.NaN(), SE: 1}}, 0.95)

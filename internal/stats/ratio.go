@@ -105,11 +105,17 @@ func CompareRatios(a, b Moments, conf float64) RatioComparison {
 	if !okA || !okB {
 		return c
 	}
-	c.VarA, c.VarB = varA, varB
-	c.Comparison = zTest(c.RatioB-c.RatioA, math.Sqrt(varA+varB), conf)
+	return compareEstimates(c.RatioA, varA, c.RatioB, varB, float64(a.Units)+float64(b.Units), conf)
+}
+
+// compareEstimates compares two ratios by their variances, which come from so
+// many units.
+func compareEstimates(rA, varA, rB, varB, units, conf float64) RatioComparison {
+	c := RatioComparison{Comparison: zTest(rB-rA, math.Sqrt(varA+varB), conf), RatioA: rA, RatioB: rB, VarA: varA, VarB: varB,
+		SmallP: 1, Lift: Lift{Interval: everything()}}
 	if c.Testable {
-		c.SmallP = min(1, 2*studentTail(math.Abs(c.Statistic), float64(a.Units)+float64(b.Units)-2))
-		c.Lift = lift(c.RatioA, varA, c.RatioB, varB, conf)
+		c.SmallP = min(1, 2*studentTail(math.Abs(c.Statistic), units-2))
+		c.Lift = lift(rA, varA, rB, varB, conf)
 	}
 	return c
 }

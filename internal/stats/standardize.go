@@ -1,7 +1,5 @@
 package stats
 
-import "math"
-
 // CompareStrata is CompareRatios within strata, such as the times between two
 // changes of the weights: each arm's ratio is that of the strata, weighted alike
 // in both arms by Mantel's and Haenszel's NaNb/(Na+Nb), so that neither a drift
@@ -28,8 +26,7 @@ func CompareShareStrata(a, b []Moments, conf float64) RatioComparison {
 }
 
 func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) RatioComparison {
-	var total, rA, rB, vA, vB float64
-	var units int64
+	var total, rA, rB, vA, vB, units float64
 	for i := range min(len(a), len(b)) {
 		varA, okA := a[i].Variance()
 		varB, okB := b[i].Variance()
@@ -42,19 +39,13 @@ func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) Ra
 		rB += weight * b[i].Ratio()
 		vA += weight * weight * max(varA, least(a[i]))
 		vB += weight * weight * max(varB, least(b[i]))
-		units += a[i].Units + b[i].Units
+		units += float64(a[i].Units) + float64(b[i].Units)
 	}
-	c := RatioComparison{Comparison: untestable(), SmallP: 1, Lift: Lift{Interval: everything()}}
-	if !(total > 0) {
-		return c
+	rA, rB, vA, vB = rA/total, rB/total, vA/total/total, vB/total/total
+	if !(total > 0) || !finite(rA, rB, vA, vB) {
+		return RatioComparison{Comparison: untestable(), SmallP: 1, Lift: Lift{Interval: everything()}}
 	}
-	c.RatioA, c.RatioB, c.VarA, c.VarB = rA/total, rB/total, vA/total/total, vB/total/total
-	c.Comparison = zTest(c.RatioB-c.RatioA, math.Sqrt(c.VarA+c.VarB), conf)
-	if c.Testable {
-		c.SmallP = min(1, 2*studentTail(math.Abs(c.Statistic), float64(units)-2))
-		c.Lift = lift(c.RatioA, c.VarA, c.RatioB, c.VarB, conf)
-	}
-	return c
+	return compareEstimates(rA, vA, rB, vB, units, conf)
 }
 
 // SampleRatioStrata is SampleRatio over strata with weights of their own: the

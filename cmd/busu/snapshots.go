@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/learning"
+	"github.com/busuhq/busu/internal/postgres"
+)
+
+type snapshotsCommands struct {
+	List     snapshotsListCommand     `cmd:"" help:"List what was learned, the newest first."`
+	RollBack snapshotsRollBackCommand `cmd:"" name:"rollback" help:"Go back to an older one."`
+}
+
+// learnerFlags say whose snapshots are meant.
+type learnerFlags struct {
+	Project  string `help:"The project whose verdicts it learned from." default:"${project}"`
+	Strategy string `help:"The strategy that learned." enum:"hybrid,learning" default:"hybrid"`
+}
+
+func (f learnerFlags) learner() learning.Learner {
+	return learning.Learner{Project: f.Project, Strategy: f.Strategy}
+}
+
+func withPostgres(ctx context.Context, do func(*postgres.DB) error) error {
+	cfg, err := config.FromEnvironment(config.Worker)
+	if err != nil {
+		return err
+	}
+	db, err := openPostgres(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return do(db)
+}
+
+type snapshotsListCommand struct {
+	learnerFlags
+	Limit int `help:"How many at most." default:"20"`
+}
+
+func (snapshotsListCommand) Help() string {
+	return `Snapshots are what strategies that learn go by, numbered per project and strategy.
+VERDICTS are those learned from, WEIGHT is that of what was learned beside what was
+known before, from 0 to 1, LAMBDA the quality that a dollar must buy.
+
+Example:
+
+  busu snapshots list
+  busu snapshots list --project search --strategy learning`
+}
+
+// Validate implements kong.Validatable.
+func (c snapshotsListCommand) Validate() error {
+	if c.Limit < 1 {
+		return errors.New("--limit must be at least 1")
+	}
+	return nil
+}
+
+func (c snapshotsListCommand) Run(ctx context.Context) error {
+	return withPostgres(ctx, func(db *postgres.DB) error {
+		all, err := db.Snapshots(ctx, c.learner(), c.Limit)
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "SNAPSHOT\tAT\tVERDICTS\tWEIGHT\tLAMBDA\tROLLED BACK TO")
+		for _, s := range all {
+			back := ""
+			if s.RolledBackTo > 0 {
+				back = fmt.Sprint(s.RolledBackTo)
+			}
+			fmt.Fprintf(table, "%d\t%s\t%d\t%.3f\t%.4g\t%s\n", s.Number, s.At.UTC().Format(time.RFC3339), s.Verdicts, s.Weight, s.Lambda, back)
+		}
+		return table.Flush()
+	})
+}
+
+type snapshotsRollBackCommand struct {
+	learnerFlags
+	To int64 `required:"" help:"The number of the snapshot to go back to." placeholder:"N"`
+}
+
+func (snapshotsRollBackCommand) Help() string {
+	return `Publishes an older snapshot again, under a new number: within seconds every gateway
+goes by it. What was learned behind it is left out; verdicts that come are learned on
+top of it. To undo, go back to the snapshot before.
+
+Example:
+
+  busu snapshots list
+  busu snapshots rollback --to 41`
+}
+
+func (c snapshotsRollBackCommand) Run(ctx context.Context) error {
+	return withPostgres(ctx, func(db *postgres.DB) error {
+		s, err := db.RollBack(ctx, c.learner(), c.To)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%s of project %s goes by snapshot %d again, published as %d\n", s.Strategy, s.Project, s.RolledBackTo, s.Number)
+		return nil
+	})
+}

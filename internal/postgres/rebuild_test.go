@@ -154,3 +154,37 @@ func TestMergingTakesAsMuchAsItCan(t *testing.T) {
 			merged, rows, steps, left, requests, cost, sketch, err)
 	}
 }
+
+// Merging looks through what is new once, however much it is: who has merged a
+// few rows at a time keeps no plan that compares each with all others.
+func TestMergingManyCostsNoMoreThanEach(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	rows := 0
+	for _, n := range append(slices.Repeat([]int{2}, 10), 5000) { // the tenth time, a plan is kept
+		if _, err := conn.Exec(t.Context(), `
+			INSERT INTO rollups_new (project, partition, minute, kind, name, requests, errors, cost_nanos, baseline_cost_nanos,
+				tokens_in, tokens_out, latency, ttft, overhead)
+			SELECT 'default', 0, '2026-11-23 12:00Z', 'all', '', 1, 0, 1, 1, 1, 1, '', '', '' FROM generate_series(1, $1::int)`, n); err != nil {
+			t.Fatal(err)
+		}
+		if merged, err := db.MergeRollups(t.Context()); err != nil || merged != n {
+			t.Fatalf("%d of %d were merged: %v", merged, n, err)
+		}
+		rows += n
+	}
+	db.Close() // which makes its connections tell what they did
+	var deleted, read int
+	for deleted < rows {
+		if err := conn.QueryRow(t.Context(), `SELECT n_tup_del, seq_tup_read FROM pg_stat_user_tables WHERE relname = 'rollups_new'`).Scan(&deleted, &read); err != nil {
+			t.Fatal(err)
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(t.Context().Err())
+		}
+	}
+	if read > rows {
+		t.Errorf("%d rows were read for %d that were merged", read, rows)
+	}
+}

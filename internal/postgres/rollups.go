@@ -107,6 +107,11 @@ func (p packed) ScanBytes(v []byte) (err error) {
 	return err
 }
 
+// beginMerge keeps others out, and keeps PostgreSQL from a plan that it makes
+// while little is new, and stays with when there is much: to compare every row
+// with all those that are to go, instead of going to where these are.
+const beginMerge = `SELECT pg_try_advisory_xact_lock(hashtext('busu: rollups')) AND set_config('enable_seqscan', 'off', true) = 'off'`
+
 // MergeRollups adds what batches have added to their minutes to the rows of
 // those minutes, hours and days, of which there is one per key, and gives how
 // many it took in: as many as a transaction should.
@@ -114,7 +119,7 @@ func (p packed) ScanBytes(v []byte) (err error) {
 func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
 		var isOurs bool
-		err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('busu: rollups'))`).Scan(&isOurs)
+		err := tx.QueryRow(ctx, beginMerge).Scan(&isOurs)
 		if err != nil || !isOurs {
 			return err
 		}

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -14,109 +13,6 @@ import (
 	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/routing"
 )
-
-// served has a strategy that serves decide rows, with its exploration, and
-// logs what it decided as the fact does.
-func served(t *testing.T, s routing.Strategy, rows []Row, seed uint64) Log {
-	t.Helper()
-	items := ready(rows, []string{"strong", "weak"})
-	f := newField([]string{"strong", "weak"}, items)
-	r := rand.New(rand.NewPCG(seed, 21))
-	var lines strings.Builder
-	for i := range items {
-		plan, err := s.Plan(items[i].request(r.Float64()), f.candidates)
-		if err != nil {
-			t.Fatal(err)
-		}
-		planned := plan.Choices[0]
-		outcome := rows[i].Outcomes[planned.Model.ID]
-		d := Decision{ID: rows[i].ID, UserID: fmt.Sprint("user", i%97), Strategy: s.Name(), PlannedModel: planned.Model.ID, Propensity: planned.Probability,
-			Complexity: plan.Complexity, BaselineModel: "strong", Model: planned.Model.ID, Status: "ok", Cache: "miss",
-			TokensIn: 100, TokensOut: 50, CostNanos: int64(math.Round(outcome.Cost * 1e9)), Quality: &outcome.Quality}
-		for _, c := range plan.Choices {
-			d.Candidates = append(d.Candidates, LoggedCandidate{Model: c.Model.ID, Quality: c.Quality, Prior: &c.Prior,
-				CostNanos: int64(c.Cost), Probability: c.Probability})
-		}
-		line, err := json.Marshal(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines.Write(append(line, '\n'))
-	}
-	l, err := ReadLog(strings.NewReader(lines.String()), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// knowing is the hybrid after it has learned from other rows.
-func knowing(t *testing.T) routing.Hybrid {
-	t.Helper()
-	rows := synthetic(2000, 8)
-	items := ready(rows, []string{"strong", "weak"})
-	f := newField([]string{"strong", "weak"}, items)
-	s := newStream(options(t, Hybrid), &f, 1)
-	for i := range items {
-		if err := s.serve(&items[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return routing.Hybrid{Learned: routing.Learned{Prior: shipped(t), Model: s.model, Explore: routing.DefaultExploration()}}
-}
-
-func value[T any](x T) *T { return &x }
-
-// TestPolicyAgainstTheTruth evaluates targets on the decisions of the hybrid,
-// and holds the estimates against what the targets get on the same rows, of
-// which every outcome is known.
-func TestPolicyAgainstTheTruth(t *testing.T) {
-	t.Parallel()
-	targets := map[string]Target{
-		"half to the strong":     {Strategy: Logged, StrongShare: value(0.5)},
-		"the prior at a price":   {Strategy: Prior, StrongShare: value(0.4)},
-		"nearly all its quality": {Strategy: Logged, QualityTarget: value(0.9)},
-		"only one":               {Strategy: Logged, Lambda: value(0.0), Models: []string{"weak"}},
-	}
-	const runs = 20
-	covered := map[string]int{}
-	hybrid := knowing(t)
-	for seed := range uint64(runs) {
-		rows := synthetic(3000, 100+seed)
-		l := served(t, hybrid, rows, seed)
-		for name, target := range targets {
-			r, err := EvaluatePolicy(l, target, PolicyOptions{})
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			truth := truthOf(t, l, target, *r.Lambda, rows)
-			if within(r.Cost.DoublyRobust, truth.cost) && within(r.Quality.DoublyRobust, truth.quality) {
-				covered[name]++
-			}
-		}
-	}
-	for name := range targets {
-		if covered[name] < runs-4 { // both intervals, at 95 %
-			t.Errorf("%s: only %d of %d estimates of cost and quality cover the truth", name, covered[name], runs)
-		}
-	}
-}
-
-func within(i Interval, x float64) bool { return i.Low-1e-12 <= x && x <= i.High+1e-12 }
-
-func truthOf(t *testing.T, l Log, target Target, lambda float64, rows []Row) (p point) {
-	t.Helper()
-	for i := range l.Decisions {
-		v, err := target.view(&l.Decisions[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := rows[i].Outcomes[v.options[v.best(lambda)].model]
-		p.cost += o.Cost / float64(len(rows))
-		p.quality += o.Quality / float64(len(rows))
-	}
-	return p
-}
 
 // TestGoals has λ meet what is asked for.
 func TestGoals(t *testing.T) {
@@ -153,6 +49,30 @@ func catalog(output pricing.Nanos) map[string]routing.Candidate {
 	return map[string]routing.Candidate{
 		"strong": {Model: llm.Model{ID: "strong", Tier: llm.TierComplex, ContextTokens: 10}, Price: pricing.Price{Output: output}},
 		"weak":   {Model: llm.Model{ID: "weak", Tier: llm.TierSimple}, Price: pricing.Price{PerRequest: 1000}},
+	}
+}
+
+// TestPriorGoesByThePrior where the prior says the opposite of what was learned.
+func TestPriorGoesByThePrior(t *testing.T) {
+	t.Parallel()
+	l := served(t, knowing(t), synthetic(2000, 5), 5)
+	for i := range l.Decisions {
+		for c := range l.Decisions[i].Candidates {
+			of := &l.Decisions[i].Candidates[c]
+			of.Quality, of.Prior = 0.5, value(0.5)
+			if of.Model == "strong" {
+				of.Quality, of.Prior = 0.9, value(0.1)
+			}
+		}
+	}
+	for strategy, want := range map[string]string{Logged: "strong", Prior: "weak"} {
+		r, err := EvaluatePolicy(l, Target{Strategy: strategy, Lambda: value(0.0)}, PolicyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Models[want] != 1 {
+			t.Errorf("%s takes %v, want %s always", strategy, r.Models, want)
+		}
 	}
 }
 

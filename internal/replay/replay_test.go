@@ -294,7 +294,16 @@ func TestOnRouteLLM(t *testing.T) {
 	if dir == "" {
 		return
 	}
-	var rows []Row
+	rows := routeLLM(t, dir)
+	for strategy, want := range map[string]float64{Complexity: 0.58, Prior: 0.595} {
+		if got := evaluated(t, rows, nil, options(t, strategy))[0].APGR; got < want {
+			t.Errorf("%s: APGR %.4f, want %.3f", strategy, got, want)
+		}
+	}
+}
+
+func routeLLM(t *testing.T, dir string) (rows []Row) {
+	t.Helper()
 	for _, set := range []string{"mmlu", "gsm8k", "mtbench"} {
 		file, err := os.Open(filepath.Join(dir, "routellm_"+set+".jsonl"))
 		if err != nil {
@@ -307,9 +316,5 @@ func TestOnRouteLLM(t *testing.T) {
 		}
 		rows = append(rows, more...)
 	}
-	for strategy, want := range map[string]float64{Complexity: 0.58, Prior: 0.595} {
-		if got := evaluated(t, rows, nil, options(t, strategy))[0].APGR; got < want {
-			t.Errorf("%s: APGR %.4f, want %.3f", strategy, got, want)
-		}
-	}
+	return rows
 }

@@ -48,3 +48,22 @@ func TestTradeoff(t *testing.T) {
 		t.Errorf("from %s to %s after %d requests", tr.Weak, tr.Strong, done)
 	}
 }
+
+// TestTradeoffIsAMean of what each seed gives.
+func TestTradeoffIsAMean(t *testing.T) {
+	t.Parallel()
+	rows, train := synthetic(300, 1), synthetic(300, 2)
+	of := func(first uint64, seeds int) Point {
+		o := options(t, Hybrid)
+		o.Logging, o.Seed = Uniform, first
+		tr, err := EvaluateTradeoff(context.Background(), rows, train, o, seeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr.Strategy[30]
+	}
+	one, two, both := of(0, 1), of(1, 1), of(0, 2)
+	if one == two || math.Abs((one.Quality+two.Quality)/2-both.Quality) > 1e-9 {
+		t.Errorf("%+v and %+v have the mean %+v", one, two, both)
+	}
+}

@@ -69,6 +69,17 @@ func TestDetails(t *testing.T) {
 	}
 }
 
+// TestCachedTokensAreOfThePrompt, whatever a log says.
+func TestCachedTokensAreOfThePrompt(t *testing.T) {
+	t.Parallel()
+	for told, want := range map[string]int64{"8": 8, "800": 20, "-8": 0} {
+		c, err := Parse([]byte(`{"request":{` + asked + `},"response":{` + strings.Replace(answered, `"cached_tokens":8`, `"cached_tokens":`+told, 1) + `}}`))
+		if err != nil || c.Usage.CachedIn != want {
+			t.Errorf("%s cached tokens of 20 count as %d (%v), want %d", told, c.Usage.CachedIn, err, want)
+		}
+	}
+}
+
 // TestUnusable names the reason of every line that is none.
 func TestUnusable(t *testing.T) {
 	t.Parallel()

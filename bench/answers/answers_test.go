@@ -95,21 +95,40 @@ func TestCrowdTellsLossFromFailure(t *testing.T) {
 func TestOutcome(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	took, errs := make([]time.Duration, 2000), make([]error, 2000)
-	errs[7], took[7] = broken, time.Hour
-	o := count(took, errs, nil)
+	var o outcome
+	for range 1999 {
+		o.count(time.Second, nil)
+	}
+	o.count(time.Hour, broken)
 	if o.sent != 2000 || o.failed != 1 || len(o.took) != 1999 {
 		t.Errorf("%d sent, %d failed, %d took", o.sent, o.failed, len(o.took))
 	}
 	if err := o.sound(); err != nil {
 		t.Error(err)
 	}
-	errs[8], errs[9] = broken, broken
-	if err := count(took, errs, nil).sound(); !errors.Is(err, errUnsound) || !errors.Is(err, broken) {
+	o.count(0, broken)
+	o.count(0, broken)
+	if err := o.sound(); !errors.Is(err, errUnsound) || !errors.Is(err, broken) {
 		t.Error(err)
 	}
-	if count(nil, nil, nil).sound() == nil {
+	if (outcome{}).sound() == nil {
 		t.Error("nothing is sound")
+	}
+}
+
+// TestMixedLoop counts two kinds apart, both behind the warm-up only.
+func TestMixedLoop(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	isOther := func(i int) bool { return i%10 == 0 }
+	o, other := mixedLoop(t.Context(), 100, time.Second, func(i int) error {
+		if isOther(i) {
+			return broken
+		}
+		return nil
+	}, isOther)
+	if o.sent != 90 || o.failed != 0 || other.sent != 10 || other.failed != 10 || !errors.Is(other.err, broken) {
+		t.Errorf("%d sent, %d failed; of the others %d and %d, %v", o.sent, o.failed, other.sent, other.failed, other.err)
 	}
 }
 

@@ -14,18 +14,23 @@ import (
 const (
 	cachedRate  = 1000 // per second
 	cachedFor   = 8 * time.Second
+	amongRate   = 100  // of the control, while cached answers are asked for
 	cachedKinds = 1000 // questions that are asked again and again
 	plainWords  = 40
 	askers      = 16 // who fill the cache
 	settleFor   = time.Second
 )
 
-// Figures of cached answers; the control is GET /healthz.
+// Figures of cached answers; the control is GET /healthz: before them, and again
+// among them, where it waits for the cores with them.
 const (
 	controlP50 = "control_p50_us"
 	controlP99 = "control_p99_us"
 	ratioP50   = "p50_ratio"
 	ratioP99   = "p99_ratio"
+	amongP50   = "control_among_p50_us"
+	amongP99   = "control_among_p99_us"
+	ratioAmong = "p99_ratio_among"
 	levelPct   = "of_level_pct" // answers that came from where they were to
 )
 
@@ -85,34 +90,45 @@ func fill(ctx context.Context, g *gateway, n int, question func(int) string) err
 }
 
 // cachedAt asks at the rate, for control first for a page that nothing is done
-// for.
+// for, and for that beside as well.
 func (b *bench) cachedAt(ctx context.Context, g *gateway, level string, question func(int) string) (measure.Figures, error) {
-	health := request("GET", "/healthz", "")
-	control := openLoop(ctx, cachedRate, cachedFor, func(int) error {
-		return g.send(health, func(r *http.Response) error { _, err := good(r); return err })
-	})
+	page := request("GET", "/healthz", "")
+	health := func(int) error {
+		return g.send(page, func(r *http.Response) error { _, err := good(r); return err })
+	}
+	control := openLoop(ctx, cachedRate, cachedFor, health)
 	if err := control.sound(); err != nil {
 		return nil, fmt.Errorf("GET /healthz: %w", err)
 	}
 	var from levels
-	var o outcome
+	var o, among outcome
 	err := b.profiled(g, "cached-"+level, func() error {
-		o = openLoop(ctx, cachedRate, cachedFor, func(i int) error {
+		const each = cachedRate/amongRate + 1
+		isControl := func(i int) bool { return i%each == 0 }
+		o, among = mixedLoop(ctx, cachedRate+amongRate, cachedFor, func(i int) error {
+			if isControl(i) {
+				return health(i)
+			}
 			take := answered(textOf(question(i), plainWords))
 			return g.send(chatRequest("auto", question(i), false, reuse), func(r *http.Response) error {
 				from.add(r.Header.Get("X-Busu-Cache"))
 				return take(r)
 			})
-		})
+		}, isControl)
 		return o.sound()
 	})
 	if err != nil {
 		return nil, errors.Join(err, g.complaint())
 	}
+	if err := among.sound(); err != nil {
+		return nil, fmt.Errorf("GET /healthz among them: %w", err)
+	}
 	f := measure.Figures{controlP50: measure.Percentile(control.took, .5), controlP99: measure.Percentile(control.took, .99),
 		levelPct: 100 * from.share(level), failedPct: 100 * o.failedShare()}
 	f.AddPercentiles(o.took)
 	f[ratioP50], f[ratioP99] = f[measure.P50]/f[controlP50], f[measure.P99]/f[controlP99]
+	f[amongP50], f[amongP99] = measure.Percentile(among.took, .5), measure.Percentile(among.took, .99)
+	f[ratioAmong] = f[measure.P99] / f[amongP99]
 	return f, nil
 }
 

@@ -26,6 +26,13 @@ const (
 // openLoop sends requests at a rate, each when it is due, however many are
 // under way. Those of the warm-up are not counted.
 func openLoop(ctx context.Context, rate int, lasts time.Duration, send func(i int) error) outcome {
+	o, _ := mixedLoop(ctx, rate, lasts, send, func(int) bool { return false })
+	return o
+}
+
+// mixedLoop is an open loop of two kinds of requests, each with an outcome of
+// its own: what they share, they share alike.
+func mixedLoop(ctx context.Context, rate int, lasts time.Duration, send func(i int) error, isOther func(i int) bool) (o, other outcome) {
 	gap := time.Second / time.Duration(rate)
 	warm, n := int(warmUp/gap), int((warmUp+lasts)/gap)
 	took, errs := make([]time.Duration, n), make([]error, n)
@@ -46,19 +53,23 @@ func openLoop(ctx context.Context, rate int, lasts time.Duration, send func(i in
 		})
 	}
 	under.Wait()
-	return count(took[min(warm, len(took)):], errs[min(warm, len(errs)):], ctx.Err())
+	o.err, other.err = ctx.Err(), ctx.Err()
+	for i := warm; i < len(took); i++ {
+		if isOther(i) {
+			other.count(took[i], errs[i])
+		} else {
+			o.count(took[i], errs[i])
+		}
+	}
+	return o, other
 }
 
-func count(took []time.Duration, errs []error, err error) outcome {
-	o := outcome{sent: len(took), err: err}
-	for i, failure := range errs {
-		if failure != nil {
-			o.failed, o.err = o.failed+1, failure
-			continue
-		}
-		o.took = append(o.took, took[i])
+func (o *outcome) count(took time.Duration, err error) {
+	if o.sent++; err != nil {
+		o.failed, o.err = o.failed+1, err
+		return
 	}
-	return o
+	o.took = append(o.took, took)
 }
 
 func (o outcome) failedShare() float64 { return float64(o.failed) / float64(max(o.sent, 1)) }

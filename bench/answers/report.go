@@ -108,13 +108,14 @@ func (r *results) method() string {
 - Streams: %d callers begin a new one of %d words, %s apart, whenever theirs has ended, for %s, directly and then through busu. Each
   has its own prompt and text, is compared to the last letter, and must end with [DONE]. Pauses are between two words of a stream.
 - From memory: %d questions are asked again. From Redis: a second API on the same stores is asked, each question once, what the
-  first has answered: they are not in its memory. Each answer says where it came from. Control: GET /healthz.
+  first has answered: they are not in its memory. Each answer says where it came from. Control: GET
+  /healthz, before them at the same rate, and among them %d times a second.
 - Flood of the cache: different prompts through the product's cache with %d MiB, in a process of its own with busu's garbage collection.
   Over HTTP: %d callers, answers of %d words, for %s. RSS when full is the most until %s after the cache was full.
 - Equal prompts: %d connections are open, then all send the same; the upstream takes %s to begin. All answers are compared.
 - A provider that hangs: it takes %d requests per second and answers none; they end after 3 s, or at once while its breaker is open.
   The other one answers %d per second in %s.
 - Added: the model is chosen (auto), the answer looked for in all caches and kept in them. Direct is the same load on the upstream itself.
-`, spin, streamsAtOnce, streamWords, streamPace, streamsFor, cachedKinds,
+`, spin, streamsAtOnce, streamWords, streamPace, streamsFor, cachedKinds, amongRate,
 		floodBytes>>20, floodFrom, floodAnswer, floodHTTP, settleWithin, equalAtOnce, equalLatency, hangingRate, besideRate, besideLatency)
 }

@@ -131,7 +131,7 @@ func TestGoalsAreOfScenarios(t *testing.T) {
 	t.Parallel()
 	r := newResultsForTest(nil)
 	for _, s := range (&bench{}).scenarios() {
-		for _, figure := range []string{lost, failedPct, beyondMS, moreStalls, "p50_us", "p99_us", ratioP50, ratioP99, levelPct, bytesOfCap,
+		for _, figure := range []string{lost, failedPct, beyondMS, moreStalls, "p50_us", "p99_us", ratioP50, ratioP99, ratioAmong, levelPct, bytesOfCap,
 			heapOfCap, rssOfCap, rssGrowth, upstreamCalls, addedP50, addedP99} {
 			if r.Figures[s.Name] == nil {
 				r.Add(s.Name, 0, map[string]float64{})

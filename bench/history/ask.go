@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/busuhq/busu/bench/measure"
@@ -22,6 +23,7 @@ type question struct {
 type answer struct {
 	question
 	p50, p99 float64 // ms
+	cpu      float64 // ms of busu and PostgreSQL, on average
 	bytes    int     // of the last answer
 	rows     int     // on the last page
 	further  bool    // the last page was not full and had a next one
@@ -124,7 +126,7 @@ func (b *bench) ask(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", q.name, err)
 		}
 		b.facts.answers = append(b.facts.answers, a)
-		fmt.Fprintf(b.Progress, " p50 %8s ms  p99 %8s ms  %d bytes\n", measure.Number(a.p50), measure.Number(a.p99), a.bytes)
+		fmt.Fprintf(b.Progress, " p50 %8s ms  p99 %8s ms  CPU %8s ms  %d bytes\n", measure.Number(a.p50), measure.Number(a.p99), measure.Number(a.cpu), a.bytes)
 	}
 	return nil
 }
@@ -163,6 +165,7 @@ func (p *process) walk(ctx context.Context) (cursors, ids []string, err error) {
 // measure asks a question n times, one after the other.
 func (p *process) measure(ctx context.Context, q question, n int) (answer, error) {
 	a := answer{question: q}
+	used := others()
 	var took []time.Duration
 	for i := range n {
 		began := time.Now()
@@ -180,8 +183,19 @@ func (p *process) measure(ctx context.Context, q question, n int) (answer, error
 			a.further = page.Next != nil && a.rows < 50
 		}
 	}
+	a.cpu = float64(others()-used) / float64(time.Millisecond) / float64(n)
 	a.p50, a.p99 = measure.Percentile(took, .5)/1000, measure.Percentile(took, .99)/1000
 	return a, nil
+}
+
+// others is the processor time of busu and the stores, which are this
+// process's children.
+func others() time.Duration {
+	children, total := measure.Children(), time.Duration(0)
+	for _, child := range children[os.Getpid()] {
+		total += measure.FamilyUsage(child, children)
+	}
+	return total
 }
 
 func (p *process) get(ctx context.Context, path string) ([]byte, error) {

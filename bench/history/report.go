@@ -58,8 +58,8 @@ func (b *bench) report() string {
 }
 
 func (b *bench) writeAnswers(s *strings.Builder) {
-	fmt.Fprintf(s, "\n## Answers\n\nOver HTTP, one after the other, %d times each, in milliseconds.\n\n"+
-		"| question | p50 | p99 | goal | | KB | |\n| --- | ---: | ---: | ---: | --- | ---: | --- |\n", b.Asks)
+	fmt.Fprintf(s, "\n## Answers\n\nOver HTTP, one after the other, %d times each, in milliseconds. "+
+		"CPU is that of busu and PostgreSQL together, on average,\nwhich other work on the machine changes little.\n\n| question | p50 | p99 | goal | | CPU | KB | |\n| --- | ---: | ---: | ---: | --- | ---: | ---: | --- |\n", b.Asks)
 	for _, a := range b.facts.answers {
 		goal, verdict, note := "", "", ""
 		if a.goal > 0 {
@@ -71,8 +71,8 @@ func (b *bench) writeAnswers(s *strings.Builder) {
 		if a.further {
 			note = fmt.Sprintf("%d found so far, with `searched_to`", a.rows)
 		}
-		fmt.Fprintf(s, "| %s | %s | %s | %s | %s | %s | %s |\n", a.name, measure.Number(a.p50), measure.Number(a.p99), goal, verdict,
-			measure.Number(float64(a.bytes)/1000), note)
+		fmt.Fprintf(s, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", a.name, measure.Number(a.p50), measure.Number(a.p99), goal, verdict,
+			measure.Number(a.cpu), measure.Number(float64(a.bytes)/1000), note)
 	}
 }
 

@@ -84,6 +84,9 @@ func (db *DB) Request(ctx context.Context, project string, id uuid.UUID) (reques
 // not got to is left to the next page.
 func (db *DB) FindRequests(ctx context.Context, project string, q requests.Query, patience time.Duration) (requests.Page, error) {
 	s := &search{project: project, q: q, f: filterOf(q.Filter)}
+	// A plan is made for the stretch that is searched, which says how few
+	// partitions it needs.
+	s.mode = pgx.QueryExecModeDescribeExec
 	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return s.run(ctx, tx, time.Now().Add(patience))
 	})
@@ -101,9 +104,10 @@ type condition struct {
 
 // filter is a requests.Filter for SQL.
 type filter struct {
-	path []condition // that an index finds rows by, in the order of time
-	rest []condition // that is looked for in the rows found
-	dims []dimension // of those, what rollups know the hours of
+	path   []condition // that an index finds rows by, in the order of time
+	narrow bool        // there are few rows on the path, in all of time
+	rest   []condition // that is looked for in the rows found
+	dims   []dimension // of those, what rollups know the hours of
 }
 
 type dimension struct {
@@ -128,7 +132,7 @@ func filterOf(f requests.Filter) filter {
 	}{{"caller_id", f.CallerIDs}, {"session_id", f.Sessions}, {"user_id", f.Users}} {
 		// Only one value is in the order of time.
 		if len(indexed.values) == 1 && out.path == nil {
-			out.path = []condition{{indexed.column + " = %s", []any{indexed.values[0]}}}
+			out.path, out.narrow = []condition{{indexed.column + " = %s", []any{indexed.values[0]}}}, true
 		} else {
 			list(indexed.column, "", indexed.values)
 		}

@@ -137,7 +137,7 @@ func TestPagesAreWhatFits(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := 0
-	for seed := range uint64(150) {
+	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 8))
 		q := requests.Query{Filter: someFilter(r), Limit: 1 + r.IntN(60)}
 		var want []uuid.UUID
@@ -156,7 +156,7 @@ func TestPagesAreWhatFits(t *testing.T) {
 			full++
 		}
 	}
-	if full < 50 {
+	if full < 20 {
 		t.Errorf("only %d of the filters found anything", full)
 	}
 }

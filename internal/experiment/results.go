@@ -205,17 +205,20 @@ func (e *Experiment) sample(s State, l Live) Sample {
 	return c
 }
 
-// srm looks at all that entered. What a decision was taken by stays.
+// srm looks at all that entered; whether that is well stays as it was decided.
 func (e *Experiment) srm(s State, l Live) SRM {
-	if d := s.Decision; d != nil {
-		return SRM{d.Split.P, d.Split.OK(d.Final)}
-	}
 	shares := make([][]float64, len(l.Exposed))
 	for i := range l.Exposed {
 		shares[i] = e.Phases[i].Shares
 	}
-	split := SplitOf(l.Exposed, shares)
-	return SRM{split.P, split.OK(false)}
+	split := SplitOf(l.Exposed, shares, true)
+	p := split.P
+	if d := s.Decision; d != nil {
+		split = d.Split
+	} else {
+		split.P = 1 // which may be looked at, but decides in the end only
+	}
+	return SRM{p, split.OK()}
 }
 
 func (v *evidence) arms() []ArmResult {

@@ -29,7 +29,7 @@ func TrafficOf(past Tally, unitsPerDay float64) Traffic {
 		t.Requests = float64(past.Requests) / float64(past.Units)
 	}
 	for i, m := range metrics {
-		s := stats.Moments(past.Sums[i])
+		s := past.Sums[i].moments()
 		if v, ok := s.Variance(); ok && m != rated {
 			t.Metrics[m] = Spread{s.Ratio(), v * float64(past.Units)}
 		}

@@ -230,7 +230,7 @@ func (v *evidence) arms() []ArmResult {
 			AvgCostUSD: of(t.CostNanos, t.Requests) / 1e9, AvgPaidUSD: of(t.PaidNanos, t.Requests) / 1e9, AvgLatencyMS: of(t.LatencyUS, t.Answered) / 1e3,
 			GoodRate: of(t.Good, t.Requests), RatingRate: of(t.Rated, t.Requests), AnsweredRate: of(t.Answered, t.Requests),
 			SlowRate: of(t.Slow, t.Requests), CachedRate: of(t.Cached, t.Requests), FallbackRate: of(t.FellBack, t.Requests),
-			DesignEffect: stats.RealizedDesignEffect(stats.Moments(t.Sums[Good.index()]))}
+			DesignEffect: stats.RealizedDesignEffect(t.Sums[Good.index()].moments())}
 		if t.Rated > 0 {
 			list[i].Quality = new(of(t.QualityMicros, t.Rated) / 1e6)
 		}

@@ -45,9 +45,10 @@ func scenarios() []scenario {
 func compare(goal, name string, runs, n int, primary experiment.Metric, p population, hit func(*experiment.Decision) bool, measures ...limit) scenario {
 	return scenario{goal: goal, name: name, runs: runs, sampleSize: n, measures: measures, simulate: func(r *rand.Rand) run {
 		e := begin(n, primary)
+		e.CUPED = p.history
 		d := hold(e, r, func(_ int, u *experiment.Unit) {
 			u.Arm = pick(r, e.Shares())
-			u.Totals = p.draw(r, u.Arm)
+			p.enter(r, u)
 		})
 		return run{hit(d), d.Units}
 	}}
@@ -71,6 +72,8 @@ func nothingToFind() []scenario {
 			population{good: same(.8), rated: [2]float64{.2, .4}}, crowned, limit{falsePositive, mostFalse}),
 		compare("G1", "A/A by cost, 2000 users, lognormal", usual, 2000, experiment.Cost,
 			population{good: same(.95), cost: same(1)}, crowned, limit{falsePositive, mostFalse}),
+		compare("G1", "A/A by cost, 2000 users, adjusted by what they cost before (CUPED)", usual, 2000, experiment.Cost,
+			population{good: same(.95), cost: same(1), history: true}, crowned, limit{falsePositive, mostFalse}),
 		threeAlike())
 }
 

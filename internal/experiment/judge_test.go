@@ -345,3 +345,13 @@ func TestHistoryIsTakenOut(t *testing.T) {
 		t.Errorf("the interval is %g wide with, and %g without what is known of before", widths[1], widths[0])
 	}
 }
+
+func TestRequestsAsUnitsAreCalledNaive(t *testing.T) {
+	t.Parallel()
+	e := valid()
+	e.Unit = UnitRequest
+	d := judged(t, e, func(i int) Unit { return plain(i, i%2, i/2%10 > 0) })
+	if !strings.HasSuffix(d.Method, "(naive)") {
+		t.Error(d.Method)
+	}
+}

@@ -12,6 +12,7 @@ const (
 	methodFisher    = "Fisher's exact test"
 	methodMH        = "Mantel–Haenszel chi-square over phases"
 	methodRatio     = "cluster-robust z² (delta method)"
+	methodAdjusted  = ", adjusted by what was before (CUPED)"
 	methodStrata    = "cluster-robust z² (delta method) over phases"
 )
 
@@ -37,7 +38,7 @@ func (t Tallies) compare(m Metric, arm int, conf float64) comparison {
 	a, b := make([]stats.Moments, 0, 2), make([]stats.Moments, 0, 2)
 	var units [2]int64
 	for _, phase := range t {
-		one, other := stats.Moments(phase[Control].Sums[m.index()]), stats.Moments(phase[arm].Sums[m.index()])
+		one, other := phase[Control].Sums[m.index()].moments(), phase[arm].Sums[m.index()].moments()
 		units[0] += one.Units
 		units[1] += other.Units
 		if one.Units > 1 && other.Units > 1 {
@@ -45,9 +46,12 @@ func (t Tallies) compare(m Metric, arm int, conf float64) comparison {
 		}
 	}
 	c.strata, c.enough = len(a), min(units[0], units[1]) >= minPerArm
-	if m.bounded() {
+	switch past := t.past(m, arm); {
+	case past != nil:
+		c.RatioComparison = stats.CompareAdjustedStrata(past[Control], past[1], conf)
+	case m.bounded():
 		c.RatioComparison = stats.CompareShareStrata(a, b, conf)
-	} else {
+	default:
 		c.RatioComparison = stats.CompareStrata(a, b, conf)
 	}
 	c.statistic = c.Statistic * c.Statistic
@@ -57,7 +61,28 @@ func (t Tallies) compare(m Metric, arm int, conf float64) comparison {
 	if c.strata > 1 && c.method == methodRatio {
 		c.method = methodStrata
 	}
+	if t.past(m, arm) != nil {
+		c.method += methodAdjusted
+	}
 	return c
+}
+
+// past are the control and the arm by phase with what is known of their units
+// before, or nil without any.
+func (t Tallies) past(m Metric, arm int) [][]stats.Paired {
+	known := false
+	both := [][]stats.Paired{nil, nil}
+	for _, phase := range t {
+		one, other := &phase[Control].Sums[m.index()], &phase[arm].Sums[m.index()]
+		known = known || one.Past != nil && other.Past != nil
+		if one.Units > 1 && other.Units > 1 {
+			both[0], both[1] = append(both[0], one.paired()), append(both[1], other.paired())
+		}
+	}
+	if !known {
+		return nil
+	}
+	return both
 }
 
 // count compares shares. Where each unit has one request they are counts.

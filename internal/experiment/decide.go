@@ -80,7 +80,7 @@ type ruling struct {
 // rule decides, or says nothing yet. What it is shown at a look, the findings
 // that hold at all looks together, is a function of the first units alone.
 func (v *evidence) rule(findings []finding) (r ruling, decided bool) {
-	if !v.split().OK(v.final) {
+	if !v.split().OK() {
 		return ruling{InvalidSRM, SplitMismatch, Control}, true
 	}
 	if arm, harmed := harmful(v.e, findings); harmed {
@@ -249,19 +249,19 @@ func (v *evidence) findings(final bool) []finding {
 // Split says how far units were split as planned.
 type Split struct {
 	LogE float64 `json:"log_e"`   // evidence against the plan that may be looked at always
-	P    float64 `json:"p_value"` // of chi-square, for one look at the end
+	P    float64 `json:"p_value"` // of chi-square, which is for one look; 1 where it was not asked
 }
 
-// OK is false when units were not split as planned: at any look by the evidence,
-// and at the last one by chi-square, too.
-func (s Split) OK(final bool) bool {
-	return s.LogE < -math.Log(invalidBelow) && (!final || s.P >= invalidBelow)
-}
+// OK is false when units were not split as planned.
+func (s Split) OK() bool { return s.LogE < -math.Log(invalidBelow) && s.P >= invalidBelow }
 
 // SplitOf holds counts of units by phase and arm against the shares. Phases are
-// independent of each other.
-func SplitOf(counts [][]int64, shares [][]float64) Split {
-	s := Split{P: stats.SampleRatioStrata(counts, shares).P}
+// independent of each other. Only once, in the end, chi-square is asked, too.
+func SplitOf(counts [][]int64, shares [][]float64, once bool) Split {
+	s := Split{P: 1}
+	if once {
+		s.P = stats.SampleRatioStrata(counts, shares).P
+	}
 	for i := range counts {
 		s.LogE += stats.SampleRatioBayesFactor(counts[i], shares[i], srmConcentration)
 	}
@@ -278,7 +278,7 @@ func (v *evidence) split() Split {
 			counts[i][j] = phase[j].Units
 		}
 	}
-	return SplitOf(counts, shares)
+	return SplitOf(counts, shares, v.final)
 }
 
 // feedbackBalance is whether all arms got feedback equally often.

@@ -126,10 +126,14 @@ func (v *evidence) singleP() []float64 {
 // method names the test that an arm's primary metric was put to.
 func (v *evidence) method(arm int, at level) string {
 	c := v.tallies.compare(v.e.Primary, arm, 1-v.e.Alpha)
-	if !at.single {
-		return "always-valid " + c.method
+	if at.single {
+		c.fixed() // may have to take another
+	} else {
+		c.method = "always-valid " + c.method
 	}
-	c.fixed() // may have to take another
+	if v.e.Unit == UnitRequest {
+		c.method += ", requests taken to be independent (naive)"
+	}
 	return c.method
 }
 

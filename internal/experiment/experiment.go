@@ -34,6 +34,7 @@ type Experiment struct {
 	Alpha      float64 `json:"alpha"`       // .1, .05 or .01
 	SampleSize int     `json:"sample_size"` // units in all, all arms
 	SlowUS     int64   `json:"slow_us"`     // a request that takes longer is slow; 0: nothing is
+	CUPED      bool    `json:"cuped"`       // what units cost, took and were rated before is taken out of what they do now
 
 	Unit           UnitKind `json:"unit"`
 	Observation    Duration `json:"observation"`     // after its first request, a unit's requests count

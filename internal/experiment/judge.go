@@ -90,7 +90,7 @@ func (j *Judge) Add(u *Unit) error {
 		return ErrLate
 	}
 	j.state.Tallies.grow(u.Phase+1, len(j.e.Arms))
-	j.state.Tallies[u.Phase][u.Arm].add(u)
+	j.state.Tallies[u.Phase][u.Arm].add(u, j.e.CUPED)
 	j.state.Units++
 	j.state.LastAt, j.state.LastUnit = u.MaturesAt, u.ID
 	if j.state.Units == j.next {

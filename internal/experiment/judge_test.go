@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -308,5 +309,49 @@ func TestCanonicalOrder(t *testing.T) {
 		if !pair[0].Before(pair[1]) || pair[1].Before(pair[0]) || pair[0].Before(pair[0]) {
 			t.Errorf("%s and %s are not in order", pair[0].ID, pair[1].ID)
 		}
+	}
+}
+
+// What users cost before is taken out of what they cost now, if that was asked for.
+func TestHistoryIsTakenOut(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 1))
+	units := make([]Unit, 2000)
+	for i := range units {
+		u := plain(i, i%2, true)
+		own := math.Exp(r.NormFloat64())
+		u.CostNanos = int64(1e5 * own * (1 - .08*float64(u.Arm)) * (.9 + r.Float64()/5))
+		u.History = &Totals{Requests: 1, CostNanos: int64(1e5 * own * (.9 + r.Float64()/5))}
+		if i%10 == 0 {
+			u.History = nil
+		}
+		units[i] = u
+	}
+	var widths [2]float64
+	for i, cuped := range []bool{false, true} {
+		e := valid()
+		e.Primary, e.CUPED = Cost, cuped
+		d := judged(t, e, func(i int) Unit { return units[i] })
+		if strings.Contains(d.Method, "CUPED") != cuped {
+			t.Errorf("cuped %t: %s", cuped, d.Method)
+		}
+		for _, r := range d.Readings {
+			if r.Metric == Cost {
+				widths[i] = (*r.Diff.High - *r.Diff.Low) * math.Sqrt(float64(d.Units))
+			}
+		}
+	}
+	if widths[1] > widths[0]/2 {
+		t.Errorf("the interval is %g wide with, and %g without what is known of before", widths[1], widths[0])
+	}
+}
+
+func TestRequestsAsUnitsAreCalledNaive(t *testing.T) {
+	t.Parallel()
+	e := valid()
+	e.Unit = UnitRequest
+	d := judged(t, e, func(i int) Unit { return plain(i, i%2, i/2%10 > 0) })
+	if !strings.HasSuffix(d.Method, "(naive)") {
+		t.Error(d.Method)
 	}
 }

@@ -29,7 +29,7 @@ func TrafficOf(past Tally, unitsPerDay float64) Traffic {
 		t.Requests = float64(past.Requests) / float64(past.Units)
 	}
 	for i, m := range metrics {
-		s := stats.Moments(past.Sums[i])
+		s := past.Sums[i].moments()
 		if v, ok := s.Variance(); ok && m != rated {
 			t.Metrics[m] = Spread{s.Ratio(), v * float64(past.Units)}
 		}
@@ -82,7 +82,7 @@ func square(x float64) float64 { return x * x }
 
 // Plan is what an experiment can be expected to find.
 type Plan struct {
-	MDE         float64  `json:"mde"`          // smallest effect found with the power 0.8, in the metric's unit: share, nano-dollars, microseconds
+	MDE         float64  `json:"mde"`          // smallest effect found with the power 0.8, a share, dollars or milliseconds
 	MDERelative float64  `json:"mde_relative"` // of the control's value
 	Effect      float64  `json:"effect"`       // that is assumed for the following: a difference of shares, else relative
 	PowerToWin  float64  `json:"power_to_win"` // that an arm with this effect, and alike in all guardrails, ends as the winner
@@ -116,7 +116,7 @@ func (e *Experiment) Plan(t Traffic, effect float64) Plan {
 	d := e.design(t)
 	p := Plan{Effect: effect, PowerToWin: d.powerToWin(float64(e.SampleSize), effect)}
 	if found, ok := d.leastEffect(float64(e.SampleSize)); ok {
-		p.MDE, p.MDERelative = found.Absolute, found.Relative
+		p.MDE, p.MDERelative = found.Absolute*e.Primary.scale(), found.Relative
 	}
 	if n, ok := d.suggest(effect); ok {
 		p.Suggested = &n

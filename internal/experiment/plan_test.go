@@ -93,7 +93,7 @@ func TestTrafficOfThePast(t *testing.T) {
 		for range n {
 			u.Good += count(r.Float64() < .9)
 		}
-		past.add(&u)
+		past.add(&u, false)
 	}
 	got := TrafficOf(past, 50)
 	if math.Abs(got.Requests-2) > .02 || math.Abs(got.Metrics[Good].Mean-.9) > .01 || math.Abs(got.Metrics[Good].Variance-.09/2) > .002 {

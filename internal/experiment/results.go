@@ -205,17 +205,20 @@ func (e *Experiment) sample(s State, l Live) Sample {
 	return c
 }
 
-// srm looks at all that entered. What a decision was taken by stays.
+// srm looks at all that entered; whether that is well stays as it was decided.
 func (e *Experiment) srm(s State, l Live) SRM {
-	if d := s.Decision; d != nil {
-		return SRM{d.Split.P, d.Split.OK(d.Final)}
-	}
 	shares := make([][]float64, len(l.Exposed))
 	for i := range l.Exposed {
 		shares[i] = e.Phases[i].Shares
 	}
-	split := SplitOf(l.Exposed, shares)
-	return SRM{split.P, split.OK(false)}
+	split := SplitOf(l.Exposed, shares, true)
+	p := split.P
+	if d := s.Decision; d != nil {
+		split = d.Split
+	} else {
+		split.P = 1 // which may be looked at, but decides in the end only
+	}
+	return SRM{p, split.OK()}
 }
 
 func (v *evidence) arms() []ArmResult {
@@ -227,7 +230,7 @@ func (v *evidence) arms() []ArmResult {
 			AvgCostUSD: of(t.CostNanos, t.Requests) / 1e9, AvgPaidUSD: of(t.PaidNanos, t.Requests) / 1e9, AvgLatencyMS: of(t.LatencyUS, t.Answered) / 1e3,
 			GoodRate: of(t.Good, t.Requests), RatingRate: of(t.Rated, t.Requests), AnsweredRate: of(t.Answered, t.Requests),
 			SlowRate: of(t.Slow, t.Requests), CachedRate: of(t.Cached, t.Requests), FallbackRate: of(t.FellBack, t.Requests),
-			DesignEffect: stats.RealizedDesignEffect(stats.Moments(t.Sums[Good.index()]))}
+			DesignEffect: stats.RealizedDesignEffect(t.Sums[Good.index()].moments())}
 		if t.Rated > 0 {
 			list[i].Quality = new(of(t.QualityMicros, t.Rated) / 1e6)
 		}

@@ -157,7 +157,7 @@ func TestExploreComparesAPart(t *testing.T) {
 	tallies := Tallies{make([]Tally, 2)}
 	for i := range 400 {
 		u := costly(i)
-		tallies[0][u.Arm].add(&u)
+		tallies[0][u.Arm].add(&u, false)
 	}
 	found := false
 	for _, m := range e.Explore(tallies) {

@@ -30,6 +30,7 @@ type Start struct {
 	Learn          Learn         `json:"learn,omitempty"`
 	NotifyURL      string        `json:"notify_url,omitempty"`
 	SlowMS         *float64      `json:"slow_ms,omitempty"`
+	CUPED          bool          `json:"cuped,omitempty"`
 }
 
 // ArmSpec is what an arm does.
@@ -80,7 +81,7 @@ func (s Start) Experiment(g Given) Experiment {
 		Arms: arms, Phases: []Phase{{From: g.At, Shares: shares}},
 		Layer: s.Layer, Segment: g.Segment,
 		Primary: or(s.Primary, Good), Alpha: given(s.Alpha, defaultAlpha), SampleSize: s.SampleSize,
-		Margins: s.margins(), SlowUS: g.SlowUS,
+		Margins: s.margins(), SlowUS: g.SlowUS, CUPED: s.CUPED,
 		Unit:           or(s.Unit, UnitUser),
 		Observation:    given(s.Observation, Duration(defaultObservation)),
 		FeedbackWindow: given(s.FeedbackWindow, Duration(defaultFeedbackWindow)),

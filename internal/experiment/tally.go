@@ -11,8 +11,14 @@ type Tally struct {
 	Totals
 }
 
-// Sums are stats.Moments, as they are stored.
+// Sums are stats.Moments, or stats.Paired, as they are stored.
 type Sums struct {
+	Moments
+	Past *Past `json:"past,omitempty"` // of units of which something is known before
+}
+
+// Moments are stats.Moments with names for JSON.
+type Moments struct {
 	Units int64   `json:"units"`
 	N     float64 `json:"n"`
 	Y     float64 `json:"y"`
@@ -21,15 +27,57 @@ type Sums struct {
 	NY    float64 `json:"ny"`
 }
 
-// add counts a unit.
-func (t *Tally) add(u *Unit) {
+// Past are the further sums of stats.Paired.
+type Past struct {
+	Before Moments `json:"before"`
+	NN     float64 `json:"nn"` // Σnn', where primed is before
+	NY     float64 `json:"ny"` // Σny'
+	YN     float64 `json:"yn"` // Σyn'
+	YY     float64 `json:"yy"` // Σyy'
+}
+
+func (s *Sums) moments() stats.Moments { return stats.Moments(s.Moments) }
+
+// paired has zeros before for units without a past.
+func (s *Sums) paired() stats.Paired {
+	p := stats.Paired{Now: s.moments()}
+	if past := s.Past; past != nil {
+		p.Before, p.NN, p.NY, p.YN, p.YY = stats.Moments(past.Before), past.NN, past.NY, past.YN, past.YY
+	}
+	p.Before.Units = s.Units
+	return p
+}
+
+// add counts a unit, and what it did before if m is one that is adjusted.
+func (s *Sums) add(m Metric, now, before *Totals) {
+	n, y := m.of(now)
+	if n == 0 {
+		return
+	}
+	nBefore, yBefore := int64(0), 0.0
+	if before != nil && !m.share() {
+		nBefore, yBefore = m.of(before)
+	}
+	if nBefore == 0 {
+		(*stats.Moments)(&s.Moments).Add(float64(n), y)
+		return
+	}
+	p := s.paired()
+	p.Add(float64(n), y, float64(nBefore), yBefore)
+	s.Moments, s.Past = Moments(p.Now), &Past{Moments(p.Before), p.NN, p.NY, p.YN, p.YY}
+}
+
+// add counts a unit, with its past if that is to be used.
+func (t *Tally) add(u *Unit, adjust bool) {
+	before := u.History
+	if !adjust {
+		before = nil
+	}
 	t.Units++
 	t.Most = max(t.Most, u.Requests)
 	t.Totals.Add(u.Totals, 1)
 	for i, m := range metrics {
-		if n, y := m.of(&u.Totals); n > 0 {
-			(*stats.Moments)(&t.Sums[i]).Add(float64(n), y)
-		}
+		t.Sums[i].add(m, &u.Totals, before)
 	}
 }
 
@@ -70,7 +118,7 @@ func (t Tallies) arm(i int) (sum Tally) {
 		sum.Most = max(sum.Most, phase[i].Most)
 		sum.Totals.Add(phase[i].Totals, 1)
 		for j, s := range phase[i].Sums {
-			sum.Sums[j] = Sums(stats.Moments(sum.Sums[j]).Plus(stats.Moments(s)))
+			sum.Sums[j].Moments = Moments(sum.Sums[j].moments().Plus(s.moments()))
 		}
 	}
 	return sum

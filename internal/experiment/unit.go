@@ -153,6 +153,8 @@ type Unit struct {
 	ExposedAt time.Time `json:"exposed_at"`
 	MaturesAt time.Time `json:"matured_at"`
 	Totals
+	History *Totals `json:"history,omitempty"` // of the week before the exposure, where that is known and used
+
 	After int64 `json:"after"` // requests and opinions after their time: served, shown, not analysed
 	Late  int64 `json:"late"`  // facts that came when the unit had matured
 	Stray int64 `json:"stray"` // requests that another arm served

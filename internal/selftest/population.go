@@ -18,6 +18,7 @@ type population struct {
 	exactly  int64      // requests of a user, in place of that
 	rated    [2]float64 // share of requests with feedback, without which no answer is called bad; 0: all are known
 	cost     [2]float64 // factor on what a request costs; 0: nothing does
+	history  bool       // users cost now what they cost before, but for chance
 }
 
 // draw is one user of an arm.
@@ -33,11 +34,28 @@ func (p *population) draw(r *rand.Rand, arm int) experiment.Totals {
 		t.Good = binomial(r, n, good)
 	}
 	if p.cost[arm] > 0 {
-		for range n { // lognormal: a few prompts cost most of the money
-			t.CostNanos += int64(1e5 * p.cost[arm] * math.Exp(r.NormFloat64()))
-		}
+		t.CostNanos = spent(r, n, 1e5*p.cost[arm])
 	}
 	return t
+}
+
+// spent is what n requests cost: lognormal, so that a few cost most of the money.
+func spent(r *rand.Rand, n int64, typical float64) (nanos int64) {
+	for range n {
+		nanos += int64(typical * math.Exp(r.NormFloat64()))
+	}
+	return nanos
+}
+
+// enter draws a user, with a past if users have one.
+func (p *population) enter(r *rand.Rand, u *experiment.Unit) {
+	u.Totals = p.draw(r, u.Arm)
+	if p.history {
+		own := math.Exp(r.NormFloat64())
+		past := experiment.Totals{Requests: p.count(r)}
+		past.CostNanos = spent(r, past.Requests, 1e5*own)
+		u.CostNanos, u.History = spent(r, u.Requests, 1e5*p.cost[u.Arm]*own), &past
+	}
 }
 
 func (p *population) count(r *rand.Rand) int64 {

@@ -9,10 +9,12 @@ import (
 )
 
 // How often a case is simulated, so that a standard error is below 0.3 points:
-// √(0.055·0.945/6000) and √(0.76·0.24/21000).
+// √(0.055·0.945/5800) and √(0.76·0.24/21000).
 const (
-	usual    = 6_000
+	usual    = 5_800
 	forPower = 21_000
+
+	forSplits = 4_000 // few are false, and few are missed
 )
 
 // Limits, from the goals.
@@ -43,9 +45,10 @@ func scenarios() []scenario {
 func compare(goal, name string, runs, n int, primary experiment.Metric, p population, hit func(*experiment.Decision) bool, measures ...limit) scenario {
 	return scenario{goal: goal, name: name, runs: runs, sampleSize: n, measures: measures, simulate: func(r *rand.Rand) run {
 		e := begin(n, primary)
+		e.CUPED = p.history
 		d := hold(e, r, func(_ int, u *experiment.Unit) {
 			u.Arm = pick(r, e.Shares())
-			u.Totals = p.draw(r, u.Arm)
+			p.enter(r, u)
 		})
 		return run{hit(d), d.Units}
 	}}
@@ -69,6 +72,8 @@ func nothingToFind() []scenario {
 			population{good: same(.8), rated: [2]float64{.2, .4}}, crowned, limit{falsePositive, mostFalse}),
 		compare("G1", "A/A by cost, 2000 users, lognormal", usual, 2000, experiment.Cost,
 			population{good: same(.95), cost: same(1)}, crowned, limit{falsePositive, mostFalse}),
+		compare("G1", "A/A by cost, 2000 users, adjusted by what they cost before (CUPED)", usual, 2000, experiment.Cost,
+			population{good: same(.95), cost: same(1), history: true}, crowned, limit{falsePositive, mostFalse}),
 		threeAlike())
 }
 
@@ -139,8 +144,20 @@ func somethingToFind() []scenario {
 		list = append(list, compare("G3", fmt.Sprintf("%g %% against %g %% good, %d users", 100*c.good[0], 100*c.good[1], c.n), forPower, c.n, experiment.Good,
 			population{good: c.good}, testWins, limit{power, leastPower}, limit{meanN, mostUnits}))
 	}
+	list = append(list, joint(0.95), joint(0.80))
 	return append(list, compare("G3", "twice the effect: 80 % against 88 % good, 2894 users", usual, 2894, experiment.Good,
 		population{good: [2]float64{.80, .88}}, testWins, limit{power, leastAtTwice}, limit{meanN, mostAtTwice}))
+}
+
+// joint is an arm that costs 20 % less and is as good, in a sample that the plan
+// says is enough to win four times in five, the guardrail included.
+func joint(good float64) scenario {
+	e := begin(100, experiment.Cost)
+	guess := experiment.UsualGuess()
+	guess.Good = good
+	n := *e.Plan(guess.Traffic(), .2).Suggested
+	return compare("G3", fmt.Sprintf("joint: 20 %% cheaper and as good (%g %%), %d users as planned", 100*good, n), forPower, n, experiment.Cost,
+		population{good: same(good), cost: [2]float64{1, .8}}, testWins, limit{power, leastPower})
 }
 
 // splits is G6: users who are lost on the way to one arm, looked at after every
@@ -157,7 +174,7 @@ func splits() []scenario {
 const mostSplit = 10_000
 
 func split(name string, planned, real float64, measures ...limit) scenario {
-	return scenario{goal: "G6", name: name + ", 10,000 looks", runs: usual, measures: measures, simulate: func(r *rand.Rand) run {
+	return scenario{goal: "G6", name: name + ", 10,000 looks", runs: forSplits, measures: measures, simulate: func(r *rand.Rand) run {
 		counts, shares := [][]int64{{0, 0}}, [][]float64{{1 - planned, planned}}
 		for i := range mostSplit {
 			if r.Float64() < real {
@@ -165,7 +182,7 @@ func split(name string, planned, real float64, measures ...limit) scenario {
 			} else {
 				counts[0][0]++
 			}
-			if !experiment.SplitOf(counts, shares).OK(i == mostSplit-1) {
+			if !experiment.SplitOf(counts, shares, i == mostSplit-1).OK() {
 				return run{true, i + 1}
 			}
 		}

@@ -26,20 +26,38 @@ func CompareShareStrata(a, b []Moments, conf float64) RatioComparison {
 }
 
 func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) RatioComparison {
-	var total, rA, rB, vA, vB, units float64
+	strata := make([]stratumOfTwo, 0, len(a))
 	for i := range min(len(a), len(b)) {
 		varA, okA := a[i].Variance()
 		varB, okB := b[i].Variance()
-		weight := a[i].N / (a[i].N + b[i].N) * b[i].N
-		if !okA || !okB || !(weight > 0) || !finite(weight) {
+		if okA && okB {
+			strata = append(strata, stratumOfTwo{estimate{a[i].Ratio(), max(varA, least(a[i]))}, estimate{b[i].Ratio(), max(varB, least(b[i]))},
+				a[i].N / (a[i].N + b[i].N) * b[i].N, float64(a[i].Units) + float64(b[i].Units)})
+		}
+	}
+	return standardize(strata, conf)
+}
+
+type estimate struct{ ratio, variance float64 }
+
+// stratumOfTwo is what two arms had in a stratum.
+type stratumOfTwo struct {
+	a, b          estimate
+	weight, units float64
+}
+
+func standardize(strata []stratumOfTwo, conf float64) RatioComparison {
+	var total, rA, rB, vA, vB, units float64
+	for _, s := range strata {
+		if !(s.weight > 0) || !finite(s.weight) {
 			continue
 		}
-		total += weight
-		rA += weight * a[i].Ratio()
-		rB += weight * b[i].Ratio()
-		vA += weight * weight * max(varA, least(a[i]))
-		vB += weight * weight * max(varB, least(b[i]))
-		units += float64(a[i].Units) + float64(b[i].Units)
+		total += s.weight
+		rA += s.weight * s.a.ratio
+		rB += s.weight * s.b.ratio
+		vA += s.weight * s.weight * s.a.variance
+		vB += s.weight * s.weight * s.b.variance
+		units += s.units
 	}
 	rA, rB, vA, vB = rA/total, rB/total, vA/total/total, vB/total/total
 	if !(total > 0) || !finite(rA, rB, vA, vB) {

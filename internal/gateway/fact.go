@@ -16,7 +16,7 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	f := event.NewCompletion(r.ID)
 	f.Project, f.KeyID = r.Project, r.KeyID
 	f.UserID, f.SessionID, f.CallerID, f.Metadata = r.UserID, r.SessionID, r.CallerID, r.Metadata
-	f.Strategy, f.Complexity, f.Confidence, f.Reason = p.Strategy, p.Complexity, string(p.Confidence), p.Reason
+	f.Strategy, f.Complexity, f.Confidence, f.Reason = p.Strategy, p.Complexity, string(p.Confidence), p.reason
 	f.PlannedModel, f.Propensity = planned.Model.ID, planned.Probability
 	f.Snapshot, f.Features, f.Holdout = p.Snapshot, p.features, p.holdout
 	for _, c := range p.Choices {

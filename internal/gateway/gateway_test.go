@@ -227,7 +227,7 @@ func TestPlanIsWhatCompleteDoes(t *testing.T) {
 	}
 	b.trace.want(t)
 	f := b.complete(t, question()).Fact
-	if plan.Choices[0].Model.ID != f.PlannedModel || plan.Reason != f.Reason || plan.Complexity != f.Complexity {
+	if plan.Choices[0].Model.ID != f.PlannedModel || plan.Reason() != f.Reason || plan.Complexity != f.Complexity {
 		t.Errorf("planned %+v, recorded %+v", plan, f)
 	}
 }

@@ -31,9 +31,9 @@ func (s baselineFirst) Plan(r routing.Request, candidates []routing.Candidate) (
 	p.Strategy, p.Confidence, p.Learns, p.Snapshot = s.Name(), routing.ConfidenceHigh, false, 0
 	at := slices.IndexFunc(p.Choices, func(c routing.Choice) bool { return c.Model.ID == s.baseline })
 	if at < 0 {
-		p.Reason = fmt.Sprintf("The user is in the hold-out, but %s cannot answer this request. %s", s.baseline, p.Reason)
+		p.Stated = fmt.Sprintf("The user is in the hold-out, but %s cannot answer this request. %s", s.baseline, p.Reason())
 	} else {
-		p.Reason = fmt.Sprintf("The user is in the hold-out, which %s answers: what the others save is measured against it.", s.baseline)
+		p.Stated = fmt.Sprintf("The user is in the hold-out, which %s answers: what the others save is measured against it.", s.baseline)
 		first := p.Choices[at]
 		copy(p.Choices[1:at+1], p.Choices[:at])
 		p.Choices[0] = first

@@ -41,6 +41,7 @@ func (o Offer) candidate(id string) (routing.Candidate, error) {
 // decision is a plan with what is recorded beside it.
 type decision struct {
 	routing.Plan
+	reason   string
 	features []byte // of the prompt, for a strategy that learns
 	holdout  bool
 }
@@ -67,7 +68,7 @@ func (g *Gateway) decide(r Request) (decision, error) {
 	offer := g.offer(r.at())
 	if r.Model != "" {
 		plan, err := offer.planModel(r, ask)
-		return decision{Plan: plan}, err
+		return decision{Plan: plan, reason: plan.Stated}, err
 	}
 	s, err := g.strategy(r.Project, r.Strategy)
 	if err != nil {
@@ -78,10 +79,13 @@ func (g *Gateway) decide(r Request) (decision, error) {
 	if d.holdout = g.Holdout != nil && g.Holdout(r.Project, r.UserID); d.holdout {
 		s = baselineFirst{s, offer.Baseline.Model.ID}
 	}
-	if d.Plan, err = s.Plan(ask, candidates); err == nil && d.Learns {
+	if d.Plan, err = s.Plan(ask, candidates); err != nil {
+		return decision{}, err
+	}
+	if d.reason = d.Reason(); d.Learns {
 		d.features = prompt.Append(nil, &ask.Prompt, ask.Words)
 	}
-	return d, err
+	return d, nil
 }
 
 func (g *Gateway) reader() *prompt.Reader {
@@ -167,7 +171,7 @@ func (o Offer) planModel(r Request, ask routing.Request) (routing.Plan, error) {
 	}
 	plan.Strategy = strategyExplicit
 	plan.Confidence = routing.ConfidenceHigh
-	plan.Reason = fmt.Sprintf("The request names %s.", r.Model)
+	plan.Stated = fmt.Sprintf("The request names %s.", r.Model)
 	plan.Choices[0].Probability = 0
 	return plan, nil
 }

@@ -69,7 +69,7 @@ func recommendationOf(p routing.Plan) recommendation {
 	planned := p.Choices[0]
 	r := recommendation{
 		Strategy: p.Strategy, Model: planned.Model.ID, Provider: planned.Model.Provider,
-		Complexity: rounded(p.Complexity), Tier: p.Tier, Confidence: p.Confidence, Reason: p.Reason,
+		Complexity: rounded(p.Complexity), Tier: p.Tier, Confidence: p.Confidence, Reason: p.Reason(),
 	}
 	for _, c := range p.Choices {
 		r.Candidates = append(r.Candidates, candidate{

@@ -38,8 +38,8 @@ func (s Complexity) Plan(r Request, candidates []Candidate) (Plan, error) {
 		Complexity: score,
 		Tier:       tier,
 		Confidence: confidence(score, !capable(choices[0], tier.Rank())),
-		Reason:     demanded(reason(r.Prompt, tier, eligible), choices[0], r.MinQuality),
 		Choices:    choices,
+		prompt:     r.Prompt, basis: onTier, eligible: len(eligible), least: r.MinQuality,
 	}, nil
 }
 

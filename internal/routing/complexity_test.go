@@ -103,8 +103,8 @@ func TestUnknownPricesComeLast(t *testing.T) {
 		{"all alike", 0.1, []Candidate{unknown("x", llm.TierComplex), unknown("y", llm.TierSimple)}, "y x", "at a price that is not known"},
 	} {
 		plan, err := Complexity{}.Plan(scored(c.complexity), c.candidates)
-		if err != nil || ids(plan) != c.want || !strings.Contains(plan.Reason, c.reason) || strings.Contains(plan.Reason, "no cost") {
-			t.Errorf("%s: %s (%q), %v, want %s (%q)", c.name, ids(plan), plan.Reason, err, c.want, c.reason)
+		if err != nil || ids(plan) != c.want || !strings.Contains(plan.Reason(), c.reason) || strings.Contains(plan.Reason(), "no cost") {
+			t.Errorf("%s: %s (%q), %v, want %s (%q)", c.name, ids(plan), plan.Reason(), err, c.want, c.reason)
 		}
 	}
 }
@@ -184,8 +184,8 @@ func TestReason(t *testing.T) {
 	}
 	for _, tt := range tests {
 		plan, err := Complexity{}.Plan(scored(tt.complexity), tt.candidates)
-		if err != nil || plan.Reason != tt.want {
-			t.Errorf("%s: reason is %q (%v), want %q", tt.name, plan.Reason, err, tt.want)
+		if err != nil || plan.Reason() != tt.want {
+			t.Errorf("%s: reason is %q (%v), want %q", tt.name, plan.Reason(), err, tt.want)
 		}
 	}
 }

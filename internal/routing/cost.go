@@ -37,8 +37,11 @@ func choice(c Candidate, r Request) Choice {
 // prompt and the longest answer allowed. An unknown window (0) is taken to.
 func fits(r Request, candidates []Candidate) ([]Choice, error) {
 	needed := addSaturating(max(r.TokensIn, 0), max(r.MaxTokens, 0))
-	choices := make([]Choice, 0, len(candidates))
-	tooSmall := &ContextError{Needed: needed}
+	choices := r.Choices[:0]
+	if cap(choices) < len(candidates) {
+		choices = make([]Choice, 0, len(candidates))
+	}
+	tooSmall := ContextError{Needed: needed}
 	for _, c := range candidates {
 		window := int64(c.Model.ContextTokens)
 		if window == 0 || window >= needed {
@@ -55,7 +58,8 @@ func fits(r Request, candidates []Candidate) ([]Choice, error) {
 	if len(candidates) == 0 {
 		return nil, ErrNoCandidate
 	}
-	return nil, tooSmall
+	failed := tooSmall // the usual must need nothing from the heap
+	return nil, &failed
 }
 
 // affordable leaves out what may cost more than most; a model whose price is

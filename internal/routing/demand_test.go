@@ -70,8 +70,8 @@ func TestLeastQuality(t *testing.T) {
 				if math.Abs(total-1) > 1e-9 {
 					t.Errorf("%s: chances add up to %v", s.Name(), total)
 				}
-				if said := strings.Contains(p.Reason, "asked for"); said != (least > 0) {
-					t.Errorf("%s: at least %v was asked for, and the reason is %q", s.Name(), least, p.Reason)
+				if said := strings.Contains(p.Reason(), "asked for"); said != (least > 0) {
+					t.Errorf("%s: at least %v was asked for, and the reason is %q", s.Name(), least, p.Reason())
 				}
 			}
 		}

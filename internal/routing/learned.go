@@ -94,7 +94,6 @@ func (s Shipped) Plan(r Request, candidates []Candidate) (Plan, error) {
 	choices[0].Probability = 1
 	plan := sketch(s.Name(), r, choices)
 	plan.Confidence = ConfidenceLow // no answer of these models was ever rated
-	plan.Reason = learnedReason(r.Prompt, choices, false)
 	return plan, nil
 }
 
@@ -123,7 +122,9 @@ func (l Learned) plan(name string, r Request, choices []Choice, reading learning
 	plan := sketch(name, r, choices)
 	plan.Learns, plan.Snapshot = true, l.Number
 	plan.Confidence = confidence
-	plan.Reason = demanded(learnedReason(r.Prompt, choices, picked > 0), first, r.MinQuality)
+	if picked > 0 {
+		plan.basis = onCuriosity
+	}
 	return plan
 }
 
@@ -133,6 +134,7 @@ func sketch(name string, r Request, choices []Choice) Plan {
 		Complexity: r.Prompt.Complexity,
 		Tier:       Tier(r.Prompt.Complexity),
 		Choices:    choices,
+		prompt:     r.Prompt, basis: onQuality, eligible: len(choices), least: r.MinQuality,
 	}
 }
 

@@ -105,7 +105,7 @@ func TestHybridIsTaught(t *testing.T) {
 	}{{fresh, proof, "large"}, {fresh, menu, "small"}, {taught, proof, "small"}, {taught, menu, "large"}, {Learning(taught), proof, "small"}, {Learning(taught), menu, "large"}} {
 		plan := planned(t, tt.s, asked(tt.text, 0), pair())
 		if got := plan.Choices[0].Model.ID; got != tt.want {
-			t.Errorf("%s, %d verdicts: %q goes to %s, want %s\n%s", tt.s.Name(), taught.Model.Applied(), tt.text, got, tt.want, plan.Reason)
+			t.Errorf("%s, %d verdicts: %q goes to %s, want %s\n%s", tt.s.Name(), taught.Model.Applied(), tt.text, got, tt.want, plan.Reason())
 		}
 	}
 }
@@ -208,8 +208,8 @@ func checkLearned(t *testing.T, s Strategy, r Request, candidates []Candidate) {
 	if plan.Choices[0].Probability <= 0 {
 		t.Errorf("%s planned what it never chooses: %+v", s.Name(), plan.Choices[0])
 	}
-	if plan.Strategy != s.Name() || plan.Reason == "" || plan.Confidence == "" {
-		t.Errorf("%s: the plan says %q, %q, %q", s.Name(), plan.Strategy, plan.Confidence, plan.Reason)
+	if plan.Strategy != s.Name() || plan.Reason() == "" || plan.Confidence == "" {
+		t.Errorf("%s: the plan says %q, %q, %q", s.Name(), plan.Strategy, plan.Confidence, plan.Reason())
 	}
 }
 
@@ -281,8 +281,8 @@ func TestLearnedReason(t *testing.T) {
 	for _, tt := range tests {
 		plan := planned(t, tt.s, tt.ask, tt.list)
 		for _, want := range tt.want {
-			if !strings.Contains(plan.Reason, want) {
-				t.Errorf("%s: the reason is %q, want %q in it", tt.name, plan.Reason, want)
+			if !strings.Contains(plan.Reason(), want) {
+				t.Errorf("%s: the reason is %q, want %q in it", tt.name, plan.Reason(), want)
 			}
 		}
 	}
@@ -334,14 +334,36 @@ func BenchmarkHybrid(b *testing.B) {
 	for name, candidates := range map[string][]Candidate{"2": pair(), "10": ten} {
 		b.Run(name, func(b *testing.B) {
 			var reader prompt.Reader
+			room := make([]Choice, 0, len(candidates))
 			b.ReportAllocs()
 			for b.Loop() {
 				f, words := reader.Read(text)
-				r := Request{Prompt: f, Words: words, TokensIn: 30, MaxTokens: 1000, Chance: 0.4}
+				r := Request{Prompt: f, Words: words, TokensIn: 30, MaxTokens: 1000, Chance: 0.4, Choices: room}
 				if _, err := (Hybrid{l}).Plan(r, candidates); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+}
+
+// A decision needs nothing from the heap, once its reader is warm and it has
+// room for its choices.
+func TestDecisionsAllocateNothing(t *testing.T) {
+	l := known(t, 100, 5)
+	candidates := pair()
+	var reader prompt.Reader
+	room := make([]Choice, 0, len(candidates))
+	for _, s := range []Strategy{Complexity{}, Learning{l}, Hybrid{l}} {
+		allocated := testing.AllocsPerRun(100, func() {
+			f, words := reader.Read(proof)
+			r := Request{Prompt: f, Words: words, TokensIn: 30, MaxTokens: 1000, Chance: 0.4, Choices: room}
+			if _, err := s.Plan(r, candidates); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocated > 0 {
+			t.Errorf("%s allocates %v times", s.Name(), allocated)
+		}
 	}
 }

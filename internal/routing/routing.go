@@ -59,6 +59,8 @@ type Request struct {
 	// the request's id. At 0 the best one is planned.
 	Chance float64
 
+	Choices []Choice // room for the plan's; without enough of it a plan makes its own
+
 	MaxCost    pricing.Nanos // no model may cost more, at the worst; 0: any may
 	MinQuality float64       // of a good answer, 0 … 1: models below are only fallbacks while any reaches it
 }
@@ -93,10 +95,36 @@ type Plan struct {
 	Complexity float64
 	Tier       llm.Tier // the tier the prompt asks for
 	Confidence Confidence
-	Reason     string // one sentence
 	Choices    []Choice
-	Learns     bool  // from verdicts on it
-	Snapshot   int64 // of what was learned that it goes by; 0: none yet
+	Learns     bool   // from verdicts on it
+	Snapshot   int64  // of what was learned that it goes by; 0: none yet
+	Stated     string // a reason that stands in for the strategy's own
+
+	prompt   prompt.Features
+	basis    basis
+	eligible int     // choices that were chosen among
+	least    float64 // quality that was asked for
+}
+
+// basis is what a plan rests on.
+type basis uint8
+
+const (
+	onTier      basis = iota // the prompt's tier
+	onQuality                // predicted quality
+	onCuriosity              // it is tried out, to learn of it
+)
+
+// Reason explains the plan in one sentence, put together when it is asked for.
+func (p *Plan) Reason() string {
+	switch {
+	case p.Stated != "":
+		return p.Stated
+	case p.basis == onTier:
+		return demanded(reason(p.prompt, p.Tier, p.Choices[:p.eligible]), p.Choices[0], p.least)
+	default:
+		return demanded(learnedReason(p.prompt, p.Choices, p.basis == onCuriosity), p.Choices[0], p.least)
+	}
 }
 
 // Tier is the tier that a complexity score asks for.

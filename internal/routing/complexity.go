@@ -3,7 +3,6 @@ package routing
 import (
 	"cmp"
 	"math"
-	"slices"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
@@ -37,7 +36,7 @@ func (s Complexity) Plan(r Request, candidates []Candidate) (Plan, error) {
 		Strategy:   s.Name(),
 		Complexity: score,
 		Tier:       tier,
-		Confidence: confidence(score, !capable(choices[0], tier.Rank())),
+		Confidence: confidence(score, !capable(&choices[0], tier.Rank())),
 		Choices:    choices,
 		prompt:     r.Prompt, basis: onTier, eligible: len(eligible), least: r.MinQuality,
 	}, nil
@@ -46,15 +45,15 @@ func (s Complexity) Plan(r Request, candidates []Candidate) (Plan, error) {
 // order sorts choices into the order to try them in for a prompt of the
 // wanted rank. Of equals the one named first in the model list stays first.
 func order(choices []Choice, wanted int) {
-	slices.SortStableFunc(choices, func(a, b Choice) int {
+	arrange(choices, func(a, b *Choice) int {
 		return cmp.Or(
 			cmp.Compare(distance(a, wanted), distance(b, wanted)),
 			compareCosts(a, b),
 		)
 	})
 	best := 0
-	for i, c := range choices {
-		if capable(c, wanted) && compareCosts(c, choices[best]) < 0 {
+	for i := range choices {
+		if capable(&choices[i], wanted) && compareCosts(&choices[i], &choices[best]) < 0 {
 			best = i
 		}
 	}
@@ -64,7 +63,7 @@ func order(choices []Choice, wanted int) {
 }
 
 // compareCosts orders choices by cost, those of unknown cost last.
-func compareCosts(a, b Choice) int {
+func compareCosts(a, b *Choice) int {
 	if a.Price.Unknown != b.Price.Unknown {
 		if a.Price.Unknown {
 			return 1
@@ -74,11 +73,11 @@ func compareCosts(a, b Choice) int {
 	return cmp.Compare(a.Cost, b.Cost)
 }
 
-func capable(c Choice, wanted int) bool { return c.Model.Tier.Rank() >= wanted }
+func capable(c *Choice, wanted int) bool { return c.Model.Tier.Rank() >= wanted }
 
 // distance ranks a choice's tier for a prompt of the wanted rank: the tier
 // itself, those above it upwards, those below it downwards.
-func distance(c Choice, wanted int) int {
+func distance(c *Choice, wanted int) int {
 	rank := c.Model.Tier.Rank()
 	if rank >= wanted {
 		return rank - wanted

@@ -3,7 +3,6 @@ package routing
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -23,7 +22,7 @@ func goodEnough(choices []Choice, least float64) int {
 			n++
 		}
 	}
-	slices.SortStableFunc(choices[n:], func(a, b Choice) int { return cmp.Compare(b.Quality, a.Quality) })
+	arrange(choices[n:], func(a, b *Choice) int { return cmp.Compare(b.Quality, a.Quality) })
 	return max(n, 1)
 }
 

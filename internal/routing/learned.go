@@ -3,7 +3,6 @@ package routing
 import (
 	"cmp"
 	"math"
-	"slices"
 
 	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/llm"
@@ -142,18 +141,18 @@ func sketch(name string, r Request, choices []Choice) Plan {
 // before the dearer, and appends these worths to worth in the same order.
 func rank(choices []Choice, lambda float64, worth []float64) []float64 {
 	unknown := unknownCost(choices)
-	value := func(c Choice) float64 {
+	value := func(c *Choice) float64 {
 		cost := c.Cost
 		if c.Price.Unknown {
 			cost = unknown
 		}
 		return c.Quality - lambda*dollars(cost)
 	}
-	slices.SortStableFunc(choices, func(a, b Choice) int {
+	arrange(choices, func(a, b *Choice) int {
 		return cmp.Or(cmp.Compare(value(b), value(a)), compareCosts(a, b))
 	})
-	for _, c := range choices {
-		worth = append(worth, value(c))
+	for i := range choices {
+		worth = append(worth, value(&choices[i]))
 	}
 	return worth
 }
@@ -207,14 +206,15 @@ func sureness(choices []Choice, worth []float64, picked int) Confidence {
 // not in it, or costs no more than the cheapest.
 func Decided(p Plan, baseline string) (d learning.Decided, ok bool) {
 	strong, cheapest := -1, 0
-	for i, c := range p.Choices {
+	for i := range p.Choices {
+		c := &p.Choices[i]
 		if c.Price.Unknown {
 			continue
 		}
 		if c.Model.ID == baseline {
 			strong = i
 		}
-		if p.Choices[cheapest].Price.Unknown || compareCosts(c, p.Choices[cheapest]) < 0 {
+		if p.Choices[cheapest].Price.Unknown || compareCosts(c, &p.Choices[cheapest]) < 0 {
 			cheapest = i
 		}
 		d.CostUSD += c.Probability * dollars(c.Cost)

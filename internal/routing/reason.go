@@ -19,7 +19,7 @@ func reason(p prompt.Features, tier llm.Tier, choices []Choice) string {
 
 // role says why the first choice was taken.
 func role(tier llm.Tier, choices []Choice) string {
-	planned := choices[0]
+	planned := &choices[0]
 	switch {
 	case !capable(planned, tier.Rank()) && len(choices) == 1:
 		return fmt.Sprintf("is the only model that can take it, though meant for %s prompts", planned.Model.Tier)
@@ -38,8 +38,8 @@ func role(tier llm.Tier, choices []Choice) string {
 
 // tied reports whether another capable model costs what the planned one does.
 func tied(tier llm.Tier, choices []Choice) bool {
-	for _, c := range choices[1:] {
-		if capable(c, tier.Rank()) && compareCosts(c, choices[0]) == 0 {
+	for i := range choices[1:] {
+		if c := &choices[1+i]; capable(c, tier.Rank()) && compareCosts(c, &choices[0]) == 0 {
 			return true
 		}
 	}
@@ -49,10 +49,10 @@ func tied(tier llm.Tier, choices []Choice) bool {
 // comparison sets the planned model's cost against the dearest one's, and is
 // empty where these are the same.
 func comparison(choices []Choice) string {
-	planned, dearest := choices[0], choices[0]
-	for _, c := range choices {
-		if c.Cost > dearest.Cost {
-			dearest = c
+	planned, dearest := &choices[0], &choices[0]
+	for i := range choices {
+		if choices[i].Cost > dearest.Cost {
+			dearest = &choices[i]
 		}
 	}
 	switch {

@@ -13,12 +13,15 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/replay"
+	"github.com/busuhq/busu/internal/routing"
 )
 
 type evalPolicyCommand struct {
 	Log           string   `required:"" help:"Logged decisions, JSON lines; - for standard input." placeholder:"FILE"`
-	Strategy      string   `default:"logged" enum:"logged,prior,complexity" help:"logged, prior or complexity: whose predictions the policy goes by."`
+	Strategy      string   `default:"logged" enum:"logged,prior,complexity,learning,hybrid" help:"logged, prior, complexity, learning or hybrid: whose predictions the policy goes by."`
+	Snapshot      string   `help:"What learning or hybrid knows: a snapshot's model." placeholder:"FILE"`
 	Lambda        *float64 `help:"What a dollar must buy: quality per dollar." placeholder:"Q"`
 	StrongShare   *float64 `help:"Share of decisions for the baseline model, instead." placeholder:"R"`
 	QualityTarget *float64 `help:"Share of the baseline's predicted quality to keep, instead." placeholder:"R"`
@@ -46,9 +49,10 @@ completion.recorded (schema/events) joined with the verdict:
 A log holds predictions and not prompts, so what can be evaluated is: quality − λ·cost
 by the logged predictions (logged), or by those of before anything was learned (prior),
 at another λ, share of strong calls or quality target; the tiers by the logged score
-(complexity, with the models of busu.yaml); fewer models; other prices. Beside it stand
-always the cheapest, always the baseline and the random mix at equal cost. learning and
-hybrid at another snapshot cannot be told from such a log.
+(complexity, with the models of busu.yaml); fewer models; other prices. Where the facts
+have "features", so can learning and hybrid as they are at another snapshot, which must
+not have learned from these decisions. Beside it stand always the cheapest, always the
+baseline and the random mix at equal cost.
 
 What was answered from a cache, named its model or belongs to the hold-out is left out
 and counted. Where the log cannot say, because too little of what the policy would do
@@ -59,6 +63,7 @@ Example:
   busu eval policy --log decisions.jsonl --strong-share 0.2
   busu eval policy --log - --quality-target 0.98 --models small,large --json < log.jsonl
   busu eval policy --log decisions.jsonl --strategy complexity
+  busu eval policy --log decisions.jsonl --strategy hybrid --snapshot model.bin --strong-share 0.3
   busu eval policy --log decisions.jsonl --lambda 150 --prices prices.yaml --cost-only`
 }
 
@@ -68,7 +73,17 @@ func (c evalPolicyCommand) Validate() error {
 	if c.Strategy == replay.Complexity {
 		t.Catalog = catalog{} // made later
 	}
+	if c.learns() != (c.Snapshot != "") {
+		return errors.New("snapshot: learning and hybrid need one, and no other strategy has one")
+	}
+	if c.learns() {
+		t.Predict = replay.PredictBy(nil, nil) // made later
+	}
 	return t.Validate()
+}
+
+func (c evalPolicyCommand) learns() bool {
+	return c.Strategy == replay.Learning || c.Strategy == replay.Hybrid
 }
 
 func (c evalPolicyCommand) target() replay.Target {
@@ -84,6 +99,11 @@ func (c evalPolicyCommand) Run() error {
 	}
 	if c.Prices != "" || c.Strategy == replay.Complexity {
 		if target.Catalog, err = c.catalog(log); err != nil {
+			return err
+		}
+	}
+	if c.learns() {
+		if target.Predict, err = c.predictor(log); err != nil {
 			return err
 		}
 	}
@@ -103,6 +123,31 @@ func (c evalPolicyCommand) Run() error {
 		return e.Encode(report)
 	}
 	return printPolicy(os.Stdout, report)
+}
+
+// predictor is the strategy as it would predict with the snapshot.
+func (c evalPolicyCommand) predictor(log replay.Log) (replay.Predictor, error) {
+	prior, err := learning.Shipped()
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := os.ReadFile(c.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	model, err := learning.Decode(encoded, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Snapshot, err)
+	}
+	models, err := c.catalog(log)
+	if err != nil {
+		return nil, err
+	}
+	known := routing.Learned{Prior: prior, Model: model}
+	if c.Strategy == replay.Learning {
+		return replay.PredictBy(routing.Learning{Learned: known}, models), nil
+	}
+	return replay.PredictBy(routing.Hybrid{Learned: known}, models), nil
 }
 
 func (c evalPolicyCommand) read() (log replay.Log, err error) {

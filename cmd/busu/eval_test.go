@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"github.com/busuhq/busu/internal/app"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/forecast"
+	"github.com/busuhq/busu/internal/learning"
+	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/replay"
 	"github.com/busuhq/busu/internal/routing"
 	"github.com/busuhq/busu/internal/trafficlog"
@@ -58,10 +61,19 @@ func TestEvalExits(t *testing.T) {
 	}
 	many, few, calls, data := file("many", decisionsOf(800)), file("few", decisionsOf(20)), file("calls", callsOf(30)), file("rows", rows.String())
 	broken, svg := file("broken", `{"id":"x","propensity":0.5,"candidates":[{}]}`), filepath.Join(dir, "plot.svg")
+	seen, words := new(prompt.Reader).Read("What is the capital of France?")
+	features := base64.StdEncoding.EncodeToString(prompt.Append(nil, &seen, words))
+	featured := file("featured", strings.ReplaceAll(decisionsOf(800), `"status":"ok"`, `"status":"ok","features":"`+features+`"`))
+	model := file("model", string(learning.New(nil, learning.Assumed()).Encode()))
 	for _, c := range []struct {
 		args string
 		exit int
 	}{
+		{"policy --log " + featured + " --strategy hybrid --lambda 1 --snapshot " + model, app.ExitOK},
+		{"policy --log " + featured + " --strategy learning --strong-share 0.5 --snapshot " + model, app.ExitOK},
+		{"policy --log " + many + " --strategy hybrid --lambda 1 --snapshot " + model, app.ExitFailed},
+		{"policy --log " + featured + " --strategy hybrid --lambda 1 --snapshot " + many, app.ExitFailed},
+		{"policy --log " + featured + " --lambda 1 --snapshot " + model, app.ExitUsage},
 		{"policy --log " + many + " --strong-share 0.5", app.ExitOK},
 		{"policy --log " + many + " --quality-target 0.9 --models gpt-6-luna,gpt-6.2-sol --json", app.ExitOK},
 		{"policy --log " + many + " --strategy prior --lambda 100", app.ExitOK},

@@ -32,8 +32,8 @@ type Decision struct {
 	CostNanos          int64  `json:"cost_nanos"`
 	Unpriced           bool   `json:"unpriced"`
 
-	Quality  *float64        `json:"quality"`  // the verdict, 0 … 1; nil: nobody gave one
-	Features json.RawMessage `json:"features"` // the prompt as strategies that learn saw it; read by a Predictor
+	Quality  *float64 `json:"quality"`  // the verdict, 0 … 1; nil: nobody gave one
+	Features []byte   `json:"features"` // the prompt as strategies that learn saw it, by prompt.Append; see PredictBy
 }
 
 // LoggedCandidate is a model that the plan considered.
@@ -43,6 +43,7 @@ type LoggedCandidate struct {
 	Prior       *float64 `json:"prior"`   // predicted before anything was learned; nil: not logged
 	CostNanos   int64    `json:"cost_nanos"`
 	Probability float64  `json:"probability"` // of being planned
+	Unpriced    bool     `json:"unpriced"`    // its price is not known, and cost_nanos says nothing
 }
 
 // Log is what ReadLog found.

@@ -112,7 +112,7 @@ func TestEstimatesAreUnbiased(t *testing.T) {
 	t.Parallel()
 	for _, miss := range []float64{0, 0.3, 3} {
 		w := newWorld(1, miss)
-		ips, _, robust := w.simulate(2, 3000, 300)
+		ips, _, robust := w.simulate(2, 1500, 300)
 		for name, tally := range map[string]tally{"inverse propensity": ips, "doubly robust": robust} {
 			if bias, stderr := tally.bias(); math.Abs(bias) > 4*stderr {
 				t.Errorf("predictions off by %v, %s: biased by %.4f ± %.4f", miss, name, bias, stderr)
@@ -131,7 +131,7 @@ func TestIntervalsCover(t *testing.T) {
 	}{{1, 0, 0}, {2, 0.3, 0}, {3, 3, 0}, {4, 0.3, 200}} {
 		w := newWorld(tt.seed, tt.miss)
 		w.users = tt.users
-		ips, normalised, robust := w.simulate(tt.seed, 1500, 800)
+		ips, normalised, robust := w.simulate(tt.seed, 1000, 600)
 		for name, tally := range map[string]tally{"inverse propensity": ips, "self-normalised": normalised, "doubly robust": robust} {
 			if c := tally.coverage(); c < 0.93 || c > 0.97 {
 				t.Errorf("predictions off by %v, %d users, %s: intervals of 95 %% cover %.3f", tt.miss, tt.users, name, c)
@@ -148,7 +148,7 @@ func TestUsersAreUnits(t *testing.T) {
 	w.users = 40
 	var naive, clustered tally
 	r := rand.New(rand.NewPCG(5, 13))
-	for range 400 {
+	for range 200 {
 		rows := w.log(r, 12000)
 		clustered.add(Estimate(rows).DoublyRobust, w.value())
 		for i := range rows {

@@ -11,6 +11,7 @@ import (
 	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/routing"
 )
 
@@ -73,6 +74,55 @@ func TestPriorGoesByThePrior(t *testing.T) {
 		if r.Models[want] != 1 {
 			t.Errorf("%s takes %v, want %s always", strategy, r.Models, want)
 		}
+	}
+}
+
+// TestPredictBy has what was logged come out again: the strategy that decided
+// predicts the same from the features that it logged.
+func TestPredictBy(t *testing.T) {
+	t.Parallel()
+	hybrid := knowing(t)
+	rows := synthetic(50, 5)
+	l := served(t, hybrid, rows, 5)
+	names := map[string]routing.Candidate{}
+	items := ready(rows, []string{"strong", "weak"})
+	f := newField([]string{"strong", "weak"}, items)
+	for _, c := range f.candidates {
+		names[c.Model.ID] = c
+	}
+	predict := PredictBy(hybrid, names)
+	for i := range l.Decisions {
+		d := &l.Decisions[i]
+		if _, err := predict(d); err == nil {
+			t.Fatal("a prompt is predicted that was not logged")
+		}
+		d.Features = prompt.Append(nil, &items[i].features, items[i].words)
+		got, err := predict(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c, candidate := range d.Candidates {
+			if math.Abs(got[c]-candidate.Quality) > 1e-9 {
+				t.Errorf("%s is predicted %v, and was %v", candidate.Model, got[c], candidate.Quality)
+			}
+		}
+	}
+	delete(names, "weak")
+	if _, err := predict(&l.Decisions[0]); err == nil || !strings.Contains(err.Error(), "tier of weak") {
+		t.Errorf("a model that nobody knows is predicted: %v", err)
+	}
+}
+
+// TestUnpricedIsDear: a model without a price is not the cheapest.
+func TestUnpricedIsDear(t *testing.T) {
+	t.Parallel()
+	l, err := ReadLog(strings.NewReader(strings.Replace(decided, `"model":"n",`, `"model":"n","unpriced":true,`, 1)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := Target{Strategy: Logged}.view(&l.Decisions[0])
+	if err != nil || v.cheapest() != 0 || v.options[1].cost != 2*v.options[0].cost {
+		t.Errorf("%+v (%v)", v.options, err)
 	}
 }
 

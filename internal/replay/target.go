@@ -106,7 +106,24 @@ func (t Target) view(d *Decision) (view, error) {
 	if t.Catalog != nil {
 		return v, t.reprice(d, &v)
 	}
+	v.costUnpriced(d)
 	return v, nil
+}
+
+// costUnpriced takes models without a price to cost twice what the dearest
+// does, as strategies do.
+func (v *view) costUnpriced(d *Decision) {
+	dearest := 0.0
+	for i, c := range d.Candidates {
+		if !c.Unpriced {
+			dearest = max(dearest, v.options[i].cost)
+		}
+	}
+	for i, c := range d.Candidates {
+		if c.Unpriced {
+			v.options[i].cost = 2 * dearest
+		}
+	}
 }
 
 func (t Target) predict(d *Decision) ([]float64, error) {

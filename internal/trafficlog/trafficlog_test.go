@@ -167,24 +167,23 @@ type repeated struct {
 	end  string
 }
 
-func (r *repeated) Read(p []byte) (int, error) {
-	n := copy(p, r.line)
-	r.line = r.line[n:]
-	for n < len(p) && r.line == "" && r.fill > 0 {
-		p[n] = 'x'
-		n++
-		r.fill--
+func (r *repeated) Read(p []byte) (n int, err error) {
+	if n = copy(p, r.line); n > 0 {
+		r.line = r.line[n:]
+		return n, nil
 	}
-	if r.fill == 0 && n < len(p) {
-		m := copy(p[n:], r.end)
-		r.end = r.end[m:]
-		n += m
+	if n = min(r.fill, copy(p, filling)); n > 0 {
+		r.fill -= n
+		return n, nil
 	}
-	if n == 0 {
-		return 0, io.EOF
+	if n = copy(p, r.end); n > 0 {
+		r.end = r.end[n:]
+		return n, nil
 	}
-	return n, nil
+	return 0, io.EOF
 }
+
+var filling = strings.Repeat("x", 1<<16)
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(payload))

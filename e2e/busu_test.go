@@ -69,7 +69,7 @@ models:
   - {id: endless, provider: vendor, upstream: endless, tier: complex, input_usd_per_mtok: 90, output_usd_per_mtok: 90}
   - {id: claude-flaky, provider: claude, upstream: claude-flaky, tier: complex, input_usd_per_mtok: 90, output_usd_per_mtok: 90}
   - {id: claude-endless, provider: claude, upstream: claude-endless, tier: complex, input_usd_per_mtok: 90, output_usd_per_mtok: 90}
-routing: {baseline_model: large}
+routing: {strategy: complexity, baseline_model: large} # what is learned may choose a model that misbehaves
 `
 
 // startBusu builds busu and runs it as a newcomer would, with stores of its

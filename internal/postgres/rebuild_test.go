@@ -149,7 +149,7 @@ func TestMergingTakesAsMuchAsItCan(t *testing.T) {
 	var left, requests, cost int
 	var sketch string
 	err = conn.QueryRow(t.Context(), `SELECT count(*), sum(requests), sum(cost_nanos), min(latency::text) FROM rollups`).Scan(&left, &requests, &cost, &sketch)
-	if err != nil || merged != rows || steps != 4 || left != 3 || requests != rows || cost != rows*(rows+1)/2 || sketch != `\x01c0b802` {
+	if err != nil || merged != rows || steps != 7 || left != 3 || requests != rows || cost != rows*(rows+1)/2 || sketch != `\x01c0b802` {
 		t.Errorf("%d of %d rows were merged in %d steps: %d are left, with %d requests, %d nanos, sketch %s (%v)",
 			merged, rows, steps, left, requests, cost, sketch, err)
 	}
@@ -186,5 +186,32 @@ func TestMergingManyCostsNoMoreThanEach(t *testing.T) {
 	}
 	if read > rows {
 		t.Errorf("%d rows were read for %d that were merged", read, rows)
+	}
+}
+
+// A backlog that was merged leaves no room behind that everybody reads through.
+func TestABacklogGivesItsRoomBack(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	size := func() (bytes int64) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `SELECT pg_relation_size('rollups_new')`).Scan(&bytes); err != nil {
+			t.Fatal(err)
+		}
+		return bytes
+	}
+	_, err := conn.Exec(t.Context(), `
+		INSERT INTO rollups_new (project, partition, minute, kind, name, requests, errors, cost_nanos, baseline_cost_nanos,
+			tokens_in, tokens_out, latency, ttft, overhead)
+		SELECT 'default', 0, '2026-11-23 12:00Z', 'all', '', 1, 0, i, i, 1, 1, '\x0101', '', '' FROM generate_series(1, 300000) i`)
+	if err != nil || size() < 32<<20 {
+		t.Fatalf("the backlog is of %d bytes only: %v", size(), err)
+	}
+	if _, err := conn.Exec(t.Context(), `DELETE FROM rollups_new`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.ShrinkRollups(t.Context()); err != nil || size() > 1<<20 {
+		t.Errorf("%d bytes are left: %v", size(), err)
 	}
 }

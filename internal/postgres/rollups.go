@@ -179,7 +179,25 @@ func (p partitionSums) addAll(rows pgx.Rows) (n int, err error) {
 
 // mostMerged bounds what a transaction merges, so that it ends in time however
 // much has come together; a second brings a few thousand rows at most.
-const mostMerged = 50_000
+const mostMerged = 20_000
+
+// mostEmpty is how large the table of what is new may stay after much has come
+// together, in bytes: whoever looks into it reads through all of it.
+const mostEmpty = 32 << 20
+
+// ShrinkRollups gives back the room of a backlog that was merged. It keeps
+// workers waiting for moments, and does nothing where there is little to give.
+func (db *DB) ShrinkRollups(ctx context.Context) error {
+	var bytes int64
+	err := db.pool.QueryRow(ctx, `SELECT pg_relation_size('rollups_new')`).Scan(&bytes)
+	if err == nil && bytes > mostEmpty {
+		_, err = db.pool.Exec(ctx, `VACUUM (TRUNCATE) rollups_new`)
+	}
+	if err != nil {
+		return fmt.Errorf("shrink rollups: %w", err)
+	}
+	return nil
+}
 
 // take takes what is new out of its table.
 func (p partitionSums) take(ctx context.Context, tx pgx.Tx) (int, error) {

@@ -41,6 +41,8 @@ type Rollups interface {
 	// MergeRollups adds up what batches added to the same minute, so that
 	// there is one row of it.
 	MergeRollups(ctx context.Context) (merged int, err error)
+	// ShrinkRollups gives back the room that a backlog has left.
+	ShrinkRollups(ctx context.Context) error
 }
 
 // Upkeep keeps streams short, partitions ready and old ones away. Any number of processes may
@@ -64,6 +66,7 @@ const (
 	alarmAbove  = 0.7 // of the memory budget
 	upkeepEvery = time.Second
 	daysEvery   = time.Hour
+	shrinkEvery = time.Minute
 	daysAhead   = 8 // yesterday, today and the coming six
 	upkeepTries = 5 * time.Second
 	dismissIdle = 10 * time.Minute
@@ -73,7 +76,7 @@ const (
 func (u *Upkeep) Run(ctx context.Context) error {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
-	var daysDone time.Time
+	var daysDone, shrunk time.Time
 	for {
 		now := time.Now()
 		if now.Sub(daysDone) >= daysEvery && u.keepDays(ctx, now) {
@@ -83,6 +86,10 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		u.watchMemory(ctx)
 		u.keepHeartbeats(ctx)
 		u.mergeRollups(ctx)
+		if now.Sub(shrunk) >= shrinkEvery {
+			u.shrinkRollups(ctx)
+			shrunk = now
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -143,6 +150,14 @@ func (u *Upkeep) mergeRollups(ctx context.Context) {
 	defer cancel()
 	if _, err := u.Rollups.MergeRollups(ctx); err != nil {
 		u.Log.Debug("rollups cannot be merged now", "err", err)
+	}
+}
+
+func (u *Upkeep) shrinkRollups(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	if err := u.Rollups.ShrinkRollups(ctx); err != nil {
+		u.Log.Debug("rollups cannot be shrunk now", "err", err)
 	}
 }
 

@@ -20,6 +20,7 @@ type upkeepStores struct {
 	days     int
 	kept     int // heartbeats
 	merged   int // times
+	shrunk   int
 	dropped  []time.Time
 	horizons []time.Time
 	lanes    []event.Lane
@@ -42,6 +43,11 @@ func (u *upkeepStores) MergeRollups(context.Context) (int, error) {
 		return 0, errors.New("away")
 	}
 	return 10, nil
+}
+
+func (u *upkeepStores) ShrinkRollups(context.Context) error {
+	u.shrunk++
+	return errors.New("away")
 }
 
 func (u *upkeepStores) DropDays(_ context.Context, before time.Time) ([]string, error) {
@@ -99,6 +105,9 @@ func TestUpkeep(t *testing.T) {
 		}
 		if s.merged < 7000 {
 			t.Errorf("rollups were merged %d times in two hours", s.merged)
+		}
+		if s.shrunk < 115 || s.shrunk > 122 {
+			t.Errorf("rollups were shrunk %d times in two hours", s.shrunk)
 		}
 		if want := began.Add(-15 * time.Minute); !s.horizons[0].Equal(want) || !slices.Contains(s.lanes, other) {
 			t.Errorf("the first horizon is %s, not %s; lanes %v", s.horizons[0], want, s.lanes[:2])

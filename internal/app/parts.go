@@ -132,7 +132,8 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	if err != nil {
 		return nil, err
 	}
-	gateway := newGateway(cfg, providers, strategies, telemetry.NewLedger(health.Registry(), j))
+	recorder := telemetry.NewLedger(health.Registry(), j)
+	gateway := newGateway(cfg, providers, strategies, recorder)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
@@ -144,7 +145,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		return nil, fmt.Errorf("show openapi.yaml: %w", err)
 	}
 	api := &httpapi.API{
-		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres),
+		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres), Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),

@@ -67,6 +67,9 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	life.start("worker", loops...)
 	countWorkers(health.Registry(), event.Completions, stats)
 	countWorkers(health.Registry(), event.Feedback, moreStats)
+	if err := startJoiner(cfg, s, m, health, log, life); err != nil {
+		return err
+	}
 	return startLearner(cfg, s, m, health, log, life)
 }
 

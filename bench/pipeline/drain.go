@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/worker"
@@ -29,8 +30,8 @@ const (
 // drains are what busu makes of the stores. Bare is without the rollups and
 // marks that the worker writes in the same transaction.
 func drains() []scenario {
-	full := func(b *bench) worker.Store { return b.postgres }
-	withoutRollups := func(b *bench) worker.Store { return bare{b.postgres} }
+	full := func(b *bench) worker.Store[*event.CompletionRecorded] { return b.postgres }
+	withoutRollups := func(b *bench) worker.Store[*event.CompletionRecorded] { return bare{b.postgres} }
 	return []scenario{
 		{"busu: drain bare facts, 1 worker", func(ctx context.Context, b *bench) (figures, error) { return drain(ctx, b, 1, withoutRollups(b)) }},
 		{bareDrain, func(ctx context.Context, b *bench) (figures, error) { return drain(ctx, b, 2, withoutRollups(b)) }},
@@ -50,18 +51,18 @@ func drains() []scenario {
 
 // crew are workers at work.
 type crew struct {
-	workers []*worker.Worker
+	workers []*worker.Worker[*event.CompletionRecorded]
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
 	merged  error
 }
 
-func (b *bench) employ(ctx context.Context, n int, store worker.Store) *crew {
+func (b *bench) employ(ctx context.Context, n int, store worker.Store[*event.CompletionRecorded]) *crew {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &crew{stop: cancel}
 	for i := range n {
-		w := &worker.Worker{Source: b.redis.NewConsumer(lane(), fmt.Sprintf("bench-%d", i)), Store: store,
-			Unstorable: postgres.Unstorable, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		w := &worker.Worker[*event.CompletionRecorded]{Source: b.redis.NewConsumer(lane(), fmt.Sprintf("bench-%d", i)), Store: store,
+			Decode: event.Entry.Completion, Unstorable: postgres.Unstorable, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 		c.workers = append(c.workers, w)
 		c.wait.Go(func() { _ = w.Run(ctx) }) // it has no error to give
 	}
@@ -120,7 +121,7 @@ func (b *bench) fill(ctx context.Context, bodies [][]byte) error {
 	})
 }
 
-func drain(ctx context.Context, b *bench, workers int, store worker.Store) (figures, error) {
+func drain(ctx context.Context, b *bench, workers int, store worker.Store[*event.CompletionRecorded]) (figures, error) {
 	if err := b.fill(ctx, b.corpus.bodies); err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func (s *stores) expectAcknowledged(ctx context.Context) error {
 const backlogCap = 20_000
 
 // produceAndStore appends as fast as the shipper would, and stores at once.
-func produceAndStore(ctx context.Context, b *bench, workers int, store worker.Store) (figures, error) {
+func produceAndStore(ctx context.Context, b *bench, workers int, store worker.Store[*event.CompletionRecorded]) (figures, error) {
 	n := len(b.corpus.bodies)
 	m := b.start()
 	c := b.employ(ctx, workers, store)
@@ -193,7 +194,7 @@ func (b *bench) produce(ctx context.Context, c *crew) error {
 const malformedEvery = 100
 
 // drainMalformed is a drain in which every hundredth entry cannot be decoded.
-func drainMalformed(ctx context.Context, b *bench, store worker.Store) (figures, error) {
+func drainMalformed(ctx context.Context, b *bench, store worker.Store[*event.CompletionRecorded]) (figures, error) {
 	n := len(b.corpus.bodies)
 	bad, err := b.fillMalformed(ctx)
 	if err != nil {

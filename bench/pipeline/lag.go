@@ -23,7 +23,7 @@ const (
 
 // clocked notes when facts were committed.
 type clocked struct {
-	worker.Store
+	worker.Store[*event.CompletionRecorded]
 	began     time.Time
 	committed []atomic.Int64 // by seq − 1, in nanoseconds since began
 }

@@ -92,7 +92,7 @@ func TestPoisonEndsInTheDeadLetters(t *testing.T) {
 		api.get("/metrics/live", &live)
 		return live.Pipeline.DeadLetters == int64(len(all)) && live.Pipeline.Pending == 0
 	})
-	if n := worker.metric("busu_worker_buried_total"); n != float64(len(all)) {
+	if n := worker.metric(`busu_worker_buried_total{stream="completions"}`); n != float64(len(all)) {
 		t.Errorf("the worker says that it buried %g of %d", n, len(all))
 	}
 	deadLetters(t, with(), entries)
@@ -101,7 +101,9 @@ func TestPoisonEndsInTheDeadLetters(t *testing.T) {
 	if said := busu(t, with(), "dead", "replay", "--all"); said != fmt.Sprintf("%d replayed\n", len(all)) {
 		t.Errorf("busu dead replay says %q", said)
 	}
-	worker.until("all are buried again", func() bool { return worker.metric("busu_worker_buried_total") == 2*float64(len(all)) })
+	worker.until("all are buried again", func() bool {
+		return worker.metric(`busu_worker_buried_total{stream="completions"}`) == 2*float64(len(all))
+	})
 	api.ask(5)
 	api.agree(conn, 35)
 	if status := api.status("/readyz"); status != http.StatusOK {

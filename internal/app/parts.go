@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/uuid"
@@ -30,11 +31,11 @@ import (
 	"github.com/busuhq/busu/schema"
 )
 
-// lanes are the streams that the worker reads.
-func lanes(cfg config.Config) []event.Lane {
+// lanes are the partitions of a stream.
+func lanes(cfg config.Config, stream event.Stream) []event.Lane {
 	var all []event.Lane
 	for p := range cfg.Streams.Partitions {
-		all = append(all, event.Lane{Stream: event.Completions, Partition: p})
+		all = append(all, event.Lane{Stream: stream, Partition: p})
 	}
 	return all
 }
@@ -51,19 +52,37 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	if err != nil {
 		return fmt.Errorf("find host name: %w", err)
 	}
-	var loops []func(context.Context) error
-	var workers []*worker.Worker
-	for _, lane := range lanes(cfg) {
-		w := &worker.Worker{Source: s.redis.NewConsumer(lane, fmt.Sprintf("%s-%d", host, slot)),
-			Store: s.postgres, Unstorable: postgres.Unstorable, Log: log}
-		workers = append(workers, w)
-		loops = append(loops, m.then(w.Run))
-	}
-	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres, Lanes: lanes(cfg), Groups: cfg.Streams.Groups,
+	name := fmt.Sprintf("%s-%d", host, slot)
+	completions, feedback := lanes(cfg, event.Completions), lanes(cfg, event.Feedback)
+	loops, stats := persisters(completions, s, event.Entry.Completion, s.postgres, name, log)
+	more, moreStats := persisters(feedback, s, event.Entry.Feedback, s.postgres.Feedback(), name, log)
+	loops = append(loops, more...)
+	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres,
+		Lanes: slices.Concat(completions, feedback), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
-	life.start("worker", append(loops, m.then(upkeep.Run), m.then(expireAnswers(s.postgres.ResponseCache(), log)))...)
-	countWorkers(health.Registry(), workers)
+	loops = append(loops, upkeep.Run, expireAnswers(s.postgres.ResponseCache(), log))
+	for i, loop := range loops {
+		loops[i] = m.then(loop)
+	}
+	life.start("worker", loops...)
+	countWorkers(health.Registry(), event.Completions, stats)
+	countWorkers(health.Registry(), event.Feedback, moreStats)
+	if err := startJoiner(cfg, s, m, health, log, life); err != nil {
+		return err
+	}
 	return startLearner(cfg, s, m, health, log, life)
+}
+
+// persisters are the loops that persist lanes of one kind of fact, and what
+// they count.
+func persisters[F worker.Fact](lanes []event.Lane, s *stores, decode func(event.Entry) (F, error), store worker.Store[F], name string, log *slog.Logger) (
+	loops []func(context.Context) error, stats []*worker.Stats) {
+	for _, lane := range lanes {
+		w := &worker.Worker[F]{Source: s.redis.NewConsumer(lane, name), Decode: decode, Store: store,
+			Unstorable: postgres.Unstorable, Log: log}
+		loops, stats = append(loops, w.Run), append(stats, w.Stats())
+	}
+	return loops, stats
 }
 
 // startAggregator counts the partitions that no other process counts, and
@@ -116,7 +135,8 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	if err != nil {
 		return nil, err
 	}
-	gateway := newGateway(cfg, providers, strategies, telemetry.NewLedger(health.Registry(), j))
+	recorder := telemetry.NewLedger(health.Registry(), j)
+	gateway := newGateway(cfg, providers, strategies, recorder)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
@@ -128,7 +148,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		return nil, fmt.Errorf("show openapi.yaml: %w", err)
 	}
 	api := &httpapi.API{
-		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres),
+		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres), Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
@@ -141,7 +161,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 
 // startTail follows the result streams for those who listen to them.
 func startTail(cfg config.Config, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) (completions, decisions *tail.Hub) {
-	completions = tail.NewHub(s.redis, log, lanes(cfg)...)
+	completions = tail.NewHub(s.redis, log, lanes(cfg, event.Completions)...)
 	decisions = tail.NewHub(s.redis, log, event.Lane{Stream: event.Decisions})
 	life.start("tail", completions.Run, decisions.Run)
 	telemetry.Gauge(health.Registry(), "busu_stream_listeners", "Listeners to the event streams.",
@@ -155,12 +175,13 @@ func JournalOptions(cfg config.Config, log *slog.Logger) journal.Options {
 		Boot: journal.BootID(), Log: log}
 }
 
-func countWorkers(r telemetry.Registerer, workers []*worker.Worker) {
+func countWorkers(r telemetry.Registerer, stream event.Stream, workers []*worker.Stats) {
+	r = telemetry.Labelled(r, "stream", stream.String())
 	sum := func(of func(*worker.Stats) int64) func() float64 {
 		return func() float64 {
 			var n int64
 			for _, w := range workers {
-				n += of(w.Stats())
+				n += of(w)
 			}
 			return float64(n)
 		}

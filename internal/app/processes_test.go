@@ -27,7 +27,7 @@ func TestThreeProcesses(t *testing.T) {
 	other.followed(conn, answers[33])
 	api.agree(conn, 60)
 	other.agree(conn, 60)
-	if n := worker.metric("busu_worker_persisted_total"); n != 60 {
+	if n := worker.metric(`busu_worker_persisted_total{stream="completions"}`); n != 60 {
 		t.Errorf("the worker counts %g facts", n)
 	}
 	var live rollup.Snapshot

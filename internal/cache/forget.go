@@ -89,6 +89,13 @@ type sweep struct {
 
 const mostSweeps = 1000
 
+// Settle does what Evict leaves for later, until ctx ends: for a process that
+// only evicts. Run does it, too.
+func (c *Cache) Settle(ctx context.Context) error {
+	c.sweep(ctx)
+	return nil
+}
+
 // sweep forgets again what was evicted, until ctx ends, and then what is left,
 // unless that fails.
 func (c *Cache) sweep(ctx context.Context) {

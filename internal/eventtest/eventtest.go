@@ -61,10 +61,30 @@ func Completion(r *rand.Rand, at time.Time) *event.CompletionRecorded {
 
 func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
 
-// Number gives facts their places in a journal's first partition, from a seq
-// on.
-func Number(journal string, from int64, facts ...*event.CompletionRecorded) {
+// Feedback makes a random verdict on a request that came at at. It is whole but
+// for its place in the ledger.
+func Feedback(r *rand.Rand, at time.Time, request uuid.UUID) *event.FeedbackRecorded {
+	f := event.NewFeedback(ID(r, at))
+	f.Project, f.RequestID = event.DefaultProject, request
+	f.Source = pick(r, "", "user", "grader")
+	f.Comment = pick(r, "", "ü 漢字 🙂 \"quoted\"")
+	if r.IntN(2) == 0 {
+		f.Rating = event.RatingLow + r.IntN(event.RatingHigh)
+	}
+	if correct := r.IntN(2) == 0; r.IntN(2) == 0 {
+		f.Correct = &correct
+	}
+	if score := r.Float64(); f.Rating == 0 && f.Correct == nil || r.IntN(2) == 0 {
+		f.Score = &score
+	}
+	return f
+}
+
+// Number gives facts of a kind their places in a journal's first partition,
+// from a seq on.
+func Number[F event.Fact](journal string, from int64, facts ...F) {
 	for i, f := range facts {
-		f.Journal, f.Partition, f.Seq = journal, 0, from+int64(i)
+		head := f.Head()
+		head.Journal, head.Partition, head.Seq = journal, 0, from+int64(i)
 	}
 }

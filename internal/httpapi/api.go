@@ -37,6 +37,7 @@ type API struct {
 	Names       Names
 	Metrics     Metrics
 	Requests    Requests
+	Ledger      Ledger
 	Completions *tail.Hub
 	Decisions   *tail.Hub
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
@@ -59,6 +60,7 @@ func (a *API) Handler() http.Handler {
 	get(e, "/static/*", a.static)
 
 	e.POST("/complete", a.complete, a.repeatable)
+	e.POST("/feedback", a.feedback, a.repeatable)
 	e.POST("/recommendation", a.recommend)
 	get(e, "/recommendation", a.recommendQuery)
 	e.POST("/v1/chat/completions", a.chatCompletions, a.repeatable)

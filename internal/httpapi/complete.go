@@ -128,7 +128,7 @@ func notNil(s []string) []string {
 // readRequest reads and checks a body, and names everything wrong with it.
 // stream says that the answer shall come in pieces.
 func (a *API) readRequest(c echo.Context) (r gateway.Request, stream bool, err error) {
-	o, err := readObject(c.Request())
+	o, err := readObject(c.Request(), `{"prompt": "…"}`)
 	if err != nil {
 		return gateway.Request{}, false, err
 	}

@@ -120,6 +120,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, gateway.ErrLedger):
 		return problem{Type: "ledger-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 5,
 			Detail: "requests cannot be recorded now, so they are not answered"}
+	case errors.Is(err, errUnrecorded):
+		return problem{Type: "ledger-unavailable", Status: http.StatusServiceUnavailable, Detail: errUnrecorded.Error(), retryAfter: 5}
 	case errors.Is(err, gateway.ErrCanceled), errors.Is(err, errStopping), errors.Is(err, context.Canceled):
 		// Callers that left do not see it; those still there see us stop.
 		return problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), retryAfter: 1}

@@ -47,5 +47,5 @@ func FuzzComplete(f *testing.F) {
 func (l *fakeLedger) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.intents, l.facts = nil, nil
+	l.intents, l.facts, l.verdict = nil, nil, nil
 }

@@ -42,6 +42,7 @@ type fakeLedger struct {
 	mu      sync.Mutex
 	intents []event.CompletionRecorded
 	facts   []event.CompletionRecorded
+	verdict []event.FeedbackRecorded
 }
 
 func newLedger() *fakeLedger {
@@ -68,6 +69,10 @@ func (l *fakeLedger) Record(f event.Fact) error {
 	head.Journal, head.Seq = "test", int64(len(l.facts)+1)
 	if err := f.Validate(); err != nil {
 		return err
+	}
+	if v, ok := f.(*event.FeedbackRecorded); ok {
+		l.verdict = append(l.verdict, *v)
+		return nil
 	}
 	c := *f.(*event.CompletionRecorded)
 	l.facts = append(l.facts, c)
@@ -216,7 +221,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Requests: s.requests, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

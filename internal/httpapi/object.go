@@ -23,14 +23,14 @@ type object struct {
 	faults  *document.Faults
 }
 
-// readObject reads a body that is a JSON object.
-func readObject(r *http.Request) (*object, error) {
+// readObject reads a body that is a JSON object, such as the example.
+func readObject(r *http.Request, example string) (*object, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return nil, err
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, document.Unreadable(`the body is empty: send a JSON object such as {"prompt": "…"}`)
+		return nil, document.Unreadable("the body is empty: send a JSON object such as %s", example)
 	}
 	doc, err := document.Parse(body)
 	if err != nil {

@@ -13,12 +13,13 @@ import (
 
 // queueMarks adds the facts' seqs to what is stored of their lanes. Lanes
 // are taken in order, so that workers do not wait for each other in a circle.
-func queueMarks(batch *pgx.Batch, facts []*event.CompletionRecorded) {
+func queueMarks[F event.Fact](batch *pgx.Batch, facts []F) {
 	seqs := map[journalLane]event.Ranges{}
 	for _, f := range facts {
-		l := journalLane{f.Journal, event.Lane{Stream: f.Stream(), Partition: f.Partition}}
+		at := f.Head()
+		l := journalLane{at.Journal, event.Lane{Stream: f.Stream(), Partition: at.Partition}}
 		ranges := seqs[l]
-		ranges.Add(f.Seq)
+		ranges.Add(at.Seq)
 		seqs[l] = ranges
 	}
 	lanes := make([]journalLane, 0, len(seqs))
@@ -47,13 +48,14 @@ func compareLanes(a, b journalLane) int {
 // Discard marks a fact that can never be stored, and went to the dead letters:
 // its journal need not keep it, and a reader of the ledger sees that it is
 // missing for a reason.
-func (db *DB) Discard(ctx context.Context, f *event.CompletionRecorded) error {
+func (db *DB) Discard(ctx context.Context, f event.Fact) error {
+	at := f.Head()
 	_, err := db.pool.Exec(ctx, `
 		INSERT INTO journal_marks (journal, stream, partition, buried) VALUES ($1, $2, $3, int8multirange(int8range($4, $4, '[]')))
 		ON CONFLICT (journal, stream, partition) DO UPDATE SET buried = journal_marks.buried + excluded.buried`,
-		f.Journal, f.Stream().String(), f.Partition, f.Seq)
+		at.Journal, f.Stream().String(), at.Partition, at.Seq)
 	if err != nil {
-		return fmt.Errorf("discard %s: %w", f.ID, err)
+		return fmt.Errorf("discard %s: %w", at.ID, err)
 	}
 	return nil
 }

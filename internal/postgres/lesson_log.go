@@ -29,11 +29,14 @@ func (db *DB) Lessons(ctx context.Context, after int64, most int) ([]learning.Nu
 	return all, nil
 }
 
+// lockLessons makes lessons gapless in the order of commits.
+const lockLessons = `SELECT pg_advisory_xact_lock(hashtext('busu: lessons'))`
+
 // AppendLessons numbers lessons behind all others. Their own numbers do not
 // count.
 func (db *DB) AppendLessons(ctx context.Context, lessons []learning.Numbered) error {
 	err := db.tx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('busu: lessons'))`); err != nil {
+		if _, err := tx.Exec(ctx, lockLessons); err != nil {
 			return err
 		}
 		for _, l := range lessons {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/event"
 )
 
 // Dead is an entry that could not be processed.
@@ -14,6 +16,32 @@ type Dead struct {
 	Entry  string // its id there
 	Reason string
 	Body   string
+}
+
+// mostStored bounds the dead letters where facts that are stored go to them,
+// too: whoever may send feedback can have any number of them refused.
+const mostStored = 100_000
+
+// storedEntry stands for the id of an entry that is not on its stream any more.
+const storedEntry = "-"
+
+// BuryStored keeps facts that were refused after they were stored, with the
+// reasons. Where there are very many dead letters they are left out, since they
+// are stored.
+func (db *DB) BuryStored(ctx context.Context, refused []event.Refused) error {
+	n, err := db.rdb.XLen(ctx, deadKey).Result()
+	if err == nil && n < mostStored {
+		pipe := db.rdb.Pipeline()
+		for _, r := range refused {
+			pipe.XAdd(ctx, &redis.XAddArgs{Stream: deadKey, Values: []any{
+				eventField, r.Body, "reason", r.Reason, "stream", StreamKey(r.Lane), "id", storedEntry}})
+		}
+		_, err = pipe.Exec(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("bury %d facts: %w", len(refused), err)
+	}
+	return nil
 }
 
 // DeadLetters lists up to count dead letters behind an id, "" for the first.

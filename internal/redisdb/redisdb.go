@@ -39,10 +39,10 @@ func Open(url string) (*DB, error) {
 	return &DB{rdb: redis.NewClient(o), blocking: redis.NewClient(&waiting)}, nil
 }
 
-// mostWaiting bounds the reads that wait at once, far above the three readers
-// that each of up to 256 partitions may have in a process: the worker, the
-// aggregator and the tail. Connections are made as they are needed.
-const mostWaiting = 1024
+// mostWaiting bounds the reads that wait at once, far above the four readers
+// that each of up to 256 partitions may have in a process: the workers of both
+// streams, the aggregator and the tail. Connections are made as they are needed.
+const mostWaiting = 2048
 
 // Close gives up all connections.
 func (db *DB) Close() error { return errors.Join(db.rdb.Close(), db.blocking.Close()) }

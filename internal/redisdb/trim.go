@@ -18,7 +18,7 @@ import (
 // acknowledged stays, whatever its age. The aggregator's position and other
 // groups hold entries back too, while there is memory for it.
 //
-//	KEYS    stream, its trimmed id, the aggregator's position
+//	KEYS    stream, its trimmed id, the aggregator's position where it reads the stream
 //	ARGV[1] group, ARGV[2] horizon in Unix milliseconds
 //	ARGV[3] 1 to wait for the aggregator and the groups that follow, else 0
 //	ARGV[4] … names of other groups
@@ -52,7 +52,7 @@ if not limit then return 0 end
 local horizon = ARGV[2] .. '-0'
 if before(horizon, limit) then limit = horizon end
 if ARGV[3] == '1' then
-  local position = redis.call('GET', KEYS[3])
+  local position = KEYS[3] and redis.call('GET', KEYS[3])
   if position and position ~= '' and before(position, limit) then limit = position end
   if held and before(held, limit) then limit = held end
 end
@@ -78,7 +78,10 @@ func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time, grou
 	} else if full < holdUpTo {
 		hold = 1
 	}
-	keys := []string{StreamKey(lane), trimmedKey(lane), aggregateKey(lane.Partition, "position")}
+	keys := []string{StreamKey(lane), trimmedKey(lane)}
+	if lane.Stream == event.Completions {
+		keys = append(keys, aggregateKey(lane.Partition, "position"))
+	}
 	args := []any{persistGroup, strconv.FormatInt(horizon.UnixMilli(), 10), hold}
 	for _, group := range groups {
 		args = append(args, group)

@@ -71,6 +71,37 @@ func TestNothingIsTrimmedBeforeAnythingIsRead(t *testing.T) {
 	}
 }
 
+// Nobody counts feedback: only what is stored, its age and outside groups
+// decide.
+func TestTrimOfFeedbackDoesNotWaitForTheAggregator(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	verdicts := event.Lane{Stream: event.Feedback}
+	if got, err := db.Lease(t.Context(), 0, "one"); err != nil || !got {
+		t.Fatal(err)
+	}
+	if err := db.ResetCheckpoint(t.Context(), 0, "one", rollup.Checkpoint{Position: "1-0"}); err != nil { // of completions
+		t.Fatal(err)
+	}
+	sent := entries(0, 10)
+	for i := range sent {
+		sent[i].Lane = verdicts
+	}
+	if err := db.Append(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	c := db.NewConsumer(verdicts, "me")
+	if err := c.Ack(t.Context(), read(t, c, 10)[:7]); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Trim(t.Context(), verdicts, time.Now().Add(time.Hour), nil); err != nil || n != 7 {
+		t.Errorf("%d of the 7 that are stored were removed: %v", n, err)
+	}
+	if left := plain.XLen(t.Context(), "busu:feedback:{0}").Val(); left != 3 {
+		t.Errorf("%d entries are left of the 3 that are pending", left)
+	}
+}
+
 func TestTrimWaitsForTheAggregator(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)

@@ -49,6 +49,7 @@ type Ledger struct {
 	cost        *prometheus.CounterVec
 	baseline    prometheus.Counter
 	unpriced    *prometheus.CounterVec
+	feedback    *prometheus.CounterVec
 }
 
 // NewLedger decorates next.
@@ -70,12 +71,17 @@ func NewLedger(r Registerer, next ledger) *Ledger {
 			Help: "Paid, in US dollars."}, []string{"model"}),
 		baseline: prometheus.NewCounter(prometheus.CounterOpts{Name: "busu_baseline_cost_usd_total",
 			Help: "What the same tokens would have cost on the baseline model, in US dollars."}),
+		feedback: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_feedback_total",
+			Help: "Recorded verdicts on answers."}, []string{"verdict"}),
 		unpriced: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_unpriced_requests_total",
 			Help: "Requests of models whose price nobody knows: missing from the sums of money."}, []string{"model"}),
 	}
-	r.MustRegister(l.completions, l.refused, l.latency, l.overhead, l.tokens, l.cost, l.baseline, l.unpriced)
+	r.MustRegister(l.completions, l.refused, l.latency, l.overhead, l.tokens, l.cost, l.baseline, l.unpriced, l.feedback)
 	for _, what := range []string{refusedIntent, refusedFact} {
 		l.refused.WithLabelValues(what) // 0 is there from the start: a rate needs two values
+	}
+	for _, verdict := range []string{verdictGood, verdictBad} {
+		l.feedback.WithLabelValues(verdict)
 	}
 	return l
 }
@@ -101,10 +107,26 @@ func (l *Ledger) Record(f event.Fact) error {
 		l.refused.WithLabelValues(refusedFact).Inc()
 		return err
 	}
-	if c, ok := f.(*event.CompletionRecorded); ok {
-		l.count(c)
+	switch f := f.(type) {
+	case *event.CompletionRecorded:
+		l.count(f)
+	case *event.FeedbackRecorded:
+		l.feedback.WithLabelValues(verdictOf(f)).Inc()
 	}
 	return nil
+}
+
+// What a verdict says of an answer.
+const (
+	verdictGood = "good"
+	verdictBad  = "bad"
+)
+
+func verdictOf(f *event.FeedbackRecorded) string {
+	if f.Bad() {
+		return verdictBad
+	}
+	return verdictGood
 }
 
 const nanosPerDollar = 1e9

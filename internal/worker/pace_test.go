@@ -73,7 +73,7 @@ func (p *paced) Persist(_ context.Context, facts []*event.CompletionRecorded) ([
 	return added, nil
 }
 
-func (p *paced) Discard(context.Context, *event.CompletionRecorded) error { return nil }
+func (p *paced) Discard(context.Context, event.Fact) error { return nil }
 
 func (p *paced) Ack(_ context.Context, entries []event.Entry) error {
 	time.Sleep(p.ackFor)
@@ -97,7 +97,7 @@ func (p *paced) work(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	w := &worker.Worker{Source: p, Store: p, Unstorable: func(error) bool { return false }, Log: slog.New(slog.DiscardHandler)}
+	w := &worker.Worker[*event.CompletionRecorded]{Decode: event.Entry.Completion, Source: p, Store: p, Unstorable: func(error) bool { return false }, Log: slog.New(slog.DiscardHandler)}
 	go func() { ended <- w.Run(ctx) }()
 	for all := false; !all; {
 		time.Sleep(time.Second)

@@ -28,19 +28,28 @@ type Source interface {
 	Bury(ctx context.Context, refused []event.Refused) error
 }
 
-// Store keeps facts for good.
-type Store interface {
+// Fact is a pointer to a fact.
+type Fact interface {
+	comparable
+	event.Fact
+}
+
+// Store keeps facts of one kind for good.
+type Store[F Fact] interface {
 	// Persist stores facts in one transaction and returns the ids of those
 	// that were new.
-	Persist(ctx context.Context, facts []*event.CompletionRecorded) ([]uuid.UUID, error)
+	Persist(ctx context.Context, facts []F) ([]uuid.UUID, error)
 	// Discard notes that a fact can never be stored.
-	Discard(ctx context.Context, f *event.CompletionRecorded) error
+	Discard(ctx context.Context, f event.Fact) error
 }
 
 // Worker persists the facts of one lane.
-type Worker struct {
-	Source     Source
-	Store      Store
+type Worker[F Fact] struct {
+	Source Source
+	// Decode reads an entry. Of one that is refused, but can be read, it gives
+	// the fact with the error.
+	Decode     func(event.Entry) (F, error)
+	Store      Store[F]
 	Unstorable func(error) bool // the data is at fault, not the database
 	Log        *slog.Logger
 
@@ -56,7 +65,7 @@ type Stats struct {
 }
 
 // Stats gives the counters.
-func (w *Worker) Stats() *Stats { return &w.stats }
+func (w *Worker[F]) Stats() *Stats { return &w.stats }
 
 const (
 	retryFirst = 100 * time.Millisecond
@@ -72,8 +81,8 @@ const readAhead = 250
 // Run works until ctx ends; what was not begun then stays pending. Redis or
 // PostgreSQL being away only makes it wait. What is stored is acknowledged
 // while the next batch is under way.
-func (w *Worker) Run(ctx context.Context) error {
-	decoded, through := make(chan batch), make(chan batch, 1)
+func (w *Worker[F]) Run(ctx context.Context) error {
+	decoded, through := make(chan batch[F]), make(chan batch[F], 1)
 	go func() {
 		defer close(decoded)
 		for ctx.Err() == nil {
@@ -99,7 +108,7 @@ func (w *Worker) Run(ctx context.Context) error {
 // retry repeats try until it succeeds, or ctx ends and it returns false. A try
 // that has begun is finished even when the process is told to stop, and there
 // is always one: what is stored should not come again.
-func (w *Worker) retry(ctx context.Context, try func(context.Context) error) bool {
+func (w *Worker[F]) retry(ctx context.Context, try func(context.Context) error) bool {
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryFor)
 		err := try(attempt)
@@ -127,21 +136,21 @@ const (
 var errDeadly = fmt.Errorf("it was handed out more than %d times and never stored: it may be what kills the worker", buryAfter)
 
 // read reads the next entries and passes them on as batches.
-func (w *Worker) read(ctx context.Context, decoded chan<- batch) {
+func (w *Worker[F]) read(ctx context.Context, decoded chan<- batch[F]) {
 	var entries []event.Entry
 	w.retry(ctx, func(ctx context.Context) (err error) {
 		entries, err = w.Source.Read(ctx, time.Now())
 		return err
 	})
-	b := newBatch()
+	b := newBatch[F]()
 	for _, e := range entries {
 		if e.Deliveries > aloneAfter {
-			alone := newBatch()
-			alone.add(e)
+			alone := newBatch[F]()
+			alone.add(e, w.Decode)
 			pass(ctx, decoded, alone)
 			continue
 		}
-		b.add(e)
+		b.add(e, w.Decode)
 	}
 	if pass(ctx, decoded, b) && len(entries) < readAhead {
 		<-b.done
@@ -149,7 +158,7 @@ func (w *Worker) read(ctx context.Context, decoded chan<- batch) {
 }
 
 // pass reports whether b was taken.
-func pass(ctx context.Context, to chan<- batch, b batch) bool {
+func pass[F Fact](ctx context.Context, to chan<- batch[F], b batch[F]) bool {
 	if len(b.facts)+len(b.bad) == 0 {
 		return false
 	}
@@ -163,18 +172,18 @@ func pass(ctx context.Context, to chan<- batch, b batch) bool {
 
 // batch is a run of entries and, in the same order, their facts; and those
 // that are none.
-type batch struct {
+type batch[F Fact] struct {
 	entries []event.Entry
-	facts   []*event.CompletionRecorded
+	facts   []F
 	bad     []event.Refused
-	misfits []*event.CompletionRecorded // of bad, those that can be read
-	done    chan struct{}               // closed when it is stored
+	misfits []F           // of bad, those that can be read
+	done    chan struct{} // closed when it is stored
 }
 
-func newBatch() batch { return batch{done: make(chan struct{})} }
+func newBatch[F Fact]() batch[F] { return batch[F]{done: make(chan struct{})} }
 
-func (b *batch) add(e event.Entry) {
-	fact, err := e.Completion()
+func (b *batch[F]) add(e event.Entry, decode func(event.Entry) (F, error)) {
+	fact, err := decode(e)
 	if err == nil && e.Deliveries > buryAfter {
 		err = errDeadly
 	}
@@ -187,23 +196,24 @@ func (b *batch) add(e event.Entry) {
 }
 
 // refuse takes an entry that will be buried, and its fact where it can be read.
-func (b *batch) refuse(e event.Entry, fact *event.CompletionRecorded, reason error) {
+func (b *batch[F]) refuse(e event.Entry, fact F, reason error) {
 	b.bad = append(b.bad, event.Refused{Entry: e, Reason: reason.Error()})
-	if fact != nil {
+	if none := *new(F); fact != none {
 		b.misfits = append(b.misfits, fact)
 	}
 }
 
 // split halves the facts; what is bad goes with the first half.
-func (b batch) split() (first, second batch) {
+func (b batch[F]) split() (first, second batch[F]) {
 	half := len(b.facts) / 2
-	return batch{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad, misfits: b.misfits}, batch{entries: b.entries[half:], facts: b.facts[half:]}
+	return batch[F]{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad, misfits: b.misfits},
+		batch[F]{entries: b.entries[half:], facts: b.facts[half:]}
 }
 
 // persist stores a batch and passes on what is through. A fact that can never
 // be stored is found by halving and buried, so that it does not keep the others
 // back.
-func (w *Worker) persist(ctx context.Context, b batch, through chan<- batch) {
+func (w *Worker[F]) persist(ctx context.Context, b batch[F], through chan<- batch[F]) {
 	if len(b.facts) == 0 {
 		through <- b
 		return
@@ -227,7 +237,7 @@ func (w *Worker) persist(ctx context.Context, b batch, through chan<- batch) {
 		through <- b
 	case len(b.facts) == 1:
 		b.refuse(b.entries[0], b.facts[0], unstorable)
-		through <- batch{bad: b.bad, misfits: b.misfits}
+		through <- batch[F]{bad: b.bad, misfits: b.misfits}
 	default:
 		first, second := b.split()
 		w.persist(ctx, first, through)
@@ -237,7 +247,7 @@ func (w *Worker) persist(ctx context.Context, b batch, through chan<- batch) {
 
 // discard notes that facts are missing for a reason before they are buried, so
 // that nobody looks for them, and their journals need not keep them.
-func (w *Worker) discard(ctx context.Context, facts []*event.CompletionRecorded) bool {
+func (w *Worker[F]) discard(ctx context.Context, facts []F) bool {
 	for _, f := range facts {
 		if !w.retry(ctx, func(ctx context.Context) error { return w.Store.Discard(ctx, f) }) {
 			return false
@@ -246,7 +256,7 @@ func (w *Worker) discard(ctx context.Context, facts []*event.CompletionRecorded)
 	return true
 }
 
-func (w *Worker) bury(ctx context.Context, refused []event.Refused) {
+func (w *Worker[F]) bury(ctx context.Context, refused []event.Refused) {
 	if len(refused) == 0 || !w.retry(ctx, func(ctx context.Context) error { return w.Source.Bury(ctx, refused) }) {
 		return
 	}

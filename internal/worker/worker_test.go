@@ -94,13 +94,13 @@ func (s *stores) Persist(_ context.Context, facts []*event.CompletionRecorded) (
 	return added, nil
 }
 
-func (s *stores) Discard(_ context.Context, f *event.CompletionRecorded) error {
+func (s *stores) Discard(_ context.Context, f event.Fact) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.fails(); err != nil {
 		return err
 	}
-	s.discarded[f.ID] = true
+	s.discarded[f.Head().ID] = true
 	return nil
 }
 
@@ -145,8 +145,8 @@ func (s *stores) done() bool {
 	return len(s.queue) == 0 && len(s.pending) == 0
 }
 
-func newWorker(s *stores) *worker.Worker {
-	return &worker.Worker{Source: s, Store: s, Log: slog.New(slog.DiscardHandler),
+func newWorker(s *stores) *worker.Worker[*event.CompletionRecorded] {
+	return &worker.Worker[*event.CompletionRecorded]{Decode: event.Entry.Completion, Source: s, Store: s, Log: slog.New(slog.DiscardHandler),
 		Unstorable: func(err error) bool { return errors.Is(err, errUnstorable) }}
 }
 

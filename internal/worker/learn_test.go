@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 // school keeps lessons and snapshots, and fails now and then.
 type school struct {
+	mu        sync.Mutex
 	random    *rand.Rand
 	fails     float64
 	lessons   []learning.Numbered
@@ -36,6 +38,7 @@ func newSchool(seed uint64, fails float64) *school {
 
 var errAway = errors.New("away")
 
+// away is called by who has the lock.
 func (s *school) away() error {
 	if s.random.Float64() < s.fails {
 		return errAway
@@ -44,11 +47,15 @@ func (s *school) away() error {
 }
 
 func (s *school) Lessons(_ context.Context, after int64, most int) ([]learning.Numbered, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	rest := s.lessons[min(int(after), len(s.lessons)):]
 	return rest[:min(most, len(rest))], s.away()
 }
 
 func (s *school) AppendLessons(_ context.Context, lessons []learning.Numbered) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.away(); err != nil {
 		return err
 	}
@@ -60,6 +67,8 @@ func (s *school) AppendLessons(_ context.Context, lessons []learning.Numbered) e
 }
 
 func (s *school) Latest(context.Context) (all []learning.Snapshot, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, list := range s.snapshots {
 		all = append(all, list[len(list)-1])
 	}
@@ -67,10 +76,14 @@ func (s *school) Latest(context.Context) (all []learning.Snapshot, err error) {
 }
 
 func (s *school) Model(_ context.Context, l learning.Learner, number int64) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.models[l][number], s.away()
 }
 
 func (s *school) Publish(_ context.Context, snapshots []learning.Snapshot) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.away(); err != nil {
 		return err
 	}
@@ -91,9 +104,15 @@ func (s *school) Publish(_ context.Context, snapshots []learning.Snapshot) error
 	return nil
 }
 
-func (s *school) PruneSnapshots(context.Context, int) (int64, error) { return 0, s.away() }
+func (s *school) PruneSnapshots(context.Context, int) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 0, s.away()
+}
 
 func (s *school) Hold(_ context.Context, _, owner string, lasts time.Duration) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.owner != owner && time.Now().Before(s.until) {
 		return false, s.away()
 	}
@@ -102,23 +121,46 @@ func (s *school) Hold(_ context.Context, _, owner string, lasts time.Duration) (
 }
 
 func (s *school) Decided(context.Context, time.Time, time.Time, int) ([]*event.CompletionRecorded, []int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	of := make([]int64, len(s.decided))
 	return s.decided, of, s.away()
 }
 
-// verdict makes a lesson of a random verdict.
-func (s *school) verdict(project string) learning.Numbered {
+func (s *school) fail(share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails = share
+}
+
+// last is a learner's newest snapshot.
+func (s *school) last(who learning.Learner) learning.Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.snapshots[who]
+	if len(list) == 0 {
+		return learning.Snapshot{}
+	}
+	return list[len(list)-1]
+}
+
+// verdict adds a lesson of a random verdict.
+func (s *school) verdict(project string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var reader prompt.Reader
 	f, words := reader.Read(fmt.Sprintf("Why does word%d follow word%d?", s.random.IntN(40), s.random.IntN(40)))
 	l := learning.Lesson{Verdict: &learning.Judged{Model: fmt.Sprint("m", s.random.IntN(2)), Quality: s.random.Float64(), Prior: .5,
 		Propensity: .5, Candidates: []string{"m0", "m1"}, Features: prompt.Append(nil, &f, words)}}
-	return learning.Numbered{N: int64(len(s.lessons) + 1), Project: project, Strategy: "hybrid", Lesson: l.Encode()}
+	s.lessons = append(s.lessons, learning.Numbered{N: int64(len(s.lessons) + 1), Project: project, Strategy: "hybrid", Lesson: l.Encode()})
 }
 
-func (s *school) price(project string) learning.Numbered {
+func (s *school) price(project string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	l := learning.Lesson{Decisions: &learning.Decisions{Goal: learning.Goal{Quality: .9}, Decided: []learning.Decided{
 		{At: time.Now(), Turning: 50 * s.random.Float64(), Strong: s.random.Float64(), Quality: s.random.Float64(), Baseline: 1}}}}
-	return learning.Numbered{N: int64(len(s.lessons) + 1), Project: project, Strategy: "hybrid", Lesson: l.Encode()}
+	s.lessons = append(s.lessons, learning.Numbered{N: int64(len(s.lessons) + 1), Project: project, Strategy: "hybrid", Lesson: l.Encode()})
 }
 
 func prior(t *testing.T) *learning.Prior {
@@ -162,7 +204,7 @@ func TestLearningSurvivesItsProcesses(t *testing.T) {
 	p := prior(t)
 	for seed := range uint64(6) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSchool(seed, 0.05)
+			s, r := newSchool(seed, 0.05), rand.New(rand.NewPCG(seed, 2))
 			for life := range 12 {
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error)
@@ -171,16 +213,16 @@ func TestLearningSurvivesItsProcesses(t *testing.T) {
 					go func() { ended <- w.Run(ctx) }()
 				}
 				for range 40 {
-					project := []string{"one", "two", "three"}[s.random.IntN(3)]
-					if s.random.IntN(4) == 0 {
-						s.lessons = append(s.lessons, s.price(project))
+					project := []string{"one", "two", "three"}[r.IntN(3)]
+					if r.IntN(4) == 0 {
+						s.price(project)
 					} else {
-						s.lessons = append(s.lessons, s.verdict(project))
+						s.verdict(project)
 					}
-					time.Sleep(time.Duration(s.random.Int64N(int64(time.Second))))
+					time.Sleep(time.Duration(r.Int64N(int64(time.Second))))
 				}
 				if life == 11 {
-					s.fails = 0
+					s.fail(0)
 					time.Sleep(2 * time.Minute)
 				}
 				cancel()
@@ -222,14 +264,13 @@ func TestAVerdictIsPublishedInTime(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- s.learner("a", p).Run(ctx) }()
 		who := learning.Learner{Project: "one", Strategy: "hybrid"}
-		for range 20 {
-			s.lessons = append(s.lessons, s.verdict("one"))
+		for i := range 20 {
+			s.verdict("one")
 			time.Sleep(3 * time.Second)
-			list := s.snapshots[who]
-			if len(list) == 0 || list[len(list)-1].Lesson != int64(len(s.lessons)) {
-				t.Fatalf("lesson %d is in no snapshot after 3 seconds", len(s.lessons))
+			if last := s.last(who); last.Lesson != int64(i+1) {
+				t.Fatalf("lesson %d is in no snapshot after 3 seconds: the last one has %d", i+1, last.Lesson)
 			}
-			time.Sleep(time.Duration(s.random.Int64N(int64(3 * time.Second))))
+			time.Sleep(time.Duration(rand.Int64N(int64(3 * time.Second))))
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -250,20 +291,20 @@ func TestGoingBack(t *testing.T) {
 		who := learning.Learner{Project: "one", Strategy: "hybrid"}
 		teach := func(n int) {
 			for range n {
-				s.lessons = append(s.lessons, s.verdict("one"))
+				s.verdict("one")
 			}
 			time.Sleep(5 * time.Second)
 		}
 		teach(30)
-		good := s.snapshots[who][len(s.snapshots[who])-1]
+		good := s.last(who)
 		teach(30) // which turns out to be bad
 		back := good
-		back.Number, back.RolledBackTo, back.Lesson = int64(len(s.snapshots[who])+1), good.Number, int64(len(s.lessons))
+		back.Number, back.RolledBackTo, back.Lesson = s.last(who).Number+1, good.Number, 60
 		if err := s.Publish(ctx, []learning.Snapshot{back}); err != nil {
 			t.Fatal(err)
 		}
 		teach(10)
-		last := s.snapshots[who][len(s.snapshots[who])-1]
+		last := s.last(who)
 		if last.Verdicts != 40 || last.Lesson != 70 {
 			t.Errorf("the last snapshot has %d verdicts up to lesson %d; 30 and 10 were to count", last.Verdicts, last.Lesson)
 		}
@@ -286,7 +327,8 @@ func TestADamagedSnapshotIsLearnedAgain(t *testing.T) {
 			ended := make(chan error)
 			go func() { ended <- s.learner(fmt.Sprint(life), p).Run(ctx) }()
 			for range 20 {
-				s.lessons = append(s.lessons, s.verdict("one"), s.price("one"))
+				s.verdict("one")
+				s.price("one")
 			}
 			time.Sleep(time.Minute)
 			cancel()
@@ -299,7 +341,7 @@ func TestADamagedSnapshotIsLearnedAgain(t *testing.T) {
 				}
 			}
 		}
-		last := s.snapshots[who][len(s.snapshots[who])-1]
+		last := s.last(who)
 		last.Model = s.models[who][last.ModelOf]
 		got, err := last.Restore()
 		if err != nil {
@@ -317,10 +359,9 @@ func TestABadLessonIsPassedOver(t *testing.T) {
 	p := prior(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newSchool(12, 0)
-		bad := s.verdict("one")
-		bad.Lesson = bad.Lesson[:20]
-		s.lessons = append(s.lessons, bad, s.verdict("one"))
-		s.lessons[1].N = 2
+		s.verdict("one")
+		s.verdict("one")
+		s.lessons[0].Lesson = s.lessons[0].Lesson[:20]
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		w := s.learner("a", p)

@@ -39,8 +39,9 @@ var recorded = func() requests.Record {
 		Project: event.DefaultProject, Metadata: map[string]string{"team": "blue"}, OriginID: &origin, CacheMatch: text("exact"),
 		Plan: requests.Plan{Reason: text("Short factual question."), Complexity: .1, Propensity: 1,
 			Candidates: []requests.Candidate{{Model: "small", Quality: .9, CostUSD: 95_400, Probability: 1}}},
-		Cost:   requests.Cost{CostNanos: 329_600, OriginNanos: 329_600, BaselineNanos: 1_236_000, BaselineModel: "large", PriceVersion: text("v")},
-		Ledger: requests.Place{Journal: "j", Seq: 7, PersistedAt: sampleTime.Add(time.Second)},
+		Feedback: []requests.Feedback{{Quality: 1, Rating: new(5), State: "learned"}},
+		Cost:     requests.Cost{CostNanos: 329_600, OriginNanos: 329_600, BaselineNanos: 1_236_000, BaselineModel: "large", PriceVersion: text("v")},
+		Ledger:   requests.Place{Journal: "j", Seq: 7, PersistedAt: sampleTime.Add(time.Second)},
 	}
 	r.Attempts = r.Asked()
 	r.Explain(pricing.Price{Input: 800_000_000, CachedInput: 80_000_000, Output: 4_000_000_000})

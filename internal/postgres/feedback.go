@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/requests"
 )
 
 // Feedback is the table of verdicts on answers.
@@ -93,36 +94,19 @@ func (r *feedbackRows) columns() []any {
 		r.ratings, r.corrects, r.scores, r.qualities, r.bads, r.journals, r.partitions, r.seqs}
 }
 
-// Verdict is one verdict on an answer, and what became of it.
-type Verdict struct {
-	ID         uuid.UUID
-	At         time.Time
-	FeedbackID string // the caller's own
-	Source     string
-	Comment    string
-	Rating     int // 0: none
-	Correct    *bool
-	Score      *float64
-	Quality    float64 // all of it on a scale from 0 to 1
-	Bad        bool
-	State      string // waiting, learned, kept or refused
-	Note       string // why it is only kept, or refused
-}
-
 // mostVerdicts bounds what is shown of one request.
 const mostVerdicts = 1000
 
 // FeedbackOf gives the verdicts of a project on one of its requests, in the
 // order in which they came: the first thousand.
-func (db *DB) FeedbackOf(ctx context.Context, project string, request uuid.UUID) ([]Verdict, error) {
+func (db *DB) FeedbackOf(ctx context.Context, project string, request uuid.UUID) ([]requests.Feedback, error) {
 	rows, err := db.pool.Query(ctx, `
-		SELECT id, at, coalesce(feedback_id, ''), coalesce(source, ''), coalesce(comment, ''), coalesce(rating, 0), correct, score,
-			quality, bad, state, coalesce(note, '')
+		SELECT id, at, feedback_id, source, comment, rating, correct, score, quality, bad, state, note
 		FROM feedback WHERE request_id = $1 AND project = $2 ORDER BY id LIMIT $3`, request, project, mostVerdicts)
 	if err != nil {
 		return nil, fmt.Errorf("read feedback on %s: %w", request, err)
 	}
-	verdicts, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Verdict])
+	verdicts, err := pgx.CollectRows(rows, pgx.RowToStructByPos[requests.Feedback])
 	if err != nil {
 		return nil, fmt.Errorf("read feedback on %s: %w", request, err)
 	}

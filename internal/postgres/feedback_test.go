@@ -13,6 +13,7 @@ import (
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/eventtest"
 	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/requests"
 	"github.com/busuhq/busu/internal/storetest"
 )
 
@@ -113,8 +114,8 @@ func TestFeedbackSaysWhatTheFactSays(t *testing.T) {
 			t.Errorf("at is %v, not %v", row["at"], f.At)
 		}
 		shown, err := db.FeedbackOf(t.Context(), f.Project, f.RequestID)
-		want := postgres.Verdict{ID: f.ID, At: f.At, FeedbackID: f.FeedbackID, Source: f.Source, Comment: f.Comment, Rating: f.Rating,
-			Correct: f.Correct, Score: f.Score, Quality: f.Quality(), Bad: f.Bad(), State: "waiting"}
+		want := requests.Feedback{ID: f.ID, At: f.At, FeedbackID: given(f.FeedbackID), Source: given(f.Source), Comment: given(f.Comment),
+			Rating: given(f.Rating), Correct: f.Correct, Score: f.Score, Quality: f.Quality(), Bad: f.Bad(), State: "waiting"}
 		if err != nil || len(shown) != 1 || !reflect.DeepEqual(shown[0], want) {
 			t.Errorf("shown is %+v, not %+v: %v", shown, want, err)
 		}
@@ -173,7 +174,7 @@ func TestFeedbackOutOfTheDeadLetters(t *testing.T) {
 		if err != nil || len(shown) != 1 {
 			t.Fatalf("%+v: %v", shown, err)
 		}
-		states = append(states, strings.TrimSpace(shown[0].State+" "+shown[0].Note))
+		states = append(states, strings.TrimSpace(shown[0].State+" "+deref(shown[0].Note)))
 	}
 	if want := []string{"waiting", "learned so", "kept so"}; !reflect.DeepEqual(states, want) {
 		t.Errorf("they are %q", states)
@@ -201,4 +202,20 @@ func TestFeedbackOfARequest(t *testing.T) {
 	if shown, err := db.FeedbackOf(t.Context(), event.DefaultProject, uuid.New()); err != nil || len(shown) != 0 {
 		t.Errorf("there are %+v: %v", shown, err)
 	}
+}
+
+// given is nil for what was not given.
+func given[T comparable](v T) *T {
+	var none T
+	if v == none {
+		return nil
+	}
+	return &v
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }

@@ -111,7 +111,7 @@ func TestJoinMakesLessons(t *testing.T) {
 		t.Errorf("the lessons are\n%s\nnot\n%s", got[0], want[0])
 	}
 	shown, err := db.FeedbackOf(t.Context(), event.DefaultProject, facts[7].ID)
-	if err != nil || len(shown) != 1 || shown[0].State != "learned" || shown[0].Note != "" {
+	if err != nil || len(shown) != 1 || shown[0].State != "learned" || shown[0].Note != nil {
 		t.Errorf("shown is %+v: %v", shown, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestJoinWaitsForTheRequest(t *testing.T) {
 		t.Errorf("999 more are %v, with %d lessons", got, len(lessons(t, db)))
 	}
 	shown, err := db.FeedbackOf(t.Context(), event.DefaultProject, facts[0].ID)
-	if err != nil || len(shown) != 1000 || shown[500].State != "kept" && shown[500].Note != "already judged" {
+	if err != nil || len(shown) != 1000 || shown[500].State != "kept" && deref(shown[500].Note) != "already judged" {
 		t.Errorf("%d are shown: %v", len(shown), err)
 	}
 }

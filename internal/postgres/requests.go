@@ -76,7 +76,8 @@ func (db *DB) Request(ctx context.Context, project string, id uuid.UUID) (reques
 	r.Attempts = r.Asked()
 	r.Ledger.PersistedAt = r.Ledger.PersistedAt.UTC()
 	r.Plan.Candidates = requests.Candidates(candidates)
-	return r, nil
+	r.Feedback, err = db.FeedbackOf(ctx, project, id)
+	return r, err
 }
 
 // FindRequests gives a page of a project's requests, newest first. It looks no

@@ -21,6 +21,7 @@ type Record struct {
 	CacheMatch *string           `json:"cache_match"`       // how the question matched that of the answer
 	OriginID   *uuid.UUID        `json:"origin_request_id"` // whose call made the answer that came from a cache
 	Cost       Cost              `json:"cost"`
+	Feedback   []Feedback        `json:"feedback"` // in the order in which it came
 	Ledger     Place             `json:"ledger"`
 }
 

@@ -116,8 +116,8 @@ func (l *listener) recovers(facts []event.Entry) {
 	facts = slices.Clone(facts)
 	for well := false; len(facts) > 0 || !well; {
 		m := l.next()
-		if m.name == "recovered" && !well {
-			well = true
+		if m.name == "recovered" && !well || m.name == "degraded" && well { // again, on a machine that is busy
+			well = !well
 			continue
 		}
 		at := slices.IndexFunc(facts, func(e event.Entry) bool { return string(e.Body) == m.data })

@@ -28,30 +28,33 @@ func choosePort(preferred int) (int, error) {
 	if preferred != 0 && !portTaken(preferred) {
 		return preferred, nil
 	}
-	addr, err := FreeAddr()
-	if err != nil {
-		return 0, err
-	}
-	return int(addr.Port()), nil
+	return freePort(storePorts)
 }
 
 // The system gives ports to connections and to listeners that ask for any from
 // 32768 up (Linux) or 49152 up. One from below stays free until whoever it is
-// for listens there, and while it is away.
+// for listens there, and while it is away. Stores, which come back to their
+// ports, share none with others.
 const (
-	firstPort = 10_000
-	portRange = 22_000
-	portTries = 100
+	firstPort  = 10_000
+	storePorts = 20_000
+	portRange  = 10_000
+	portTries  = 100
 )
 
 // FreeAddr gives an address on 127.0.0.1 that nobody listens on.
 func FreeAddr() (netip.AddrPort, error) {
+	port, err := freePort(firstPort)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)), err
+}
+
+func freePort(first int) (int, error) {
 	for range portTries {
-		if port := firstPort + rand.IntN(portRange); !portTaken(port) {
-			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)), nil
+		if port := first + rand.IntN(portRange); !portTaken(port) {
+			return port, nil
 		}
 	}
-	return netip.AddrPort{}, errors.New("no free TCP port on 127.0.0.1")
+	return 0, errors.New("no free TCP port on 127.0.0.1")
 }
 
 func portTaken(port int) bool {

@@ -28,10 +28,14 @@ type Published struct {
 	latest atomic.Pointer[map[learning.Learner]published]
 }
 
+// published is a learner's last good snapshot.
 type published struct {
 	strategy routing.Strategy
-	learned  routing.Learned
+	number   int64
+	model    *learning.Model
 	modelOf  int64
+	base     *learning.Model // that of baseOf; nil: none
+	baseOf   int64
 	refused  int64 // a snapshot that is damaged, which need not be tried again
 }
 
@@ -49,8 +53,11 @@ func NewPublished(prior *learning.Prior, startPrices map[string]float64) *Publis
 
 // Strategy implements Strategies.
 func (p *Published) Strategy(project, name string) (routing.Strategy, bool) {
-	if s, ok := (*p.latest.Load())[learning.Learner{Project: project, Strategy: name}]; ok && s.strategy != nil {
-		return s.strategy, true
+	latest := *p.latest.Load()
+	for _, who := range [...]string{project, learning.Everyone} { // who has taught nothing yet begins with what others did
+		if s, ok := latest[learning.Learner{Project: who, Strategy: name}]; ok && s.strategy != nil {
+			return s.strategy, true
+		}
 	}
 	if name == (routing.Complexity{}).Name() {
 		return routing.Complexity{}, true
@@ -99,24 +106,21 @@ func (p *Published) update(ctx context.Context, from Snapshots, log *slog.Logger
 	next := maps.Clone(have)
 	changed := false
 	for _, s := range all {
-		l := s.Learner()
-		had := have[l]
-		fresh, known := p.fresh[s.Strategy]
-		if !known || s.Number == had.learned.Number || s.Number == had.refused {
+		had := have[s.Learner()]
+		if _, known := p.fresh[s.Strategy]; !known || s.Number == had.number || s.Number == had.refused {
 			continue
 		}
-		model, err := modelFor(ctx, from, s, had)
+		given, err := take(ctx, from, s, had)
 		if errors.Is(err, learning.ErrCorrupt) {
 			log.Error("a snapshot is damaged: the last good one serves on", "project", s.Project, "strategy", s.Strategy, "snapshot", s.Number, "err", err)
-			had.refused = s.Number
-			next[l], changed = had, true
-			continue
-		}
-		if err != nil {
+			given = had
+			given.refused = s.Number
+		} else if err != nil {
 			return err
+		} else {
+			given.strategy = p.strategyOf(s, given.model)
 		}
-		fresh.Model, fresh.Number = model, s.Number
-		next[l], changed = published{strategy: learnedStrategy(s.Strategy, fresh), learned: fresh, modelOf: s.ModelOf}, true
+		next[s.Learner()], changed = given, true
 	}
 	if changed {
 		p.latest.Store(&next)
@@ -124,14 +128,45 @@ func (p *Published) update(ctx context.Context, from Snapshots, log *slog.Logger
 	return nil
 }
 
-// modelFor is a snapshot's model; where only the price moved, the one at hand.
-func modelFor(ctx context.Context, from Snapshots, s learning.Snapshot, had published) (*learning.Model, error) {
-	if had.learned.Model != nil && had.modelOf == s.ModelOf {
-		return s.Reprice(had.learned.Model)
+// strategyOf goes by a snapshot. What all projects taught is what one begins
+// with: on top of it nothing is learned, and no decision has moved the price.
+func (p *Published) strategyOf(s learning.Snapshot, m *learning.Model) routing.Strategy {
+	l := p.fresh[s.Strategy]
+	if s.Project == learning.Everyone {
+		l.Model = learning.New(m, learning.Assumed()).At(l.Model.Controller)
+	} else {
+		l.Model, l.Number = m, s.Number
 	}
+	return learnedStrategy(s.Strategy, l)
+}
+
+// take reads a snapshot's model; where only the price moved, it is the one at
+// hand.
+func take(ctx context.Context, from Snapshots, s learning.Snapshot, had published) (published, error) {
+	given := published{number: s.Number, modelOf: s.ModelOf, baseOf: s.Base}
 	var err error
+	if given.base, err = baseOf(ctx, from, s, had); err != nil {
+		return given, err
+	}
+	if had.model != nil && had.modelOf == s.ModelOf && had.baseOf == s.Base {
+		given.model, err = s.Reprice(had.model)
+		return given, err
+	}
 	if s.Model, err = from.Model(ctx, s.Learner(), s.ModelOf); err != nil {
+		return given, err
+	}
+	given.model, err = s.Restore(given.base)
+	return given, err
+}
+
+// baseOf is what a snapshot was learned on top of.
+func baseOf(ctx context.Context, from Snapshots, s learning.Snapshot, had published) (*learning.Model, error) {
+	if s.Base == 0 || s.Base == had.baseOf {
+		return had.base, nil
+	}
+	bytes, err := from.Model(ctx, learning.Learner{Project: learning.Everyone, Strategy: s.Strategy}, s.Base)
+	if err != nil {
 		return nil, err
 	}
-	return s.Restore()
+	return learning.Decode(bytes, nil)
 }

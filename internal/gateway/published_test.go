@@ -117,6 +117,24 @@ func TestPublishedSnapshotsAreGoneOverTo(t *testing.T) {
 		from.err = errors.New("away")
 		expect("the store away", "one", 13, 4)
 
+		// Who has taught nothing begins with what all others did, at the price of
+		// who has decided nothing.
+		from.err = nil
+		everyone := learning.Take(priced(0), learning.Everyone, "hybrid", 9, 8)
+		from.put(everyone)
+		expect("what all taught, before the first", "new", 3, 0)
+		expect("what all taught", "one", 13, 4)
+		if s, _ := p.Strategy("new", "hybrid"); s.(routing.Hybrid).Model.Base() == nil {
+			t.Error("a new project begins with nothing")
+		}
+		own := learning.Take(learning.New(learning.New(nil, learning.Assumed()), learning.Assumed()), "new", "hybrid", 1, 9)
+		own.Base = 9
+		from.put(everyone, own)
+		expect("a project's own", "new", 0, 1)
+		if s, _ := p.Strategy("new", "hybrid"); s.(routing.Hybrid).Model.Base() == nil {
+			t.Error("a project forgets what it began with")
+		}
+
 		if s, ok := p.Strategy("one", "learning"); !ok || s.Name() != "learning" {
 			t.Error("there is no strategy learning")
 		}

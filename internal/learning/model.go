@@ -46,6 +46,9 @@ func New(base *Model, a Assumptions) *Model {
 	return &Model{base: base, assumed: a, heads: map[string]*head{}}
 }
 
+// Base is what the model was learned on top of; nil: nothing.
+func (m *Model) Base() *Model { return m.base }
+
 // Applied is how many verdicts the model has learned from.
 func (m *Model) Applied() uint64 { return m.applied }
 

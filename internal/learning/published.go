@@ -16,6 +16,7 @@ type Snapshot struct {
 	Weight            float64
 	Lambda            float64
 	RolledBackTo      int64 // the one that an operator went back to; 0: learning made it
+	Base              int64 // the snapshot of Everyone that it is learned on top of; 0: none
 	ModelOf           int64 // the snapshot whose model this one has, at another price
 	Controller        []byte
 	Model             []byte // of ModelOf
@@ -28,9 +29,10 @@ func Take(m *Model, project, strategy string, number, lesson int64) Snapshot {
 		ModelOf: number, Controller: m.Controller.Encode(), Model: m.Encode()}
 }
 
-// Restore reads the snapshot's model. Anything that is not whole is ErrCorrupt.
-func (s Snapshot) Restore() (*Model, error) {
-	m, err := Decode(s.Model, nil)
+// Restore reads the snapshot's model, on top of that of its base. Anything that
+// is not whole is ErrCorrupt.
+func (s Snapshot) Restore(base *Model) (*Model, error) {
+	m, err := Decode(s.Model, base)
 	if err != nil {
 		return nil, fmt.Errorf("%s of project %s, snapshot %d: %w", s.Strategy, s.Project, s.ModelOf, err)
 	}
@@ -48,6 +50,10 @@ func (s Snapshot) Reprice(m *Model) (*Model, error) {
 
 // Learner is whose snapshots are numbered together.
 type Learner struct{ Project, Strategy string }
+
+// Everyone is the project of what all projects taught: what those begin with
+// that come later.
+const Everyone = "*"
 
 // Learner is whose snapshot it is.
 func (s Snapshot) Learner() Learner { return Learner{s.Project, s.Strategy} }

@@ -16,10 +16,10 @@ import (
 // somebody else has learned meanwhile.
 var ErrSnapshotTaken = errors.New("another process has published a snapshot with this number")
 
-const snapshotColumns = `project, strategy, snapshot, at, lesson, verdicts, weight, lambda, coalesce(rolled_back_to, 0), model_of, controller`
+const snapshotColumns = `project, strategy, snapshot, at, lesson, verdicts, weight, lambda, coalesce(rolled_back_to, 0), coalesce(base, 0), model_of, controller`
 
 func scanSnapshot(row pgx.CollectableRow) (s learning.Snapshot, err error) {
-	err = row.Scan(&s.Project, &s.Strategy, &s.Number, &s.At, &s.Lesson, &s.Verdicts, &s.Weight, &s.Lambda, &s.RolledBackTo, &s.ModelOf, &s.Controller)
+	err = row.Scan(&s.Project, &s.Strategy, &s.Number, &s.At, &s.Lesson, &s.Verdicts, &s.Weight, &s.Lambda, &s.RolledBackTo, &s.Base, &s.ModelOf, &s.Controller)
 	return s, err
 }
 
@@ -93,9 +93,9 @@ func insertSnapshot(ctx context.Context, tx pgx.Tx, s learning.Snapshot) error {
 		model = nil
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO snapshots (project, strategy, snapshot, lesson, verdicts, weight, lambda, rolled_back_to, model_of, controller, model)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, 0), $9, $10, $11)`,
-		s.Project, s.Strategy, s.Number, s.Lesson, s.Verdicts, s.Weight, s.Lambda, s.RolledBackTo, s.ModelOf, s.Controller, model)
+		INSERT INTO snapshots (project, strategy, snapshot, lesson, verdicts, weight, lambda, rolled_back_to, base, model_of, controller, model)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, 0), nullif($9, 0), $10, $11, $12)`,
+		s.Project, s.Strategy, s.Number, s.Lesson, s.Verdicts, s.Weight, s.Lambda, s.RolledBackTo, s.Base, s.ModelOf, s.Controller, model)
 	return err
 }
 
@@ -158,7 +158,8 @@ func (db *DB) PruneSnapshots(ctx context.Context, newest int) (pruned int64, err
 		kept AS (SELECT * FROM ranked WHERE age <= $1 OR in_hour = 1 AND at > now() - interval '7 days')
 		DELETE FROM snapshots s WHERE NOT EXISTS (SELECT FROM kept k WHERE (k.project, k.strategy, k.snapshot) = (s.project, s.strategy, s.snapshot))
 			AND NOT EXISTS (SELECT FROM kept k JOIN snapshots o USING (project, strategy, snapshot)
-				WHERE (o.project, o.strategy, o.model_of) = (s.project, s.strategy, s.snapshot))`, newest)
+				WHERE (o.project, o.strategy, o.model_of) = (s.project, s.strategy, s.snapshot)
+					OR (o.strategy, o.base) = (s.strategy, s.snapshot) AND s.project = $2)`, newest, learning.Everyone)
 	if err != nil {
 		return 0, fmt.Errorf("prune snapshots: %w", err)
 	}

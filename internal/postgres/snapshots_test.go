@@ -42,7 +42,7 @@ func TestSnapshotsAreReadAsPublished(t *testing.T) {
 	if s.Model, err = db.Model(t.Context(), s.Learner(), s.ModelOf); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.Restore(); err != nil || m.Controller.Lambda != 11 {
+	if m, err := s.Restore(nil); err != nil || m.Controller.Lambda != 11 {
 		t.Errorf("restored %+v, %v", m, err)
 	}
 

@@ -69,7 +69,7 @@ func (l *Learner) Stats() *LearnerStats { return &l.stats }
 
 // pupil is one learner's model between two snapshots.
 type pupil struct {
-	model     *learning.Model // ours alone
+	model     *learning.Model // ours alone, but for its base
 	last      learning.Snapshot
 	taught    bool // of a verdict, since the last snapshot
 	priced    bool // of decisions, since the last snapshot
@@ -126,13 +126,16 @@ func (l *Learner) step(ctx context.Context) error {
 			return err
 		}
 		for _, lesson := range lessons {
+			if err := l.enrol(ctx, lesson); err != nil {
+				return err
+			}
 			l.apply(lesson)
 		}
 		if len(lessons) < lessonsAtOnce {
 			break
 		}
 	}
-	return l.publish(ctx, time.Now())
+	return l.publish(ctx, time.Now(), false)
 }
 
 // load takes up the last snapshots, unless they are our own: after a start, or
@@ -144,14 +147,7 @@ func (l *Learner) load(ctx context.Context) error {
 	}
 	pupils, position := map[learning.Learner]*pupil{}, int64(0)
 	for _, s := range latest {
-		if s.Model, err = l.Snapshots.Model(ctx, s.Learner(), s.ModelOf); err != nil {
-			return err
-		}
-		model, err := s.Restore()
-		if errors.Is(err, learning.ErrCorrupt) {
-			l.Log.Error("a snapshot is damaged or of another release: it is learned anew from the lessons that are kept", "project", s.Project, "strategy", s.Strategy, "snapshot", s.Number, "err", err)
-			model, err = l.relearn(ctx, s)
-		}
+		model, err := l.restore(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -164,19 +160,52 @@ func (l *Learner) load(ctx context.Context) error {
 	return nil
 }
 
-// relearn makes a snapshot's model from the lessons that are kept.
-func (l *Learner) relearn(ctx context.Context, s learning.Snapshot) (*learning.Model, error) {
-	model := l.fresh(s.Strategy)
+// restore reads a snapshot with its base.
+func (l *Learner) restore(ctx context.Context, s learning.Snapshot) (m *learning.Model, err error) {
+	base, err := l.base(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.Model, err = l.Snapshots.Model(ctx, s.Learner(), s.ModelOf); err != nil {
+		return nil, err
+	}
+	m, err = s.Restore(base)
+	if errors.Is(err, learning.ErrCorrupt) {
+		l.Log.Error("a snapshot is damaged or of another release: it is learned anew from the lessons that are kept", "project", s.Project, "strategy", s.Strategy, "snapshot", s.Number, "err", err)
+		return l.relearn(ctx, s.Learner(), base, s.Lesson)
+	}
+	return m, err
+}
+
+// base is what a snapshot was learned on top of. A damaged one counts as none.
+func (l *Learner) base(ctx context.Context, s learning.Snapshot) (*learning.Model, error) {
+	if s.Base == 0 {
+		return nil, nil
+	}
+	bytes, err := l.Snapshots.Model(ctx, learning.Learner{Project: learning.Everyone, Strategy: s.Strategy}, s.Base)
+	if err != nil {
+		return nil, err
+	}
+	base, err := learning.Decode(bytes, nil)
+	if errors.Is(err, learning.ErrCorrupt) {
+		return nil, nil // the snapshot does not fit any more, and is learned anew
+	}
+	return base, err
+}
+
+// relearn makes a learner's model from the lessons that are kept, up to one.
+func (l *Learner) relearn(ctx context.Context, who learning.Learner, base *learning.Model, last int64) (*learning.Model, error) {
+	model := l.fresh(who.Strategy, base)
 	for after := int64(0); ; {
 		lessons, err := l.Lessons.Lessons(ctx, after, lessonsAtOnce)
 		if err != nil {
 			return nil, err
 		}
 		for _, n := range lessons {
-			if after = n.N; n.N > s.Lesson {
+			if after = n.N; n.N > last {
 				return model, nil
 			}
-			if lesson, err := learning.DecodeLesson(n.Lesson); err == nil && n.Learner() == s.Learner() {
+			if lesson, err := learning.DecodeLesson(n.Lesson); err == nil && teaches(n, lesson, who) {
 				_ = model.Apply(lesson, &l.Prior.Scale) // what is refused is refused again
 			}
 		}
@@ -198,51 +227,89 @@ func (l *Learner) upToDate(latest []learning.Snapshot) bool {
 	return true
 }
 
-func (l *Learner) fresh(strategy string) *learning.Model {
-	m := learning.New(nil, learning.Assumed())
+// teaches reports whether a lesson is one of a learner's. All verdicts are
+// Everyone's, who decide nothing and so have no price.
+func teaches(n learning.Numbered, lesson learning.Lesson, who learning.Learner) bool {
+	return n.Learner() == who || who.Project == learning.Everyone && n.Strategy == who.Strategy && lesson.Verdict != nil
+}
+
+func (l *Learner) fresh(strategy string, base *learning.Model) *learning.Model {
+	m := learning.New(base, learning.Assumed())
 	m.Controller.Lambda = l.Start[strategy]
 	return m
 }
 
-// apply lets a learner have a lesson. One that is refused is passed over, by
-// every process alike.
+// enrol makes a learner with its first lesson. The first project begins with
+// the prior; those that come later begin with what all before have taught,
+// which is published first, so that it can be found again.
+func (l *Learner) enrol(ctx context.Context, n learning.Numbered) error {
+	who := n.Learner()
+	if l.pupils[who] != nil {
+		return nil
+	}
+	p := &pupil{last: learning.Snapshot{Project: who.Project, Strategy: who.Strategy}}
+	all := learning.Learner{Project: learning.Everyone, Strategy: who.Strategy}
+	if l.pupils[all] == nil && l.hasOthers(who) {
+		model, err := l.relearn(ctx, all, nil, l.position)
+		if err != nil {
+			return err
+		}
+		l.pupils[all] = &pupil{model: model, taught: true, last: learning.Snapshot{Project: all.Project, Strategy: all.Strategy}}
+	}
+	if everyone := l.pupils[all]; everyone != nil {
+		if err := l.publish(ctx, time.Now(), true); err != nil {
+			return err
+		}
+		p.model, p.last.Base = l.fresh(who.Strategy, everyone.model.Clone()), everyone.last.Number
+	} else {
+		p.model = l.fresh(who.Strategy, nil)
+	}
+	l.pupils[who] = p
+	return nil
+}
+
+func (l *Learner) hasOthers(who learning.Learner) bool {
+	for other := range l.pupils {
+		if other.Strategy == who.Strategy {
+			return true
+		}
+	}
+	return false
+}
+
+// apply lets those have a lesson whom it is for. One that is refused is passed
+// over, by every process alike.
 func (l *Learner) apply(n learning.Numbered) {
 	l.position = n.N
-	p := l.pupils[n.Learner()]
-	if p == nil {
-		p = &pupil{model: l.fresh(n.Strategy), last: learning.Snapshot{Project: n.Project, Strategy: n.Strategy}}
-		l.pupils[n.Learner()] = p
-	}
-	if n.N <= p.last.Lesson { // it was left out by going back
-		return
-	}
 	lesson, err := learning.DecodeLesson(n.Lesson)
-	if err == nil {
-		err = p.model.Apply(lesson, &l.Prior.Scale)
+	for _, project := range []string{n.Project, learning.Everyone} {
+		p := l.pupils[learning.Learner{Project: project, Strategy: n.Strategy}]
+		if p == nil || n.N <= p.last.Lesson || err == nil && !teaches(n, lesson, p.last.Learner()) {
+			continue // what going back has left out, or is not for all
+		}
+		if err == nil {
+			err = p.model.Apply(lesson, &l.Prior.Scale)
+		}
+		if err != nil {
+			l.stats.Refused.Add(1)
+			l.Log.Warn("a lesson cannot be applied and is passed over", "lesson", n.N, "project", n.Project, "strategy", n.Strategy, "err", err)
+			return
+		}
+		p.taught, p.priced = p.taught || lesson.Verdict != nil, p.priced || lesson.Verdict == nil
 	}
-	if err != nil {
-		l.stats.Refused.Add(1)
-		l.Log.Warn("a lesson cannot be applied and is passed over", "lesson", n.N, "project", n.Project, "strategy", n.Strategy, "err", err)
-		return
-	}
-	p.taught, p.priced = p.taught || lesson.Verdict != nil, p.priced || lesson.Verdict == nil
 	l.stats.Applied.Add(1)
 }
 
 // publish publishes when a learner has something to tell: then all that had a
 // lesson, so that behind the greatest lesson of any snapshot nothing was learned
-// that no snapshot holds.
-func (l *Learner) publish(ctx context.Context, now time.Time) error {
-	tell := false
+// that no snapshot holds. tell says that it is time anyway.
+func (l *Learner) publish(ctx context.Context, now time.Time, tell bool) error {
 	for _, p := range l.pupils {
 		tell = tell || p.tells(now)
 	}
-	if !tell {
-		return nil
-	}
 	var due []learning.Snapshot
 	for _, p := range l.pupils {
-		if !p.taught && !p.priced && p.last.Number > 0 {
+		if !tell || !p.taught && !p.priced && p.last.Number > 0 {
 			continue
 		}
 		s, err := p.next(l.position)
@@ -250,6 +317,9 @@ func (l *Learner) publish(ctx context.Context, now time.Time) error {
 			return err
 		}
 		due = append(due, s)
+	}
+	if len(due) == 0 {
+		return nil
 	}
 	if err := l.Snapshots.Publish(ctx, due); err != nil {
 		return err
@@ -284,11 +354,12 @@ func (p *pupil) tells(now time.Time) bool {
 // error, and never published.
 func (p *pupil) next(lesson int64) (learning.Snapshot, error) {
 	s := learning.Take(p.model, p.last.Project, p.last.Strategy, p.last.Number+1, lesson)
+	s.Base = p.last.Base
 	if !p.taught && p.last.Number > 0 {
 		s.ModelOf, s.Model = p.last.ModelOf, nil
 		return s, nil
 	}
-	if _, err := s.Restore(); err != nil {
+	if _, err := s.Restore(p.model.Base()); err != nil {
 		return s, fmt.Errorf("what was learned is not fit to be published: %w", err)
 	}
 	return s, nil

@@ -144,6 +144,24 @@ func (s *school) last(who learning.Learner) learning.Snapshot {
 	return list[len(list)-1]
 }
 
+// restore reads a snapshot as a gateway does.
+func (s *school) restore(t *testing.T, last learning.Snapshot) *learning.Model {
+	t.Helper()
+	var base *learning.Model
+	var err error
+	if last.Base > 0 {
+		if base, err = learning.Decode(s.models[learning.Learner{Project: learning.Everyone, Strategy: last.Strategy}][last.Base], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last.Model = s.models[last.Learner()][last.ModelOf]
+	m, err := last.Restore(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // verdict adds a lesson of a random verdict.
 func (s *school) verdict(project string) {
 	s.mu.Lock()
@@ -177,14 +195,15 @@ func (s *school) learner(owner string, p *learning.Prior) *worker.Learner {
 		Decisions: s, Goal: learning.Goal{Quality: .9}, Log: slog.New(slog.DiscardHandler)}
 }
 
-// whole is what all lessons of a project teach, learned without a break.
-func (s *school) whole(t *testing.T, project string, p *learning.Prior) *learning.Model {
+// whole is what all lessons of a project teach, learned without a break, on top
+// of what its snapshot has for a base. All verdicts teach Everyone.
+func (s *school) whole(t *testing.T, project string, base *learning.Model, p *learning.Prior) *learning.Model {
 	t.Helper()
-	m := learning.New(nil, learning.Assumed())
+	m := learning.New(base, learning.Assumed())
 	m.Controller.Lambda = 7
 	for _, n := range s.lessons {
 		l, err := learning.DecodeLesson(n.Lesson)
-		if n.Project != project {
+		if n.Project != project && (project != learning.Everyone || l.Verdict == nil) {
 			continue
 		}
 		if err == nil {
@@ -232,14 +251,11 @@ func TestLearningSurvivesItsProcesses(t *testing.T) {
 					}
 				}
 			}
+			based := 0
 			for l, list := range s.snapshots {
 				last := list[len(list)-1]
-				last.Model = s.models[l][last.ModelOf]
-				got, err := last.Restore()
-				if err != nil {
-					t.Fatal(err)
-				}
-				want := s.whole(t, l.Project, p)
+				got := s.restore(t, last)
+				want := s.whole(t, l.Project, got.Base(), p)
 				if !bytes.Equal(got.Encode(), want.Encode()) {
 					t.Errorf("seed %d, project %s: learned %d verdicts at price %v; without a break it is %d at %v",
 						seed, l.Project, got.Applied(), got.Controller.Lambda, want.Applied(), want.Controller.Lambda)
@@ -247,9 +263,12 @@ func TestLearningSurvivesItsProcesses(t *testing.T) {
 				if len(list) < 12 {
 					t.Errorf("%d snapshots in 12 lives", len(list))
 				}
+				if got.Base() != nil {
+					based++
+				}
 			}
-			if len(s.snapshots) != 3 {
-				t.Errorf("%d projects have snapshots", len(s.snapshots))
+			if len(s.snapshots) != 4 || based != 2 {
+				t.Errorf("%d learners have snapshots, of whom %d began with what others had taught; want 3 and Everyone, and 2", len(s.snapshots), based)
 			}
 		})
 	}
@@ -342,12 +361,8 @@ func TestADamagedSnapshotIsLearnedAgain(t *testing.T) {
 			}
 		}
 		last := s.last(who)
-		last.Model = s.models[who][last.ModelOf]
-		got, err := last.Restore()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Encode(), s.whole(t, "one", p).Encode()) {
+		got := s.restore(t, last)
+		if !bytes.Equal(got.Encode(), s.whole(t, "one", nil, p).Encode()) {
 			t.Errorf("%d verdicts are in it, at price %v", got.Applied(), got.Controller.Lambda)
 		}
 	})

@@ -60,7 +60,8 @@ ALTER TABLE lessons ALTER COLUMN lesson SET STORAGE EXTERNAL;
 CREATE INDEX lessons_by_time ON lessons USING brin (at);
 
 -- What was learned, numbered per project and strategy. Where only the price
--- moved, the model is that of an older one.
+-- moved, the model is that of an older one. Project * is what all of them
+-- taught, once there are several.
 CREATE TABLE snapshots (
     project        text        NOT NULL,
     strategy       text        NOT NULL,
@@ -71,6 +72,7 @@ CREATE TABLE snapshots (
     weight         float8      NOT NULL,
     lambda         float8      NOT NULL,
     rolled_back_to bigint,
+    base           bigint,               -- the snapshot of project * that it is learned on top of
     model_of       bigint      NOT NULL, -- the snapshot that has the model's bytes
     controller     bytea       NOT NULL,
     model          bytea,

@@ -193,6 +193,10 @@ func TestOutcomes(t *testing.T) {
 			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(u.Arm == 0 || !every(i, 40)) }},
 		{"cheaper, and who knows", Inconclusive, GuardrailUnproven, "", "a larger sample would tell", func(e *Experiment) { e.Primary = Cost },
 			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(!every(i, 10)) }},
+		{"cheaper and often slow", StoppedHarm, Harm, "control", "slow requests 20 points higher", func(e *Experiment) { e.Primary, e.SlowUS = Cost, 1000 },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Slow = count(u.Arm == 1 && every(i, 5)) }},
+		{"cheaper and seldom slow", Win, WinnerEarly, "test", "slow requests 20 points lower", func(e *Experiment) { e.Primary, e.SlowUS = Cost, 1000 },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Slow = count(u.Arm == 0 && every(i, 5)) }},
 		{"dearer", Lose, LoserEarly, "control", "Test costs 40 % more (", func(e *Experiment) { e.Primary = Cost },
 			func(u *Unit, i int) { costs(u, 1000, 1400, i) }},
 		{"the same", Equivalent, WithinMargins, "", ": equivalent.", func(e *Experiment) { e.SampleSize = 9000 },
@@ -279,6 +283,35 @@ func TestSeveralArms(t *testing.T) {
 	}
 	if got := slices.Sorted(maps.Keys(arms)); !slices.Equal(got, []string{"fourth", "test", "third"}) {
 		t.Errorf("readings of %v", got)
+	}
+}
+
+// What is enough for one arm is not for the best of three: the p is adjusted.
+func TestSeveralArmsNeedMore(t *testing.T) {
+	t.Parallel()
+	fixed := map[int]float64{}
+	for _, arms := range []int{2, 4} {
+		e := valid()
+		if arms == 4 {
+			e = valid(.25, .25, .25, .25)
+		}
+		e.SampleSize = 1000 * arms
+		d := judged(t, e, func(i int) Unit {
+			u := plain(i, i%arms, true)
+			bad := 10
+			if u.Arm == arms-1 {
+				bad = 14
+			}
+			u.Good = count(i/arms%bad > 0)
+			return u
+		})
+		fixed[arms] = d.PValue
+		if d.Arm != e.Arms[arms-1].Name {
+			t.Errorf("%d arms: about %s", arms, d.Arm)
+		}
+	}
+	if fixed[2] > .04 || math.Abs(fixed[4]-3*fixed[2]) > 1e-9 {
+		t.Errorf("p = %g among two arms, %g among four", fixed[2], fixed[4])
 	}
 }
 

@@ -54,15 +54,15 @@ var ErrLate = errors.New("the unit matured before others that are counted alread
 // NewJudge begins to judge an experiment that is valid, which may get further
 // phases later.
 func NewJudge(e *Experiment) *Judge {
-	least := make([]float64, len(e.Arms))
-	for i := range least {
-		least[i] = 1
-	}
-	return Resume(e, State{LeastP: least})
+	return Resume(e, State{})
 }
 
-// Resume goes on from a state.
+// Resume goes on from a state; the zero one is the beginning.
 func Resume(e *Experiment, s State) *Judge {
+	s.LeastP = slices.Clone(s.LeastP)
+	for len(s.LeastP) < len(e.Arms) {
+		s.LeastP = append(s.LeastP, 1)
+	}
 	return &Judge{e: e, state: s, next: nextLook(s.Units, e.SampleSize)}
 }
 

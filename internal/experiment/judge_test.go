@@ -203,8 +203,10 @@ func TestOutcomes(t *testing.T) {
 			func(u *Unit, i int) { u.Good = count(!every(i, 10)) }},
 		{"too few to tell", Inconclusive, NoDifference, "", "is ruled out", nil,
 			func(u *Unit, i int) { u.Good = count(!every(i, 10)) }},
-		{"the time is over", Inconclusive, TooFewUnits, "", "Only ", func(e *Experiment) { e.MaxDuration = Duration(26*time.Hour + 30*time.Minute) },
+		{"the time is over", Inconclusive, TooFewUnits, "", "Fewer than 30 units of an arm had matured", func(e *Experiment) { e.MaxDuration = Duration(26*time.Hour + 30*time.Minute) },
 			func(u *Unit, i int) {}},
+		{"hardly rated", Inconclusive, TooFewUnits, "", "Fewer than 30 units of an arm were rated, of 2,000", func(e *Experiment) { e.Primary = Quality },
+			func(u *Unit, i int) { rates(u, every(i, 40)) }},
 		{"badly split", InvalidSRM, SplitMismatch, "", "were not split as planned", nil,
 			func(u *Unit, i int) {
 				if i%5 == 0 {

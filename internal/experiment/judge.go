@@ -92,9 +92,9 @@ func (j *Judge) Add(u *Unit) error {
 	j.state.Tallies.grow(u.Phase+1, len(j.e.Arms))
 	j.state.Tallies[u.Phase][u.Arm].add(u, j.e.CUPED)
 	j.state.Units++
-	j.state.LastAt, j.state.LastUnit = u.MaturesAt, u.ID
+	j.state.LastAt, j.state.LastUnit = u.MaturesAt.UTC(), u.ID
 	if j.state.Units == j.next {
-		j.look(u.MaturesAt, j.state.Units >= j.e.SampleSize)
+		j.look(j.state.LastAt, j.state.Units >= j.e.SampleSize)
 	}
 	return nil
 }

@@ -121,6 +121,28 @@ func TestADecisionNeverChanges(t *testing.T) {
 	}
 }
 
+// Where a store keeps its times makes no difference.
+func TestPlacesOfTimesLeaveNoTrace(t *testing.T) {
+	t.Parallel()
+	var texts [2]string
+	for i, place := range []*time.Location{time.UTC, time.FixedZone("", 7200)} {
+		e := valid()
+		d := judged(t, e, func(i int) Unit {
+			u := plain(i, i%2, i%2 == 1 || i%3 > 0)
+			u.MaturesAt = u.MaturesAt.In(place)
+			return u
+		})
+		body, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(body)
+	}
+	if texts[0] != texts[1] {
+		t.Error(difference(texts[0], texts[1]))
+	}
+}
+
 func TestUnitsBehindOthersAreLate(t *testing.T) {
 	t.Parallel()
 	j := NewJudge(valid())

@@ -339,25 +339,6 @@ func TestSeveralArmsNeedMore(t *testing.T) {
 	}
 }
 
-func TestLooksAreOnTheGrid(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.IntRange(60, 1_000_000).Draw(t, "sample size")
-		n, taken := 0, 0
-		for n < size {
-			next := nextLook(n, size)
-			if next <= n || next > size {
-				t.Fatalf("after %d comes %d of %d", n, next, size)
-			}
-			n = next
-			taken++
-		}
-		if want := min(size, looks); taken != want {
-			t.Fatalf("%d looks, want %d", taken, want)
-		}
-	})
-}
-
 func TestCanonicalOrder(t *testing.T) {
 	t.Parallel()
 	a, b, c := plain(1, 0, true), plain(1, 0, true), plain(2, 0, true)

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/busuhq/busu/internal/stats"
 )
 
@@ -54,4 +56,23 @@ func crossings(b boundary, paths int) (early, all float64) {
 		}
 	}
 	return early / float64(paths), all / float64(paths)
+}
+
+func TestLooksAreOnTheGrid(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(60, 1_000_000).Draw(t, "sample size")
+		n, taken := 0, 0
+		for n < size {
+			next := nextLook(n, size)
+			if next <= n || next > size {
+				t.Fatalf("after %d comes %d of %d", n, next, size)
+			}
+			n = next
+			taken++
+		}
+		if want := min(size, looks); taken != want {
+			t.Fatalf("%d looks, want %d", taken, want)
+		}
+	})
 }

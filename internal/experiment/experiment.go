@@ -138,7 +138,7 @@ func (e *Experiment) Maturity() time.Duration {
 }
 
 // End is when the final test is taken at the latest.
-func (e *Experiment) End() time.Time { return e.StartedAt.Add(time.Duration(e.MaxDuration)) }
+func (e *Experiment) End() time.Time { return e.StartedAt.Add(time.Duration(e.MaxDuration)).UTC() }
 
 // Duration is a time.Duration that JSON holds as Go writes it: 24h0m0s.
 type Duration time.Duration

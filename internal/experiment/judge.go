@@ -54,15 +54,15 @@ var ErrLate = errors.New("the unit matured before others that are counted alread
 // NewJudge begins to judge an experiment that is valid, which may get further
 // phases later.
 func NewJudge(e *Experiment) *Judge {
-	least := make([]float64, len(e.Arms))
-	for i := range least {
-		least[i] = 1
-	}
-	return Resume(e, State{LeastP: least})
+	return Resume(e, State{})
 }
 
-// Resume goes on from a state.
+// Resume goes on from a state; the zero one is the beginning.
 func Resume(e *Experiment, s State) *Judge {
+	s.LeastP = slices.Clone(s.LeastP)
+	for len(s.LeastP) < len(e.Arms) {
+		s.LeastP = append(s.LeastP, 1)
+	}
 	return &Judge{e: e, state: s, next: nextLook(s.Units, e.SampleSize)}
 }
 
@@ -92,9 +92,9 @@ func (j *Judge) Add(u *Unit) error {
 	j.state.Tallies.grow(u.Phase+1, len(j.e.Arms))
 	j.state.Tallies[u.Phase][u.Arm].add(u, j.e.CUPED)
 	j.state.Units++
-	j.state.LastAt, j.state.LastUnit = u.MaturesAt, u.ID
+	j.state.LastAt, j.state.LastUnit = u.MaturesAt.UTC(), u.ID
 	if j.state.Units == j.next {
-		j.look(u.MaturesAt, j.state.Units >= j.e.SampleSize)
+		j.look(j.state.LastAt, j.state.Units >= j.e.SampleSize)
 	}
 	return nil
 }

@@ -121,6 +121,28 @@ func TestADecisionNeverChanges(t *testing.T) {
 	}
 }
 
+// Where a store keeps its times makes no difference.
+func TestPlacesOfTimesLeaveNoTrace(t *testing.T) {
+	t.Parallel()
+	var texts [2]string
+	for i, place := range []*time.Location{time.UTC, time.FixedZone("", 7200)} {
+		e := valid()
+		d := judged(t, e, func(i int) Unit {
+			u := plain(i, i%2, i%2 == 1 || i%3 > 0)
+			u.MaturesAt = u.MaturesAt.In(place)
+			return u
+		})
+		body, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(body)
+	}
+	if texts[0] != texts[1] {
+		t.Error(difference(texts[0], texts[1]))
+	}
+}
+
 func TestUnitsBehindOthersAreLate(t *testing.T) {
 	t.Parallel()
 	j := NewJudge(valid())
@@ -193,14 +215,20 @@ func TestOutcomes(t *testing.T) {
 			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(u.Arm == 0 || !every(i, 40)) }},
 		{"cheaper, and who knows", Inconclusive, GuardrailUnproven, "", "a larger sample would tell", func(e *Experiment) { e.Primary = Cost },
 			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Good = count(!every(i, 10)) }},
+		{"cheaper and often slow", StoppedHarm, Harm, "control", "slow requests 20 points higher", func(e *Experiment) { e.Primary, e.SlowUS = Cost, 1000 },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Slow = count(u.Arm == 1 && every(i, 5)) }},
+		{"cheaper and seldom slow", Win, WinnerEarly, "test", "slow requests 20 points lower", func(e *Experiment) { e.Primary, e.SlowUS = Cost, 1000 },
+			func(u *Unit, i int) { costs(u, 1000, 690, i); u.Slow = count(u.Arm == 0 && every(i, 5)) }},
 		{"dearer", Lose, LoserEarly, "control", "Test costs 40 % more (", func(e *Experiment) { e.Primary = Cost },
 			func(u *Unit, i int) { costs(u, 1000, 1400, i) }},
 		{"the same", Equivalent, WithinMargins, "", ": equivalent.", func(e *Experiment) { e.SampleSize = 9000 },
 			func(u *Unit, i int) { u.Good = count(!every(i, 10)) }},
 		{"too few to tell", Inconclusive, NoDifference, "", "is ruled out", nil,
 			func(u *Unit, i int) { u.Good = count(!every(i, 10)) }},
-		{"the time is over", Inconclusive, TooFewUnits, "", "Only ", func(e *Experiment) { e.MaxDuration = Duration(26*time.Hour + 30*time.Minute) },
+		{"the time is over", Inconclusive, TooFewUnits, "", "Fewer than 30 units of an arm had matured", func(e *Experiment) { e.MaxDuration = Duration(26*time.Hour + 30*time.Minute) },
 			func(u *Unit, i int) {}},
+		{"hardly rated", Inconclusive, TooFewUnits, "", "Fewer than 30 units of an arm were rated, of 2,000", func(e *Experiment) { e.Primary = Quality },
+			func(u *Unit, i int) { rates(u, every(i, 40)) }},
 		{"badly split", InvalidSRM, SplitMismatch, "", "were not split as planned", nil,
 			func(u *Unit, i int) {
 				if i%5 == 0 {
@@ -282,23 +310,33 @@ func TestSeveralArms(t *testing.T) {
 	}
 }
 
-func TestLooksAreOnTheGrid(t *testing.T) {
+// What is enough for one arm is not for the best of three: the p is adjusted.
+func TestSeveralArmsNeedMore(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.IntRange(60, 1_000_000).Draw(t, "sample size")
-		n, taken := 0, 0
-		for n < size {
-			next := nextLook(n, size)
-			if next <= n || next > size {
-				t.Fatalf("after %d comes %d of %d", n, next, size)
+	fixed := map[int]float64{}
+	for _, arms := range []int{2, 4} {
+		e := valid()
+		if arms == 4 {
+			e = valid(.25, .25, .25, .25)
+		}
+		e.SampleSize = 1000 * arms
+		d := judged(t, e, func(i int) Unit {
+			u := plain(i, i%arms, true)
+			bad := 10
+			if u.Arm == arms-1 {
+				bad = 14
 			}
-			n = next
-			taken++
+			u.Good = count(i/arms%bad > 0)
+			return u
+		})
+		fixed[arms] = d.PValue
+		if d.Arm != e.Arms[arms-1].Name {
+			t.Errorf("%d arms: about %s", arms, d.Arm)
 		}
-		if want := min(size, looks); taken != want {
-			t.Fatalf("%d looks, want %d", taken, want)
-		}
-	})
+	}
+	if fixed[2] > .04 || math.Abs(fixed[4]-3*fixed[2]) > 1e-9 {
+		t.Errorf("p = %g among two arms, %g among four", fixed[2], fixed[4])
+	}
 }
 
 func TestCanonicalOrder(t *testing.T) {

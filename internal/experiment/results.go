@@ -137,6 +137,7 @@ type Live struct {
 
 // Results puts together what was judged and what is known.
 func (e *Experiment) Results(s State, l Live) Results {
+	s = Resume(e, s).State()
 	v := evidence{e: e, tallies: s.Tallies, units: s.Units, at: s.LastAt, leastP: s.LeastP}
 	at := level{alpha: e.Alpha}
 	if d := s.Decision; d != nil {

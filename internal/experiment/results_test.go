@@ -92,7 +92,7 @@ func TestResultsOfADecision(t *testing.T) {
 	if width := *r.Interval.High - *r.Interval.Low; !(width < *d.Readings[0].Diff.High-*d.Readings[0].Diff.Low) {
 		t.Errorf("the interval at 95 %% is %g wide, and not narrower than the deciding one at 96 %%", width)
 	}
-	stopped := e.Results(NewJudge(e).State(), Live{Stopped: true, Degraded: []string{"exposures"}})
+	stopped := e.Results(State{}, Live{Stopped: true, Degraded: []string{"exposures"}})
 	if stopped.State != StateStopped || !strings.HasPrefix(stopped.Verdict, "Stopped by hand") || stopped.Projected != nil || stopped.Degraded[0] != "exposures" {
 		t.Errorf("%+v", stopped)
 	}

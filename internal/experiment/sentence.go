@@ -44,7 +44,11 @@ func sentence(e *Experiment, d *Decision) string {
 func inconclusive(d *Decision, found string, primary Reading) string {
 	switch d.Reason {
 	case TooFewUnits:
-		return fmt.Sprintf("Only %s units had matured when the time was over, or too few of them in an arm: inconclusive.", grouped(int64(d.Units)))
+		what := "had matured when the time was over"
+		if primary.Metric == Quality {
+			what = "were rated"
+		}
+		return fmt.Sprintf("Fewer than %d units of an arm %s, of %s in all: inconclusive.", minPerArm, what, grouped(int64(d.Units)))
 	case GuardrailUnproven:
 		return found + ": inconclusive, for it is not shown that the guardrails hold; a larger sample would tell."
 	default:

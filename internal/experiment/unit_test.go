@@ -56,6 +56,28 @@ func TestUnitTakesWhatIsInTime(t *testing.T) {
 	}
 }
 
+// Of requests at the same time the one with the least id is the first, whichever
+// came first.
+func TestSimultaneousRequestsAreOrdered(t *testing.T) {
+	t.Parallel()
+	e := valid()
+	one, other := request("u", 0, 5), request("u", 1, 5)
+	if slices.Compare(one.Completion[:], other.Completion[:]) > 0 {
+		one, other = other, one
+	}
+	u := e.NewUnit(other)
+	if got := e.TakeRequest(&u, one, start); got != Earlier {
+		t.Errorf("the first is %d, not earlier", got)
+	}
+	u = e.NewUnit(one)
+	if got := e.TakeRequest(&u, other, start); got != Counted {
+		t.Errorf("the second is %d, not counted", got)
+	}
+	if gathered := e.Gather([]Result{*other, *one}, nil); gathered != u {
+		t.Errorf("gathered %+v, taken %+v", gathered, u)
+	}
+}
+
 // Of several opinions of a request the last one counts, whichever came first.
 func TestTheLastOpinionCounts(t *testing.T) {
 	t.Parallel()

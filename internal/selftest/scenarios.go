@@ -97,10 +97,23 @@ func clustered() []scenario {
 		list = append(list, compare("G2", fmt.Sprintf("A/A, 2000 users of 5 requests in the mean, ICC %g", icc), usual, 2000, experiment.Good,
 			population{good: same(.8), requests: 5, icc: icc}, crowned, limit{falsePositive, mostFalse}))
 	}
-	return append(list,
+	return append(list, unequal(),
 		compare("G2", "A/A, 200 users of 400 requests, ICC 0.3", usual, 200, experiment.Good,
 			population{good: same(.8), exactly: 400, icc: .3}, crowned, limit{falsePositive, mostFalse}),
 		flowingOn())
+}
+
+// unequal has a small test arm, which its own variance alone would mislead.
+func unequal() scenario {
+	p := population{good: same(.9), requests: 5, icc: .3}
+	return scenario{goal: "G2", name: "A/A, 90/10, 1000 users of 5 requests in the mean, ICC 0.3", runs: usual, measures: []limit{{falsePositive, mostFalse}}, simulate: func(r *rand.Rand) run {
+		e := begin(1000, experiment.Good, .9, .1)
+		d := hold(e, r, func(_ int, u *experiment.Unit) {
+			u.Arm = pick(r, e.Shares())
+			p.enter(r, u)
+		})
+		return run{crowned(d), d.Units}
+	}}
 }
 
 // flowingOn has 200 users whose 400 requests are spread over twenty days, long

@@ -2,32 +2,36 @@ package selftest
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"testing"
 )
 
-// A hundredth of the simulations finds what is badly wrong: plain chi-square at
-// every look would name a winner in 40 % of the cases of G1.
+// A few of the simulations find what is badly wrong: plain chi-square at every
+// look would name a winner in 40 % of the cases of G1. The seed is always the same.
 func TestGoalsHold(t *testing.T) {
 	t.Parallel()
-	share := .01
-	if testing.Short() {
-		share = .002
-	}
+	const share = .004
 	measures, err := Run(t.Context(), Options{Share: share})
 	if err != nil {
 		t.Fatal(err)
 	}
+	runs := map[string]float64{}
+	for _, s := range scenarios() {
+		runs[s.name] = max(batch, float64(s.runs)*share)
+	}
 	goals := map[string]bool{}
 	for _, m := range measures {
 		goals[m.Goal] = true
-		t.Logf("%s %s, %s: %.4g, limit %.4g, ± %.2g", m.Goal, m.What, m.Case, m.Value, m.Limit, m.StdErr)
-		off := m.Value - m.Limit
+		off, room := m.Value-m.Limit, 4*m.StdErr
 		if atLeast(m.What) {
 			off = -off
 		}
-		if off > max(4*m.StdErr, .02) {
-			t.Errorf("%s %s, %s: %.4g is beyond %.4g, ± %.2g", m.Goal, m.What, m.Case, m.Value, m.Limit, m.StdErr)
+		if m.Limit < 1 && m.What != meanN {
+			room = 4 * math.Sqrt(m.Limit*(1-m.Limit)/runs[m.Case])
+		}
+		if off > room {
+			t.Errorf("%s %s, %s: %.4g is beyond %.4g by more than %.2g", m.Goal, m.What, m.Case, m.Value, m.Limit, room)
 		}
 	}
 	if want := map[string]bool{"G1": true, "G2": true, "G3": true, "G6": true, "G7": true, "G9": true}; !reflect.DeepEqual(goals, want) {

@@ -58,7 +58,10 @@ func CompareAdjustedStrata(a, b []Paired, conf float64) RatioComparison {
 			continue
 		}
 		theta, pooled := slope(a[i], b[i]), a[i].Before.Plus(b[i].Before).Ratio()
-		strata = append(strata, stratumOfTwo{a[i].adjusted(varA, theta, pooled), b[i].adjusted(varB, theta, pooled),
+		one, other, wider := a[i].adjusted(varA, theta, pooled), b[i].adjusted(varB, theta, pooled), widening(a[i].Now, b[i].Now)
+		one.variance *= wider
+		other.variance *= wider
+		strata = append(strata, stratumOfTwo{one, other,
 			a[i].Now.N / (a[i].Now.N + b[i].Now.N) * b[i].Now.N, float64(a[i].Now.Units) + float64(b[i].Now.Units)})
 	}
 	return standardize(strata, conf)

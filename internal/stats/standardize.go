@@ -7,7 +7,13 @@ package stats
 // (direct standardization; Greenland & Robins, Biometrics 41, 1985). Weights
 // do not depend on the outcomes, as those of Combine do, so that small strata
 // do no harm. A stratum with fewer than two units in an arm is left out. Of one
-// stratum it is CompareRatios.
+// stratum with arms of about equal size it is CompareRatios.
+//
+// Where arms are of unequal size, variances are at least what they would be if
+// units varied alike in both. A small arm that by chance holds few units out of
+// the ordinary has an extreme ratio and takes its own variance for too small,
+// both at once; between equal arms that cancels out, here it would pass for an
+// effect.
 func CompareStrata(a, b []Moments, conf float64) RatioComparison {
 	return compareStrata(a, b, conf, func(Moments) float64 { return 0 })
 }
@@ -31,11 +37,34 @@ func compareStrata(a, b []Moments, conf float64, least func(Moments) float64) Ra
 		varA, okA := a[i].Variance()
 		varB, okB := b[i].Variance()
 		if okA && okB {
-			strata = append(strata, stratumOfTwo{estimate{a[i].Ratio(), max(varA, least(a[i]))}, estimate{b[i].Ratio(), max(varB, least(b[i]))},
+			wider := widening(a[i], b[i])
+			strata = append(strata, stratumOfTwo{estimate{a[i].Ratio(), max(varA*wider, least(a[i]))}, estimate{b[i].Ratio(), max(varB*wider, least(b[i]))},
 				a[i].N / (a[i].N + b[i].N) * b[i].N, float64(a[i].Units) + float64(b[i].Units)})
 		}
 	}
 	return standardize(strata, conf)
+}
+
+// unequal is how many times the units of one arm the other has, from which on
+// arms are of unequal size.
+const unequal = 1.5
+
+// widening is what the variances of arms of unequal size are multiplied by, 1 or
+// more.
+func widening(a, b Moments) float64 {
+	varA, okA := a.Variance()
+	varB, okB := b.Variance()
+	unitsA, unitsB := float64(a.Units), float64(b.Units)
+	if !okA || !okB || max(unitsA, unitsB) < unequal*min(unitsA, unitsB) {
+		return 1
+	}
+	perA, perB := unitsA/a.N/a.N, unitsB/b.N/b.N // a unit's variance → the ratio's
+	unit := (varA/perA*(unitsA-1) + varB/perB*(unitsB-1)) / (unitsA + unitsB - 2)
+	wider := unit * (perA + perB) / (varA + varB)
+	if !finite(wider) {
+		return 1
+	}
+	return max(1, wider)
 }
 
 type estimate struct{ ratio, variance float64 }

@@ -77,6 +77,40 @@ func TestPerfectArmsHaveAMargin(t *testing.T) {
 	}
 }
 
+// A small arm of skewed clusters against a large one: by the arms' own variances
+// too many are found to differ, and nearly all on one side.
+func TestSmallArmsAreNotMisled(t *testing.T) {
+	t.Parallel()
+	const runs = 4000
+	r := rand.New(rand.NewPCG(9, 10))
+	arm := func(units int) (m stats.Moments) {
+		for range units {
+			n, bad := float64(1+r.IntN(9)), 0.0
+			if r.Float64() < .06 { // a user who finds everything bad
+				bad = n
+			}
+			m.Add(n, n-bad)
+		}
+		return m
+	}
+	var own, standardized float64
+	for range runs {
+		a, b := arm(450), arm(50)
+		if stats.CompareRatios(a, b, .95).P < .05 {
+			own++
+		}
+		if stats.CompareStrata([]stats.Moments{a}, []stats.Moments{b}, .95).P < .05 {
+			standardized++
+		}
+	}
+	if own/runs < .08 {
+		t.Errorf("by their own variances %g differ: this example shows nothing", own/runs)
+	}
+	if standardized/runs > .06 {
+		t.Errorf("%g differ where nothing does", standardized/runs)
+	}
+}
+
 func TestStrataAreFinite(t *testing.T) {
 	t.Parallel()
 	number := rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 10), rapid.SampledFrom([]float64{0, 1, math.MaxFloat64, math.Inf(1), math.NaN()}))

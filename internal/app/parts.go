@@ -59,8 +59,9 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	loops = append(loops, more...)
 	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres,
 		Lanes: slices.Concat(completions, feedback), Groups: cfg.Streams.Groups,
-		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, Log: log}
-	loops = append(loops, upkeep.Run, expireAnswers(s.postgres.ResponseCache(), log))
+		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
+	expirer := &worker.Expirer{Leftovers: s.postgres, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
+	loops = append(loops, upkeep.Run, expirer.Run, expireAnswers(s.postgres.ResponseCache(), log))
 	for i, loop := range loops {
 		loops[i] = m.then(loop)
 	}

@@ -15,17 +15,19 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/provider/simulated"
 )
 
 // Options say what to send and where.
 type Options struct {
-	BaseURL     string // of the API, such as http://127.0.0.1:8000
-	APIKey      string // sent as a bearer token; empty: none
-	Requests    int    // how many; default 500
-	Concurrency int    // how many at once; default 8
-	Seed        uint64 // of the traffic
-	Users       int    // who ask; default 200
-	TruthSeed   uint64 // the simulated provider's seed, to know how good its answers are
+	BaseURL     string  // of the API, such as http://127.0.0.1:8000
+	APIKey      string  // sent as a bearer token; empty: none
+	Requests    int     // how many; default 500
+	Concurrency int     // how many at once; default 8
+	Seed        uint64  // of the traffic
+	Users       int     // who ask; default 1000
+	Feedback    float64 // the share of answers that users judge, where their quality is known
+	TruthSeed   uint64  // the simulated provider's seed, to know how good its answers are
 	Client      *http.Client
 	Progress    func(done, total int) // called from one goroutine after each request
 }
@@ -69,10 +71,13 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Requests < 0 || o.Concurrency < 0 || o.Users < 0 {
 		return o, errors.New("the numbers of requests, of users and of requests at once must not be negative")
 	}
+	if !(o.Feedback >= 0 && o.Feedback <= 1) {
+		return o, errors.New("the share of answers that are judged is between 0 and 1")
+	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
 	o.Requests = orDefault(o.Requests, 500)
 	o.Concurrency = min(orDefault(o.Concurrency, 8), o.Requests)
-	o.Users = orDefault(o.Users, 200)
+	o.Users = orDefault(o.Users, 1000)
 	if o.Client == nil {
 		transport := &http.Transport{MaxIdleConns: o.Concurrency, MaxIdleConnsPerHost: o.Concurrency, Proxy: http.ProxyFromEnvironment}
 		o.Client = &http.Client{Transport: transport, Timeout: 2 * time.Minute}
@@ -108,11 +113,13 @@ func send(ctx context.Context, o Options) <-chan outcome {
 	go func() {
 		defer close(outcomes)
 		defer o.Client.CloseIdleConnections()
+		judges := judges{truth: simulated.New(simulated.Options{Seed: o.TruthSeed}), rate: o.Feedback, seed: o.Seed}
 		var senders sync.WaitGroup
 		for range o.Concurrency {
 			senders.Go(func() {
 				for prompt := range prompts {
 					if out := post(ctx, o, prompt); out.err == nil || ctx.Err() == nil {
+						out.feedback = judges.judge(ctx, o, out)
 						outcomes <- out
 					}
 				}
@@ -132,6 +139,8 @@ type outcome struct {
 	latency time.Duration
 	at      time.Time // when it came
 	err     error     // no answer, or one that cannot be understood
+
+	feedback Feedback // that followed
 }
 
 // answer is what of the contract's answer the demo looks at.

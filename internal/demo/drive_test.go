@@ -25,15 +25,23 @@ type fakeBusu struct {
 	mu     sync.Mutex
 	seen   []map[string]any
 
+	models map[string]string // that answered, by request
+	judged []verdict
+	deaf   func(n int) bool // to the n-th verdict; nil: to none
+
 	counted func(answered int) (total int, ok bool) // by the live metrics; nil: at once
 }
 
 func newFakeBusu(t *testing.T, intercept func(n int64, w http.ResponseWriter, r *http.Request) bool) *fakeBusu {
 	t.Helper()
-	f := &fakeBusu{}
+	f := &fakeBusu{models: map[string]string{}}
 	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && r.URL.Path == "/metrics/live" {
 			f.live(w)
+			return
+		}
+		if r.URL.Path == "/feedback" {
+			f.feedback(t, w, r)
 			return
 		}
 		n := f.count.Add(1)
@@ -58,6 +66,9 @@ func (f *fakeBusu) complete(t *testing.T, n int64, w http.ResponseWriter, r *htt
 	if n%3 == 0 {
 		model = simulated.Small
 	}
+	f.mu.Lock()
+	f.models[fmt.Sprintf("id-%d", n)] = model
+	f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprintf(w, `{"request_id":"id-%d","response":"…","finish_reason":"stop","provider":"simulated","model":%q,
 		"strategy":"complexity","confidence":"high","reason":"r","complexity":0.42,"tokens_in":12,"tokens_out":80,

@@ -70,10 +70,21 @@ func (r Report) figures(b *strings.Builder) {
 		line("quality", "%s of the answers were good, by the simulator's own truth", good(r.All))
 		line("", "on the same prompts: %s", r.always())
 	}
+	if f := r.Feedback; f.Sent()+f.Refused > 0 {
+		line("feedback", "%s verdicts sent by that truth, %s ratings and %s thumbs%s",
+			grouped(f.Sent()), grouped(f.Ratings), grouped(f.Thumbs), f.refused())
+	}
 	if r.CutOff+r.FellBack+r.Degraded > 0 {
 		line("of these", "%s cut off at max_tokens, %s after a fallback, %s degraded",
 			grouped(r.CutOff), grouped(r.FellBack), grouped(r.Degraded))
 	}
+}
+
+func (f Feedback) refused() string {
+	if f.Refused == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s were not taken", grouped(f.Refused))
 }
 
 // notional says when the money is play money.

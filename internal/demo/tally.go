@@ -37,6 +37,7 @@ type Report struct {
 	All       Group
 	Latencies Percentiles
 	Always    map[string]int // simulated model → how many of the rated prompts it answers well
+	Feedback  Feedback
 	Live      Live
 }
 
@@ -119,6 +120,7 @@ func (t *tally) add(out outcome) {
 	t.seen.Answered++
 	t.seen.RequestIDs = append(t.seen.RequestIDs, out.answer.RequestID)
 	t.latencies = append(t.latencies, out.latency)
+	t.seen.Feedback = t.seen.Feedback.plus(out.feedback)
 	count(&t.seen.CutOff, out.answer.FinishReason == llm.FinishLength)
 	count(&t.seen.FellBack, len(out.answer.Fallbacks) > 0)
 	count(&t.seen.Degraded, len(out.answer.Degraded) > 0)
@@ -143,10 +145,7 @@ func (t *tally) group(out outcome) {
 // rate asks the simulator for the truth about its answer, and about the
 // answers its models would have given.
 func (t *tally) rate(out outcome) (simulated.Verdict, bool) {
-	if out.answer.Provider != "simulated" {
-		return simulated.Verdict{}, false
-	}
-	verdict, ok := t.truth.Truth(out.prompt.Text, out.answer.Model)
+	verdict, ok := truthOf(t.truth, out)
 	if !ok {
 		return verdict, false
 	}

@@ -190,14 +190,21 @@ func TestDaysAreMadeOnce(t *testing.T) {
 	}
 	wait.Wait()
 	db := open(t, url)
-	facts := completions(7, 20, time.Minute)
+	facts := routed(7, 20, time.Minute)
 	if _, err := db.Persist(t.Context(), facts); err != nil {
 		t.Fatal(err)
 	}
 	var inDay, inDefault int
-	err := connect(t, url).QueryRow(t.Context(), `SELECT (SELECT count(*) FROM completions_20261123), (SELECT count(*) FROM completions_default)`).Scan(&inDay, &inDefault)
-	if err != nil || inDay != 20 || inDefault != 0 {
-		t.Errorf("%d rows in the day's partition, %d in the default one: %v", inDay, inDefault, err)
+	for _, parent := range []string{"completions", "features"} {
+		err := connect(t, url).QueryRow(t.Context(), `SELECT (SELECT count(*) FROM `+parent+`_20261123), (SELECT count(*) FROM `+parent+`_default)`).Scan(&inDay, &inDefault)
+		if err != nil || inDay != 20 || inDefault != 0 {
+			t.Errorf("%d %s in the day's partition, %d in the default one: %v", inDay, parent, inDefault, err)
+		}
+	}
+	var storage string
+	if err := connect(t, url).QueryRow(t.Context(), `SELECT attstorage FROM pg_attribute
+		WHERE attrelid = 'features_20261123'::regclass AND attname = 'features'`).Scan(&storage); err != nil || storage != "e" {
+		t.Errorf("features of a day are stored %q: %v", storage, err)
 	}
 }
 
@@ -206,7 +213,7 @@ func TestDayTakesItsRowsFromTheDefault(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	db, conn := open(t, url), connect(t, url)
-	if _, err := db.Persist(t.Context(), completions(11, 50, 40*time.Hour)); err != nil {
+	if _, err := db.Persist(t.Context(), routed(11, 50, 40*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	count := func(table string) (n int) {
@@ -223,10 +230,12 @@ func TestDayTakesItsRowsFromTheDefault(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, all := count("completions_default"), count("completions"); n != 0 || all != 50 {
-		t.Errorf("%d rows are left in the default partition, %d are there in all", n, all)
+	for _, parent := range []string{"completions", "features"} {
+		if n, all := count(parent+"_default"), count(parent); n != 0 || all != 50 {
+			t.Errorf("%d %s are left in the default partition, %d are there in all", n, parent, all)
+		}
 	}
-	added, err := db.Persist(t.Context(), completions(11, 50, 40*time.Hour))
+	added, err := db.Persist(t.Context(), routed(11, 50, 40*time.Hour))
 	if err != nil || len(added) > 50 {
 		t.Errorf("after the move: %d added, %v", len(added), err)
 	}
@@ -239,18 +248,21 @@ func TestOldDaysAreDropped(t *testing.T) {
 	if err := db.EnsureDays(t.Context(), now.AddDate(0, 0, -5), 7); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Persist(t.Context(), completions(12, 300, 5*24*time.Hour)); err != nil {
+	if _, err := db.Persist(t.Context(), routed(12, 300, 5*24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	dropped, err := db.DropDays(t.Context(), now.AddDate(0, 0, -2))
-	if err != nil || len(dropped) != 3 {
+	dropped, err := db.DropDays(t.Context(), now.AddDate(0, 0, -2), now.AddDate(0, 0, -1))
+	if err != nil || len(dropped) != 3+4 {
 		t.Fatalf("dropped %v: %v", dropped, err)
 	}
-	var oldest time.Time
-	if err := conn.QueryRow(t.Context(), `SELECT min(at) FROM completions`).Scan(&oldest); err != nil || oldest.Before(now.AddDate(0, 0, -2).Truncate(24*time.Hour)) {
-		t.Errorf("the oldest row that is left is of %s (%v)", oldest, err)
+	for parent, days := range map[string]int{"completions": 2, "features": 1} {
+		var oldest time.Time
+		if err := conn.QueryRow(t.Context(), `SELECT min(at) FROM `+parent).Scan(&oldest); err != nil ||
+			!oldest.Truncate(24*time.Hour).Equal(now.AddDate(0, 0, -days).Truncate(24*time.Hour)) {
+			t.Errorf("the oldest of %s that is left is of %s (%v)", parent, oldest, err)
+		}
 	}
-	if dropped, err := db.DropDays(t.Context(), now.AddDate(0, 0, -2)); err != nil || len(dropped) != 0 {
+	if dropped, err := db.DropDays(t.Context(), now.AddDate(0, 0, -2), now.AddDate(0, 0, -1)); err != nil || len(dropped) != 0 {
 		t.Errorf("dropped %v again: %v", dropped, err)
 	}
 }

@@ -55,7 +55,7 @@ func (s *search) run(ctx context.Context, tx pgx.Tx, until time.Time) error {
 			return err
 		}
 	}
-	days, err := listDays(ctx, tx)
+	days, err := listDays(ctx, tx, "completions")
 	if err != nil {
 		return err
 	}

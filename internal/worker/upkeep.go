@@ -23,7 +23,7 @@ type Streams interface {
 // those that are past their retention.
 type Days interface {
 	EnsureDays(ctx context.Context, from time.Time, days int) error
-	DropDays(ctx context.Context, before time.Time) (dropped []string, err error)
+	DropDays(ctx context.Context, completions, features time.Time) (dropped []string, err error)
 }
 
 // Heartbeats gives what journals said last of themselves.
@@ -48,16 +48,17 @@ type Rollups interface {
 // Upkeep keeps streams short, partitions ready and old ones away. Any number of processes may
 // do it at once.
 type Upkeep struct {
-	Streams   Streams
-	Days      Days
-	Beats     Heartbeats
-	Keeper    Keeper
-	Rollups   Rollups
-	Lanes     []event.Lane
-	Groups    []string      // of outside readers, that trimming waits for
-	Retention time.Duration // how long entries stay for outside readers
-	Keep      time.Duration // how long rows stay
-	Log       *slog.Logger
+	Streams      Streams
+	Days         Days
+	Beats        Heartbeats
+	Keeper       Keeper
+	Rollups      Rollups
+	Lanes        []event.Lane
+	Groups       []string      // of outside readers, that trimming waits for
+	Retention    time.Duration // how long entries stay for outside readers
+	Keep         time.Duration // how long rows stay
+	KeepFeatures time.Duration // what learning strategies saw of prompts
+	Log          *slog.Logger
 
 	alarmed bool
 }
@@ -105,7 +106,7 @@ func (u *Upkeep) keepDays(ctx context.Context, now time.Time) bool {
 		u.Log.Debug("partitions cannot be made now", "err", err)
 		return false
 	}
-	dropped, err := u.Days.DropDays(ctx, now.Add(-u.Keep))
+	dropped, err := u.Days.DropDays(ctx, now.Add(-u.Keep), now.Add(-u.KeepFeatures))
 	if err != nil {
 		u.Log.Debug("partitions cannot be dropped now", "err", err)
 		return false

@@ -22,6 +22,7 @@ type upkeepStores struct {
 	merged   int // times
 	shrunk   int
 	dropped  []time.Time
+	features []time.Time // dropped
 	horizons []time.Time
 	lanes    []event.Lane
 }
@@ -50,10 +51,10 @@ func (u *upkeepStores) ShrinkRollups(context.Context) error {
 	return errors.New("away")
 }
 
-func (u *upkeepStores) DropDays(_ context.Context, before time.Time) ([]string, error) {
+func (u *upkeepStores) DropDays(_ context.Context, before, features time.Time) ([]string, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.dropped = append(u.dropped, before)
+	u.dropped, u.features = append(u.dropped, before), append(u.features, features)
 	return nil, nil
 }
 
@@ -84,7 +85,7 @@ func TestUpkeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(upkeepStores)
 		other := event.Lane{Stream: event.Completions, Partition: 1}
-		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Rollups: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Rollups: s, Lanes: []event.Lane{lane, other}, Retention: 15 * time.Minute, Keep: 400 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		began := time.Now()
@@ -99,6 +100,9 @@ func TestUpkeep(t *testing.T) {
 		}
 		if want := began.AddDate(0, 0, -400).Add(time.Second); len(s.dropped) != 3 || !s.dropped[0].Equal(want) {
 			t.Errorf("days were dropped before %v, not before %s first", s.dropped, want)
+		}
+		if want := began.AddDate(0, 0, -90).Add(time.Second); len(s.features) != 3 || !s.features[0].Equal(want) {
+			t.Errorf("features were dropped before %v, not before %s first", s.features, want)
 		}
 		if s.kept < 7000 {
 			t.Errorf("%d heartbeats were kept in two hours", s.kept)

@@ -1,0 +1,150 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/learning"
+	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// removeAll removes until nothing is left, and counts.
+func removeAll(t *testing.T, remove func() (int64, error)) (all int64) {
+	t.Helper()
+	for {
+		n, err := remove()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all += n; n == 0 {
+			return all
+		}
+	}
+}
+
+// What comes when its day is gone goes when its time is over.
+func TestLateRowsExpire(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	facts := routed(31, 200, 10*24*time.Hour)
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	completionsFrom, featuresFrom := now.AddDate(0, 0, -8), now.AddDate(0, 0, -3)
+	var left, leftFeatures int
+	for _, f := range facts {
+		if !f.At.Before(completionsFrom) {
+			left++
+		}
+		if !f.At.Before(featuresFrom) {
+			leftFeatures++
+		}
+	}
+	removed := removeAll(t, func() (int64, error) { return db.ExpireLate(t.Context(), completionsFrom, featuresFrom, 7) })
+	if want := int64(400 - left - leftFeatures); removed != want || left == 200 || leftFeatures == 0 {
+		t.Errorf("%d rows were removed, not %d", removed, want)
+	}
+	var n, m int
+	if err := conn.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM completions WHERE at >= $1), (SELECT count(*) FROM features WHERE at >= $2)`,
+		completionsFrom, featuresFrom).Scan(&n, &m); err != nil || n != left || m != leftFeatures {
+		t.Errorf("%d completions and %d features are left, not %d and %d: %v", n, m, left, leftFeatures, err)
+	}
+}
+
+func TestFeedbackExpires(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	said := verdicts(32, 100)
+	persistFeedback(t, db, said...)
+	before := said[40].At
+	var old int64
+	for _, f := range said {
+		if f.At.Before(before) {
+			old++
+		}
+	}
+	if n := removeAll(t, func() (int64, error) { return db.ExpireFeedback(t.Context(), before, 9) }); n != old || n == 0 {
+		t.Errorf("%d of %d were removed", n, old)
+	}
+	var left int64
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM feedback WHERE at >= $1`, before).Scan(&left); err != nil || left != 100-old {
+		t.Errorf("%d are left: %v", left, err)
+	}
+}
+
+// Lessons go when they are old and a snapshot holds them, those about the price
+// sooner; what comes next is numbered behind all that ever were.
+func TestLessonsExpire(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	expire := func() int64 {
+		return removeAll(t, func() (int64, error) {
+			return db.ExpireLessons(t.Context(), time.Now().AddDate(0, 0, -91), time.Now().AddDate(0, 0, -7), 4)
+		})
+	}
+	numbers := func() (ns []int64) {
+		t.Helper()
+		all, err := db.Lessons(t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range all {
+			ns = append(ns, l.N)
+		}
+		return ns
+	}
+	// Two hundred days, one lesson a day, every second one about the price.
+	if _, err := conn.Exec(t.Context(), `
+		INSERT INTO lessons (n, at, project, strategy, request_id, lesson)
+		SELECT n, now() - (200 - n) * interval '1 day' - interval '1 hour', 'p', 'hybrid', CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, 'x'
+		FROM generate_series(1, 200) AS n`); err != nil {
+		t.Fatal(err)
+	}
+	if n := expire(); n != 0 {
+		t.Errorf("%d lessons went that no snapshot holds", n)
+	}
+	publish(t, db, taken("p", 1, 50, 1))
+	if n := expire(); n != 50 || numbers()[0] != 51 {
+		t.Errorf("%d of the fifty lessons that are held went, the first left is %d", n, numbers()[0])
+	}
+	publish(t, db, taken("p", 2, 200, 1))
+	expire()
+	left := numbers()
+	var verdicts, prices int64
+	for _, n := range left {
+		if n%2 == 0 {
+			verdicts++
+		} else {
+			prices++
+		}
+	}
+	// Verdicts of the last 91 days: 110, 112 … 200; prices of seven: 195, 197, 199.
+	if verdicts != 46 || prices != 3 || left[0] != 110 {
+		t.Errorf("%d lessons of verdicts and %d about the price are left, from %d on", verdicts, prices, left[0])
+	}
+
+	// All are old: the last one stays.
+	if _, err := conn.Exec(t.Context(), `UPDATE lessons SET at = at - interval '1 year'`); err != nil {
+		t.Fatal(err)
+	}
+	if expire(); len(numbers()) != 1 {
+		t.Errorf("%v are left", numbers())
+	}
+	if err := db.AppendLessons(t.Context(), []learning.Numbered{{Project: "p", Strategy: "hybrid", Lesson: []byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := numbers(); got[len(got)-1] != 201 {
+		t.Errorf("the next lesson makes them %v", got)
+	}
+}
+
+func publish(t *testing.T, db *postgres.DB, s learning.Snapshot) {
+	t.Helper()
+	if err := db.Publish(t.Context(), []learning.Snapshot{s}); err != nil {
+		t.Fatal(err)
+	}
+}

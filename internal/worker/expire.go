@@ -1,0 +1,87 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Leftovers are rows that no day's partition takes along when it is dropped.
+// Each method removes up to so many of each kind, and returns how many it
+// removed; 0 says that none is left.
+type Leftovers interface {
+	// ExpireLate removes completions and features that came when their days
+	// were gone.
+	ExpireLate(ctx context.Context, completions, features time.Time, most int) (int64, error)
+	ExpireFeedback(ctx context.Context, before time.Time, most int) (int64, error)
+	// ExpireLessons removes lessons that a snapshot holds: those of verdicts,
+	// and those about the price.
+	ExpireLessons(ctx context.Context, verdicts, prices time.Time, most int) (int64, error)
+}
+
+// Expirer removes what is past its time little by little, so that nobody waits
+// for it. Any number of processes may do it at once.
+type Expirer struct {
+	Leftovers    Leftovers
+	Keep         time.Duration // rows and verdicts
+	KeepFeatures time.Duration
+	Log          *slog.Logger
+}
+
+const (
+	expireEvery  = time.Minute
+	expireWithin = 5 * time.Second // a step of it
+	expireAtOnce = 1000            // rows
+	expirePause  = 50 * time.Millisecond
+
+	// keepTaught is how much longer lessons are kept than features. While there
+	// is something to learn from, it must be known what was taught already.
+	keepTaught = 24 * time.Hour
+	keepPrices = 7 * 24 * time.Hour // lessons about the price
+)
+
+// Run expires until ctx ends. PostgreSQL being away only makes it wait.
+func (e *Expirer) Run(ctx context.Context) error {
+	for {
+		pause := expireEvery
+		switch removed, err := e.step(ctx, time.Now()); {
+		case err != nil && ctx.Err() == nil:
+			e.Log.Debug("what is past its time stays for now", "err", err)
+		case removed > 0:
+			pause = expirePause
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (e *Expirer) step(ctx context.Context, now time.Time) (removed int64, err error) {
+	rows, features := now.Add(-e.Keep), now.Add(-e.KeepFeatures)
+	for _, expire := range []func(context.Context) (int64, error){
+		func(ctx context.Context) (int64, error) {
+			return e.Leftovers.ExpireLate(ctx, rows, features, expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Leftovers.ExpireFeedback(ctx, rows, expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Leftovers.ExpireLessons(ctx, features.Add(-keepTaught), now.Add(-keepPrices), expireAtOnce)
+		},
+	} {
+		n, err := within(ctx, expire)
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+	}
+	return removed, nil
+}
+
+func within(ctx context.Context, do func(context.Context) (int64, error)) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, expireWithin)
+	defer cancel()
+	return do(ctx)
+}

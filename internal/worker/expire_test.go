@@ -1,0 +1,84 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/busuhq/busu/internal/worker"
+)
+
+// leftovers have so many old rows of each kind.
+type leftovers struct {
+	late, feedback, lessons int64
+	away                    int         // how often removing feedback fails
+	from                    []time.Time // the first times that were asked for
+	calls                   int
+}
+
+func take(left *int64, most int) (int64, error) {
+	n := min(*left, int64(most))
+	*left -= n
+	return n, nil
+}
+
+func (l *leftovers) ExpireLate(_ context.Context, completions, features time.Time, most int) (int64, error) {
+	if l.calls++; l.calls == 1 {
+		l.from = append(l.from, completions, features)
+	}
+	return take(&l.late, most)
+}
+
+func (l *leftovers) ExpireFeedback(_ context.Context, before time.Time, most int) (int64, error) {
+	if l.calls == 1 {
+		l.from = append(l.from, before)
+	}
+	if l.away--; l.away >= 0 {
+		return 0, errors.New("away")
+	}
+	return take(&l.feedback, most)
+}
+
+func (l *leftovers) ExpireLessons(_ context.Context, verdicts, prices time.Time, most int) (int64, error) {
+	if len(l.from) == 3 {
+		l.from = append(l.from, verdicts, prices)
+	}
+	return take(&l.lessons, most)
+}
+
+// What is old goes in small steps, with pauses, and what fails is tried again.
+func TestExpirer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500}
+		e := &worker.Expirer{Leftovers: l, Keep: 400 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		began := time.Now()
+		go func() { ended <- e.Run(ctx) }()
+		time.Sleep(30 * time.Second)
+		if l.late != 0 || l.feedback != 0 || l.lessons != 0 {
+			t.Errorf("left after half a minute: %+v", l)
+		}
+		if l.calls != 101 { // a hundred of a thousand, and one that finds nothing
+			t.Errorf("it took %d steps", l.calls)
+		}
+		l.feedback, l.away = 1, 2
+		time.Sleep(3*time.Minute + 30*time.Second)
+		if l.feedback != 0 || l.calls != 105 { // two that fail, one that removes, one that finds nothing
+			t.Errorf("after failures %d are left, in %d steps", l.feedback, l.calls)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		for i, days := range []int{400, 90, 400, 91, 7} {
+			if want := began.AddDate(0, 0, -days); !l.from[i].Equal(want) {
+				t.Errorf("time %d is %s, not %s", i, l.from[i], want)
+			}
+		}
+	})
+}

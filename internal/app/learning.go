@@ -67,10 +67,9 @@ func goalOf(cfg config.Config) learning.Goal {
 // startPrices are the prices of quality that the strategies that learn begin
 // with. Gateways and the learner come to the same.
 func startPrices(cfg config.Config, prior *learning.Prior) map[string]float64 {
+	nothing := learning.New(nil, learning.Assumed())
 	at := func(lambda float64) routing.Learned {
-		l := routing.Learned{Prior: prior, Model: learning.New(nil, learning.Assumed())}
-		l.Model.Controller.Lambda = lambda
-		return l
+		return routing.Learned{Prior: prior, Model: nothing.At(learning.Controller{Lambda: lambda})}
 	}
 	var chats []routing.Candidate
 	for _, c := range offer(cfg, time.Time{}).Candidates {

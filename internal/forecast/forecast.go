@@ -95,6 +95,9 @@ func New(o Options) (*Forecast, error) {
 	for i := range f.chosen {
 		f.chosen[i] = map[string]int{}
 	}
+	f.model.Controller.Lambda = routing.StartPrice(func(lambda float64) routing.Strategy {
+		return routing.Hybrid{Learned: routing.Learned{Prior: o.Prior, Model: f.model.At(learning.Controller{Lambda: lambda})}}
+	}, o.Candidates, o.Baseline, learning.Goal{Quality: o.Keep})
 	return f, nil
 }
 

@@ -61,7 +61,8 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 		Lanes: slices.Concat(completions, feedback), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
 	expirer := &worker.Expirer{Leftovers: s.postgres, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
-	loops = append(loops, upkeep.Run, expirer.Run, expireAnswers(s.postgres.ResponseCache(), log))
+	noticer := &worker.Noticer{Questions: s.postgres, Log: log}
+	loops = append(loops, upkeep.Run, expirer.Run, noticer.Run, expireAnswers(s.postgres.ResponseCache(), log))
 	for i, loop := range loops {
 		loops[i] = m.then(loop)
 	}

@@ -35,6 +35,14 @@ const (
 
 var cacheLevels = map[string]bool{CacheMiss: true, CacheMemory: true, CacheRedis: true, CachePostgres: true}
 
+// What an answer may say against its model.
+const (
+	ImplicitCutOff  = "cut_off"      // it did not find an end, without a limit of the caller's
+	ImplicitEmpty   = "empty"        // it says nothing
+	ImplicitRefused = "refused"      // the model, or a filter, would not answer
+	ImplicitInvalid = "invalid_json" // it is not the JSON that was asked for
+)
+
 // Arm names the side of an experiment that a request belongs to.
 type Arm struct {
 	Experiment string `json:"experiment"`
@@ -93,6 +101,8 @@ type CompletionRecorded struct {
 	Degraded     []string `json:"degraded,omitempty"`
 	Cache        string   `json:"cache"`
 	CacheMatch   string   `json:"cache_match,omitempty"` // how the question matched the answer's; "" for a miss
+
+	Implicit string `json:"implicit,omitempty"` // what the answer says against its model, though nobody judged it
 
 	OriginID uuid.UUID `json:"origin_id,omitzero"` // the request whose call made the answer, where that is another
 
@@ -208,7 +218,7 @@ func isShare(x float64) bool { return x >= 0 && x <= 1 } // false for NaN
 // validateText refuses what PostgreSQL cannot store as text.
 func (c *CompletionRecorded) validateText() error {
 	err := storable(c.Journal, c.Project, c.KeyID, c.UserID, c.SessionID, c.CallerID, c.Strategy,
-		c.PlannedModel, c.Confidence, c.Reason, c.Provider, c.Model, c.ErrorKind, c.FinishReason, c.CacheMatch,
+		c.PlannedModel, c.Confidence, c.Reason, c.Provider, c.Model, c.ErrorKind, c.FinishReason, c.CacheMatch, c.Implicit,
 		c.BaselineModel, c.PriceVersion)
 	err = cmp.Or(err, storable(c.Fallbacks...), storable(c.Degraded...))
 	for _, a := range c.Experiments {

@@ -87,6 +87,7 @@ func (w *writer) outcome(c *CompletionRecorded) {
 	w.texts("degraded", c.Degraded)
 	w.text("cache", c.Cache)
 	w.optional("cache_match", c.CacheMatch)
+	w.optional("implicit", c.Implicit)
 	if c.OriginID != uuid.Nil {
 		w.id("origin_id", c.OriginID)
 	}

@@ -64,6 +64,7 @@ func (s *scanner) outcome(c *CompletionRecorded) {
 	s.field("degraded", func() { c.Degraded = scanList(s, (*scanner).string) })
 	s.word("cache", &c.Cache)
 	s.word("cache_match", &c.CacheMatch)
+	s.word("implicit", &c.Implicit)
 	s.field("origin_id", func() { s.accept(c.OriginID.UnmarshalText([]byte(s.plain()))) })
 }
 

@@ -214,6 +214,7 @@ func completions() *rapid.Generator[*event.CompletionRecorded] {
 		c.Status = rapid.SampledFrom([]string{"ok", "cut_off", "empty", "error", "canceled", "interrupted"}).Draw(t, "status")
 		c.Cache = rapid.SampledFrom([]string{"miss", "memory", "redis", "postgres"}).Draw(t, "cache")
 		c.CacheMatch = rapid.SampledFrom([]string{"", "exact", "similar", "in_flight"}).Draw(t, "cache_match")
+		c.Implicit = rapid.SampledFrom([]string{"", "cut_off", "empty", "refused", "invalid_json"}).Draw(t, "implicit")
 		c.TokensInCacheWrite = tokens.Draw(t, "tokens_in_cache_write")
 		c.ErrorKind, c.FinishReason = text.Draw(t, "error_kind"), text.Draw(t, "finish_reason")
 		c.Fallbacks, c.Degraded = unlessEmpty(texts.Draw(t, "fallbacks")), unlessEmpty(texts.Draw(t, "degraded"))

@@ -173,6 +173,9 @@ func (g *Gateway) settle(ctx context.Context, r Request, p decision, f *event.Co
 	}()
 	o := g.call(ctx, r, p, f)
 	g.finish(f, o, started)
+	if o.err == nil {
+		f.Implicit = implicitOf(&r.Ask, &o.response)
+	}
 	finished = true
 	return o, g.Ledger.Record(f)
 }

@@ -153,6 +153,9 @@ func TestStatuses(t *testing.T) {
 		if f.Status != c.status || f.Estimated != c.estimated || f.TokensIn != c.in || f.TokensOut != c.out {
 			t.Errorf("%s: %s, estimated %t, %d in, %d out; want %+v", name, f.Status, f.Estimated, f.TokensIn, f.TokensOut, c)
 		}
+		if says, want := f.Implicit != "", name == "empty" || name == "filtered" || name == "nothing whatever"; says != want {
+			t.Errorf("%s: the answer says %q against its model", name, f.Implicit)
+		}
 		if f.TokensInCached > f.TokensIn || f.TokensReasoning > f.TokensOut {
 			t.Errorf("%s: %d of %d cached, %d of %d reasoning", name, f.TokensInCached, f.TokensIn, f.TokensReasoning, f.TokensOut)
 		}

@@ -65,7 +65,7 @@ func auditRows(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 	rows, err := tx.Query(ctx, `
 		SELECT journal, $1::text || '/' || partition, count(*), count(DISTINCT seq) FROM completions GROUP BY 1, 2
 		UNION ALL
-		SELECT journal, $2::text || '/' || partition, count(*), count(DISTINCT seq) FROM feedback GROUP BY 1, 2`,
+		SELECT journal, $2::text || '/' || partition, count(*), count(DISTINCT seq) FROM feedback WHERE NOT implicit GROUP BY 1, 2`,
 		event.Completions.String(), event.Feedback.String())
 	if err != nil {
 		return err

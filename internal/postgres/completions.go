@@ -34,6 +34,7 @@ var completionColumns = []string{
 func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
 	return db.insert(ctx, facts, func(batch *pgx.Batch, added []*event.CompletionRecorded) {
 		queueFeatures(batch, added)
+		queueImplicit(batch, added)
 		queueRollups(batch, added)
 		queueMarks(batch, facts) // last: workers compete for them
 	})

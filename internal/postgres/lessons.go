@@ -29,6 +29,9 @@ func (db *DB) Join(ctx context.Context, now time.Time, most int, rule func(ctx c
 		if err := findAnswers(ctx, tx, cases); err != nil {
 			return err
 		}
+		if err := taughtLately(ctx, tx, cases); err != nil {
+			return err
+		}
 		rulings := rule(ctx, cases, until)
 		joined = len(cases)
 		return storeRulings(ctx, tx, cases, rulings)
@@ -52,8 +55,9 @@ func dueVerdicts(ctx context.Context, tx pgx.Tx, now time.Time, most int) (cases
 	})
 	batch.Queue(`
 		SELECT id, at, project, coalesce(key_id, ''), request_id, coalesce(feedback_id, ''), coalesce(source, ''), coalesce(comment, ''),
-			coalesce(rating, 0), correct, score, journal, partition, seq
-		FROM feedback WHERE state = 'waiting' AND next_try <= $1 ORDER BY next_try, id LIMIT $2`, now, most).Query(func(rows pgx.Rows) (err error) {
+			coalesce(rating, 0), correct, score, journal, partition, seq, implicit,
+			implicit AND EXISTS (SELECT FROM feedback g WHERE g.request_id = f.request_id AND NOT g.implicit AND g.project = f.project)
+		FROM feedback f WHERE state = 'waiting' AND next_try <= $1 ORDER BY next_try, id LIMIT $2`, now, most).Query(func(rows pgx.Rows) (err error) {
 		cases, err = pgx.CollectRows(rows, scanCase)
 		return err
 	})
@@ -61,12 +65,13 @@ func dueVerdicts(ctx context.Context, tx pgx.Tx, now time.Time, most int) (cases
 	return cases, until, err
 }
 
-func scanCase(row pgx.CollectableRow) (verdict.Case, error) {
+func scanCase(row pgx.CollectableRow) (c verdict.Case, err error) {
 	f := event.NewFeedback(uuid.Nil)
-	err := row.Scan(&f.ID, &f.At, &f.Project, &f.KeyID, &f.RequestID, &f.FeedbackID, &f.Source, &f.Comment,
-		&f.Rating, &f.Correct, &f.Score, &f.Journal, &f.Partition, &f.Seq)
+	err = row.Scan(&f.ID, &f.At, &f.Project, &f.KeyID, &f.RequestID, &f.FeedbackID, &f.Source, &f.Comment,
+		&f.Rating, &f.Correct, &f.Score, &f.Journal, &f.Partition, &f.Seq, &c.Implicit, &c.Given)
 	f.At = f.At.UTC()
-	return verdict.Case{Feedback: f}, err
+	c.Feedback = f
+	return c, err
 }
 
 // findAnswers looks answers up one by one, each in the partition of its day:
@@ -136,6 +141,7 @@ func storeRulings(ctx context.Context, tx pgx.Tx, cases []verdict.Case, rulings 
 	var states, notes, projects, strategies []string
 	var nexts []time.Time
 	var lessons [][]byte
+	var implicits []bool
 	for i, r := range rulings {
 		f := cases[i].Feedback
 		ids, states, notes, nexts = append(ids, f.ID), append(states, string(r.State)), append(notes, r.Note), append(nexts, r.Next)
@@ -143,6 +149,7 @@ func storeRulings(ctx context.Context, tx pgx.Tx, cases []verdict.Case, rulings 
 			a := cases[i].Answer
 			projects, strategies = append(projects, a.Project), append(strategies, a.Strategy)
 			requests, lessons = append(requests, a.ID), append(lessons, r.Lesson)
+			implicits = append(implicits, cases[i].Implicit)
 		}
 	}
 	batch := new(pgx.Batch)
@@ -152,10 +159,10 @@ func storeRulings(ctx context.Context, tx pgx.Tx, cases []verdict.Case, rulings 
 	if len(lessons) > 0 {
 		batch.Queue(lockLessons)
 		batch.Queue(`
-			INSERT INTO lessons (n, project, strategy, request_id, lesson)
-			SELECT (SELECT coalesce(max(n), 0) FROM lessons) + t.i, t.project, t.strategy, t.request_id, t.lesson
-			FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[]) WITH ORDINALITY AS t (project, strategy, request_id, lesson, i)`,
-			projects, strategies, requests, lessons)
+			INSERT INTO lessons (n, project, strategy, request_id, lesson, implicit)
+			SELECT (SELECT coalesce(max(n), 0) FROM lessons) + t.i, t.project, t.strategy, t.request_id, t.lesson, t.implicit
+			FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::bool[]) WITH ORDINALITY AS t (project, strategy, request_id, lesson, implicit, i)`,
+			projects, strategies, requests, lessons, implicits)
 	}
 	return tx.SendBatch(ctx, batch).Close()
 }

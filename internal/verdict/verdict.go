@@ -19,6 +19,10 @@ type Case struct {
 	Feedback *event.FeedbackRecorded
 	Answer   *event.CompletionRecorded // with what is judged by; nil: there is no such request so far
 	Taught   bool                      // a verdict on the answer has taught before
+
+	Implicit bool   // nobody gave it
+	Given    bool   // somebody gave one, of an implicit one
+	Lately   *Tally // what taught its learner, of all cases of that; nil: not known
 }
 
 // State is what became of a verdict.
@@ -51,6 +55,7 @@ func RuleAll(cases []Case, until, now time.Time) []Ruling {
 		rulings[i] = rule(c, until, now)
 		if rulings[i].State == Learned {
 			taught[c.Feedback.RequestID] = true
+			c.Lately.add(c.Implicit)
 		}
 	}
 	return rulings
@@ -58,6 +63,8 @@ func RuleAll(cases []Case, until, now time.Time) []Ruling {
 
 func rule(c Case, until, now time.Time) Ruling {
 	switch {
+	case c.Answer == nil && c.Implicit: // it was there
+		return kept("the request is not there any more")
 	case c.Answer == nil && until.Before(certain(c.Feedback)):
 		return Ruling{State: Waiting, Next: now.Add(patience(c.Feedback, now))}
 	case c.Answer == nil:
@@ -66,7 +73,7 @@ func rule(c Case, until, now time.Time) Ruling {
 		return Ruling{State: Refused, Note: fmt.Sprintf("request %s is of another project", c.Feedback.RequestID)}
 	}
 	r := teach(c)
-	if c.Feedback.Bad() && !c.Answer.Failed() {
+	if c.Feedback.Bad() && !c.Answer.Failed() && !c.Given {
 		r.Forget = c.Answer.ID
 		if c.Answer.OriginID != uuid.Nil {
 			r.Forget = c.Answer.OriginID
@@ -122,6 +129,8 @@ func teach(c Case) Ruling {
 	switch {
 	case c.Taught:
 		return kept("already judged")
+	case c.Given:
+		return kept("somebody has judged")
 	case a.Failed():
 		return kept("the request was not answered")
 	case a.Cache != event.CacheMiss:
@@ -134,6 +143,8 @@ func teach(c Case) Ruling {
 		return kept("model " + a.Model + " was not among the candidates")
 	case len(a.Features) == 0:
 		return kept("what the strategy saw of the prompt is not there any more")
+	case c.Implicit && c.Lately.full():
+		return kept("too few verdicts that somebody gave to weigh it against")
 	}
 	j := learning.Judged{Model: a.Model, Quality: c.Feedback.Quality(), Prior: a.Candidates[served].Prior, Features: a.Features}
 	if a.Model == a.PlannedModel && len(a.Fallbacks) == 0 { // else nobody chose it

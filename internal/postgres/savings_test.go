@@ -130,6 +130,12 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 	var want savings.Tally
 	users := map[string][2]savings.Unit{} // of a user's first day: routed or guarded, hold-out
 	first := map[string]time.Time{}
+	compared := now // from the first day with a hold-out
+	for _, f := range facts {
+		if day := f.At.Truncate(24 * time.Hour); f.Project == project && f.Strategy != "model" && f.Holdout && day.Before(compared) {
+			compared = day
+		}
+	}
 	for _, f := range facts {
 		if f.Project != project || f.Strategy == "model" || f.At.Before(got.From) {
 			continue
@@ -144,7 +150,7 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 		if f.Unpriced {
 			of.Unpriced++
 		}
-		if f.UserID != "" && (first[f.UserID].IsZero() || f.At.Before(first[f.UserID])) {
+		if f.UserID != "" && !f.At.Before(compared) && (first[f.UserID].IsZero() || f.At.Before(first[f.UserID])) {
 			first[f.UserID] = f.At
 		}
 	}
@@ -154,7 +160,7 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 		if day := start.Truncate(24 * time.Hour).AddDate(0, 0, 1); day.Before(end) {
 			end = day
 		}
-		if f.Project != project || f.Strategy == "model" || f.UserID == "" || f.At.Before(start) || !f.At.Before(end) || !sameGroup(facts, f, start) {
+		if f.Project != project || f.Strategy == "model" || start.IsZero() || f.At.Before(start) || !f.At.Before(end) || !sameGroup(facts, f, start) {
 			continue
 		}
 		u := users[f.UserID]

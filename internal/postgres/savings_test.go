@@ -157,7 +157,7 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 	for _, f := range facts {
 		start := first[f.UserID]
 		end := start.Add(observed)
-		if day := start.Truncate(24 * time.Hour).AddDate(0, 0, 1); day.Before(end) {
+		if day := start.Truncate(24*time.Hour).AddDate(0, 0, 1); day.Before(end) {
 			end = day
 		}
 		if f.Project != project || f.Strategy == "model" || start.IsZero() || f.At.Before(start) || !f.At.Before(end) || !sameGroup(facts, f, start) {

@@ -72,6 +72,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	if err := startJoiner(cfg, s, m, health, log, life); err != nil {
 		return err
 	}
+	startAccountant(cfg, s, m, log, life)
 	return startLearner(cfg, s, m, health, log, life)
 }
 
@@ -139,6 +140,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	}
 	recorder := telemetry.NewLedger(health.Registry(), j)
 	gateway := newGateway(cfg, providers, strategies, recorder)
+	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
@@ -152,6 +154,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres), Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
+		Savings:     newReports(s.postgres),
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,

@@ -137,8 +137,9 @@ type Routing struct {
 	DailyBudget pricing.Nanos // 0: none
 	StrongShare float64       // share of requests for the baseline model, 0 to 1; 0: none
 
-	Holdout           float64 // share of users always sent to the baseline, 0 to 1
-	DefaultExperiment string  // "" for none
+	Holdout           float64       // share of users always sent to the baseline, 0 to 1
+	Observation       time.Duration // of a user for the comparison with the hold-out, from the day's first request on
+	DefaultExperiment string        // "" for none
 }
 
 // Cache is how answers are reused.

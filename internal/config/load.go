@@ -185,6 +185,12 @@ func presetKeys() []string {
 }
 
 func (l *loader) completeRouting() {
+	if r := &l.cfg.Routing; r.Observation == 0 {
+		r.Observation = usualObservation
+		if l.cfg.Process == All && !slices.ContainsFunc(l.cfg.Providers, func(p Provider) bool { return p.Kind != KindSimulated }) {
+			r.Observation = simulatedObserved
+		}
+	}
 	if l.cfg.Routing.BaselineModel != "" {
 		return
 	}

@@ -175,6 +175,7 @@ func (p *printer) policies(c Config) {
 	p.line("  quality_target: %s", decimal(c.Routing.QualityTarget))
 	p.line("  daily_budget_usd: %s\n  strong_share: %s", c.Routing.DailyBudget, decimal(c.Routing.StrongShare))
 	p.line("  holdout: %s", decimal(c.Routing.Holdout))
+	p.line("  observation: %s", formatDuration(c.Routing.Observation))
 	p.line("  default_experiment: %s", quote(c.Routing.DefaultExperiment))
 	p.cache(c.Cache)
 	p.line("\nretention:\n  prompts: %s", c.Retention.Prompts)

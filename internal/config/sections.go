@@ -20,6 +20,8 @@ func defaults() Config {
 }
 
 const (
+	usualObservation   = day
+	simulatedObserved  = 10 * time.Second // whoever tries busu out need not wait a day for a proof
 	longest            = 3650 * day
 	minStreamRetention = 15 * time.Minute // promised to whoever tails a stream
 	minJournalBytes    = 16 << 20
@@ -35,6 +37,7 @@ func (l *loader) routing(v value) {
 		field{"daily_budget_usd", func(v value) { v.dollars(&r.DailyBudget, "to spend a day") }},
 		field{"strong_share", func(v value) { strongShare(v, r) }},
 		field{"holdout", func(v value) { v.number(&r.Holdout, 0, 1) }},
+		field{"observation", func(v value) { v.duration(&r.Observation, time.Second, day) }},
 		field{"default_experiment", func(v value) { v.text(&r.DefaultExperiment) }},
 	)
 }

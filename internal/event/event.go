@@ -76,6 +76,7 @@ const (
 	TypeCompletionRecorded = "completion.recorded"
 	TypeFeedbackRecorded   = "feedback.recorded"
 	TypeModelPublished     = "model.published"
+	TypeGuardTripped       = "guard.tripped"
 )
 
 // Header is what every fact begins with.
@@ -172,6 +173,8 @@ func Decode(body []byte) (Fact, error) {
 		f = new(CompletionRecorded)
 	case TypeFeedbackRecorded:
 		f = new(FeedbackRecorded)
+	case TypeGuardTripped:
+		f = new(GuardTripped)
 	case TypeModelPublished:
 		f = new(ModelPublished)
 	default:

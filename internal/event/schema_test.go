@@ -137,6 +137,7 @@ func TestSchemaDescribesEveryField(t *testing.T) {
 		event.TypeCompletionRecorded: reflect.TypeFor[event.CompletionRecorded](),
 		event.TypeFeedbackRecorded:   reflect.TypeFor[event.FeedbackRecorded](),
 		event.TypeModelPublished:     reflect.TypeFor[event.ModelPublished](),
+		event.TypeGuardTripped:       reflect.TypeFor[event.GuardTripped](),
 	} {
 		var root description
 		if err := json.Unmarshal(schemaJSON(t, fact), &root); err != nil {

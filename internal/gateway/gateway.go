@@ -48,6 +48,9 @@ type Gateway struct {
 	// Holdout says who gets the baseline whatever is planned: what the saving
 	// is proven against. nil: nobody.
 	Holdout func(project, user string) bool
+	// Guarded says who gets the baseline because routed answers were shown to be
+	// too bad. nil: nobody.
+	Guarded func(project, user string) bool
 	// Failing says which providers are known to fail now. nil: none is.
 	Failing func(provider string) bool
 
@@ -142,7 +145,7 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	if key, ok := g.keyOf(&r, plan.holdout); ok {
+	if key, ok := g.keyOf(&r, plan.holdout || plan.guarded); ok {
 		return g.share(ctx, r, plan, key, started)
 	}
 	return g.make(ctx, r, plan, started)

@@ -44,6 +44,7 @@ type decision struct {
 	reason   string
 	features []byte // of the prompt, for a strategy that learns
 	holdout  bool
+	guarded  bool
 }
 
 // Plan decides which models would answer r, in order. It records nothing, and
@@ -54,7 +55,7 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 }
 
 // decide goes by precedence: a model that is named bypasses everything, the
-// hold-out comes before the strategy.
+// hold-out and the guard come before the strategy.
 func (g *Gateway) decide(r Request) (decision, error) {
 	reader := g.reader()
 	defer g.readers.Put(reader)
@@ -77,7 +78,9 @@ func (g *Gateway) decide(r Request) (decision, error) {
 	candidates := g.healthy(offer.able(&r))
 	var d decision
 	if d.holdout = g.Holdout != nil && g.Holdout(r.Project, r.UserID); d.holdout {
-		s = baselineFirst{s, offer.Baseline.Model.ID}
+		s = baselineFirst{s, offer.Baseline.Model.ID, inHoldout}
+	} else if d.guarded = g.Guarded != nil && g.Guarded(r.Project, r.UserID); d.guarded {
+		s = baselineFirst{s, offer.Baseline.Model.ID, underGuard}
 	}
 	if d.Plan, err = s.Plan(ask, candidates); err != nil {
 		return decision{}, err

@@ -106,6 +106,32 @@ func TestTheHoldoutGetsTheBaseline(t *testing.T) {
 	}
 }
 
+// A guard gives the baseline to whom it guards, says so, and leaves the hold-out
+// and requests that name their model alone.
+func TestTheGuardedGetTheBaseline(t *testing.T) {
+	t.Parallel()
+	b := learningBench(t)
+	b.Holdout = func(_, user string) bool { return user == "held" }
+	b.Guarded = func(project, user string) bool { return project == "default" && user != "probe" }
+	for user, want := range map[string]struct {
+		strategy, says string
+		holdout        bool
+	}{"ada": {"baseline", "guard has tripped", false}, "": {"baseline", "guard has tripped", false}, "held": {"baseline", "hold-out", true}, "probe": {"hybrid", "", false}} {
+		r := question()
+		r.UserID = user
+		f := b.complete(t, r).Fact
+		if f.Strategy != want.strategy || f.Holdout != want.holdout || !strings.Contains(f.Reason, want.says) ||
+			want.strategy == "baseline" && (f.PlannedModel != "dear" || f.Propensity != 0 || len(f.Features) > 0) {
+			t.Errorf("%q gets %+v", user, f)
+		}
+	}
+	r := question()
+	r.Model = "cheap"
+	if f := b.complete(t, r).Fact; f.Model != "cheap" || f.Strategy != "model" {
+		t.Errorf("a request that names its model is %+v", f)
+	}
+}
+
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	b := newBench()

@@ -38,6 +38,7 @@ type API struct {
 	Metrics     Metrics
 	Requests    Requests
 	Ledger      Ledger
+	Savings     Savings
 	Completions *tail.Hub
 	Decisions   *tail.Hub
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
@@ -72,6 +73,7 @@ func (a *API) Handler() http.Handler {
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
 	get(e, "/metrics/history", a.history)
+	get(e, "/metrics/savings", a.savings)
 	get(e, "/requests", a.findRequests)
 	get(e, "/requests/:request_id", a.request)
 	get(e, "/stream/completions", a.stream(a.Completions))

@@ -25,6 +25,7 @@ func TestWithoutAKey(t *testing.T) {
 		{"GET", "/metrics/live", ""},
 		{"GET", "/metrics/live?interval=x", ""},
 		{"GET", "/metrics/history?window=x", ""},
+		{"GET", "/metrics/savings?window=x", ""},
 		{"GET", "/requests?cursor=x", ""},
 		{"GET", "/requests/x", ""},
 		{"GET", "/nope", ""},

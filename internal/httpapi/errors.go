@@ -79,6 +79,7 @@ var (
 	errUnread      = errors.New("the body ended before it was complete")
 	errUnavailable = errors.New("metrics cannot be read now: neither Redis nor PostgreSQL answers")
 	errNoHistory   = errors.New("history cannot be read now, because PostgreSQL does not answer: try again; /metrics/live and /routing/metrics need only Redis")
+	errNoSavings   = errors.New("savings cannot be read now, because PostgreSQL does not answer in time: try again; /routing/metrics has what the price table says, and needs only Redis")
 	errNoRequests  = errors.New("requests cannot be looked up now, because PostgreSQL does not answer in time: try again; /stream/completions needs only Redis")
 	errNoStream    = errors.New("the end of the stream cannot be found now, because Redis does not answer: try again, or say where to begin")
 	errStopping    = errors.New("this process is stopping: send the request again")
@@ -104,7 +105,7 @@ func problemOf(err error) problem {
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoRequests, errNoStream, errRemains} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoStream, errRemains} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}

@@ -176,6 +176,7 @@ type setup struct {
 	window   int // context window of all models
 	metrics  httpapi.Metrics
 	requests httpapi.Requests
+	savings  httpapi.Savings
 	gateway  httpapi.Gateway // instead of the real one
 	repeats  idempotency.Store
 	users    gateway.Forgetter
@@ -198,7 +199,7 @@ type stack struct {
 
 // build makes the API as the program does, on fakes.
 func build(choose ...func(*setup)) *stack {
-	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}, requests: new(fakeRequests),
+	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}, requests: new(fakeRequests), savings: fakeSavings{},
 		source: new(memory), partitions: 1}
 	for _, f := range choose {
 		f(&s)
@@ -221,7 +222,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

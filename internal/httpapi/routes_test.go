@@ -18,6 +18,7 @@ func TestWrongMethods(t *testing.T) {
 		"POST /routing/metrics":  {"GET", "HEAD"},
 		"POST /metrics/live":     {"GET", "HEAD"},
 		"POST /metrics/history":  {"GET", "HEAD"},
+		"POST /metrics/savings":  {"GET", "HEAD"},
 		"DELETE /requests":       {"GET", "HEAD"},
 		"PUT /requests/x":        {"GET", "HEAD"},
 		"POST /healthz":          {"GET", "HEAD"},
@@ -63,7 +64,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
-		"/metrics/live", "/metrics/history", "/requests", "/routing/metrics", "/recommendation?prompt=a"} {
+		"/metrics/live", "/metrics/history", "/metrics/savings", "/requests", "/routing/metrics", "/recommendation?prompt=a"} {
 		head := s.send(t, "HEAD", path, "").want(t, 200)
 		get := s.send(t, "GET", path, "").want(t, 200)
 		if len(head.Body) > 0 || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || head.Header.Get("X-Request-Id") == "" {

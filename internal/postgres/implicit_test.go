@@ -26,7 +26,7 @@ func becameOf(t *testing.T, db *postgres.DB, requests ...uuid.UUID) (became []st
 			t.Fatal(err)
 		}
 		for _, v := range shown {
-			all = append(all, strings.TrimPrefix(v.Source, verdict.ImplicitSource)+" "+v.State)
+			all = append(all, strings.TrimPrefix(deref(v.Source), verdict.ImplicitSource)+" "+v.State)
 		}
 		became = append(became, strings.Join(all, ", "))
 	}

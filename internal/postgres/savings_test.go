@@ -60,10 +60,12 @@ func say(t *testing.T, url string, facts []*event.CompletionRecorded, verdicts m
 	for _, f := range facts {
 		for _, v := range verdicts[f.ID] {
 			seq++
-			_, err := conn.Exec(t.Context(), `INSERT INTO feedback (id, at, project, request_id, quality, bad, journal, partition, seq)
-				VALUES ($1, $2, $3, $4, $5, $6, 'j', 0, $7), ($8, $2, 'foreign', $4, 0, true, 'j', 1, $7)`,
-				uuid.Must(uuid.NewRandomFromReader(reader{r})), v.at, f.Project, f.ID, v.quality, v.quality < 0.5, seq,
-				uuid.Must(uuid.NewRandomFromReader(reader{r})))
+			id := func() uuid.UUID { return uuid.Must(uuid.NewRandomFromReader(reader{r})) }
+			// Beside it one of another project, one that is refused, and one that nobody gave.
+			_, err := conn.Exec(t.Context(), `INSERT INTO feedback (id, at, project, request_id, quality, bad, journal, partition, seq, state, implicit)
+				VALUES ($1, $2, $3, $4, $5, $6, 'j', 0, $7, 'kept', false), ($8, $2, 'foreign', $4, 0, true, 'j', 1, $7, 'kept', false),
+					($9, $2, $3, $4, 0, true, 'j', 2, $7, 'refused', false), ($10, $2, $3, $4, 0, true, 'j', 3, $7, 'kept', true)`,
+				id(), v.at, f.Project, f.ID, v.quality, v.quality < 0.5, seq, id(), id(), id())
 			if err != nil {
 				t.Fatal(err)
 			}

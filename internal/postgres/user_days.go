@@ -21,7 +21,7 @@ func (db *DB) ChangedDays(ctx context.Context) (days []time.Time, until time.Tim
 			SELECT DISTINCT at::date AS day FROM completions WHERE persisted_at > (SELECT at FROM since)
 			UNION
 			SELECT DISTINCT c.at::date FROM feedback f JOIN completions c ON c.id = f.request_id AND c.at = `+timeOf("f.request_id")+`
-				WHERE f.persisted_at > (SELECT at FROM since)
+				WHERE f.persisted_at > (SELECT at FROM since) AND NOT f.implicit
 			UNION
 			SELECT NULL) AS changed
 		ORDER BY day`, lateRows)
@@ -110,7 +110,8 @@ var userDaySums = []struct{ column, sum string }{
 }
 
 // countDay takes the day's beginning and end, the observation, and how long
-// verdicts are waited for.
+// verdicts are waited for. Those that nobody gave are left out: only answers of
+// strategies that learn have any, and would look worse for it.
 var countDay = func() string {
 	columns, sums, updates, old, fresh := "", "", "", "", ""
 	for i, s := range userDaySums {
@@ -136,7 +137,7 @@ var countDay = func() string {
 			SELECT m.id, avg(f.quality) AS quality, bool_or(f.bad) AS bad,
 				avg(f.quality) FILTER (WHERE f.at < m.judged_until) AS quality_then, bool_or(f.bad) FILTER (WHERE f.at < m.judged_until) AS bad_then
 			FROM mine m JOIN feedback f ON f.request_id = m.id AND f.project = m.project
-			WHERE f.state <> 'refused' AND f.at >= $1 GROUP BY m.id)
+			WHERE f.state <> 'refused' AND NOT f.implicit AND f.at >= $1 GROUP BY m.id)
 		INSERT INTO user_days AS u (project, day, user_id, holdout, guarded` + columns + `)
 		SELECT project, $1::date, user_id, holdout, guarded` + sums + `
 		FROM mine LEFT JOIN judged USING (id) LEFT JOIN LATERAL (

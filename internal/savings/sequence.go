@@ -63,15 +63,20 @@ func compare(a, b stats.Moments, alpha float64) sequence {
 
 // compareLogs looks at ln(b/a), of which all that is said of money follows: it
 // is nearer to normal than b/a, and one interval gives dollars and per cent that
-// agree. Its variance by the delta method is Var(a)/a² + Var(b)/b².
+// agree. Its variance by the delta method is Var(a)/a² + Var(b)/b²; what counts
+// at least is relative to the means, too.
 func compareLogs(a, b stats.Moments, alpha float64) sequence {
 	s := begin(a, b, alpha)
-	varA, varB, ok := variances(a, b)
+	varA, okA := a.UnitVariance()
+	varB, okB := b.UnitVariance()
 	rA, rB := a.Ratio(), b.Ratio()
-	if !ok || !(rA > 0) || !(rB > 0) {
+	if !okA || !okB || !(rA > 0) || !(rB > 0) || !enough(a, b) {
 		return s
 	}
-	return s.look(math.Log(rB/rA), math.Sqrt(varA/(rA*rA)+varB/(rB*rB)), true)
+	m, n := float64(a.Units), float64(b.Units)
+	varA, varB = varA/(rA*rA), varB/(rB*rB)
+	pooled := (m*varA + n*varB) / (m + n)
+	return s.look(math.Log(rB/rA), math.Sqrt(max(varA, pooled)/m+max(varB, pooled)/n), true)
 }
 
 func begin(a, b stats.Moments, alpha float64) sequence {
@@ -89,11 +94,13 @@ func variances(a, b stats.Moments) (varA, varB float64, ok bool) {
 	varA, okA := a.Variance()
 	varB, okB := b.Variance()
 	pooled, ok := a.Plus(b).UnitVariance()
-	if !okA || !okB || !ok || min(a.Units, b.Units) < LeastUsers {
+	if !okA || !okB || !ok || !enough(a, b) {
 		return 0, 0, false
 	}
 	return max(varA, pooled/float64(a.Units)), max(varB, pooled/float64(b.Units)), true
 }
+
+func enough(a, b stats.Moments) bool { return min(a.Units, b.Units) >= LeastUsers }
 
 // farthest is how far ahead is looked: users beyond that never come.
 const farthest = 1 << 40

@@ -49,14 +49,15 @@ type Accountant struct {
 	pending map[time.Time]bool // days to be counted
 	until   time.Time          // up to when rows are among them
 	forgot  time.Time
+	took    time.Duration // the last step
 }
 
 const (
 	accountantLease = "accountant"
-	accountLasts    = 5 * time.Minute
-	accountWithin   = 4 * time.Minute // a day, at the most
+	accountLasts    = 30 * time.Second // beyond what a step takes, and the rest behind it
+	accountWithin   = 30 * time.Minute // a step, at the most
 	accountEvery    = 2 * time.Second
-	accountRarest   = 15 * time.Minute
+	accountRarest   = time.Hour
 	// accountRest is how much longer than it counts it rests: it takes 3 % of the
 	// time, however large a day is.
 	accountRest    = 32
@@ -71,7 +72,9 @@ func (a *Accountant) Run(ctx context.Context) error {
 		if err := a.step(ctx, began); err != nil && ctx.Err() == nil {
 			a.Log.Debug("what users cost cannot be counted now", "err", err)
 		}
-		rest := min(max(accountRest*time.Since(began), accountEvery), accountRarest)
+		a.took = time.Since(began)
+		rest := min(max(accountRest*a.took, accountEvery), accountRarest)
+		a.keep(ctx, rest)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -80,10 +83,20 @@ func (a *Accountant) Run(ctx context.Context) error {
 	}
 }
 
+// keep keeps the lease while it rests, or others would count meanwhile. Whoever
+// does not have it waits for it.
+func (a *Accountant) keep(ctx context.Context, rest time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	if _, err := a.Lease.Hold(ctx, accountantLease, a.Owner, rest+accountLasts); err != nil {
+		a.Log.Debug("the accountant's lease cannot be prolonged now", "err", err)
+	}
+}
+
 func (a *Accountant) step(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, accountWithin)
 	defer cancel()
-	held, err := a.Lease.Hold(ctx, accountantLease, a.Owner, accountLasts)
+	held, err := a.Lease.Hold(ctx, accountantLease, a.Owner, accountLasts+2*a.took)
 	if err != nil {
 		return err
 	}

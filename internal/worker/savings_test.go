@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 // books keeps days and guards, and fails now and then.
 type books struct {
 	school  // its lease, and how it fails
+	mu      sync.Mutex
 	stored  map[time.Time]int
 	counted map[time.Time]int
 	until   time.Time
@@ -28,6 +30,8 @@ type books struct {
 }
 
 func (b *books) ChangedDays(context.Context) (days []time.Time, until time.Time, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for day := time.Now().Truncate(24*time.Hour).AddDate(0, 0, -20); !day.After(time.Now()); day = day.AddDate(0, 0, 1) {
 		if b.stored[day] != b.counted[day] || b.noted == 0 && b.stored[day] > 0 {
 			days = append(days, day)
@@ -37,16 +41,20 @@ func (b *books) ChangedDays(context.Context) (days []time.Time, until time.Time,
 }
 
 func (b *books) CountDay(_ context.Context, day time.Time, observation, verdicts time.Duration) error {
+	time.Sleep(b.takes)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := b.away(); err != nil || observation < verdicts {
 		return errAway
 	}
-	time.Sleep(b.takes)
 	b.spent += b.takes
 	b.counted[day] = b.stored[day]
 	return nil
 }
 
 func (b *books) Counted(_ context.Context, until time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := b.away(); err != nil {
 		return err
 	}
@@ -54,13 +62,27 @@ func (b *books) Counted(_ context.Context, until time.Time) error {
 	return nil
 }
 
-func (b *books) ForgetUserDays(context.Context, time.Time) error { return b.away() }
+func (b *books) ForgetUserDays(context.Context, time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.away()
+}
+
+func (b *books) Hold(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.school.Hold(ctx, name, owner, lasts)
+}
 
 func (b *books) Guards(context.Context) (map[string]savings.Guard, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return map[string]savings.Guard{"p": b.guard}, b.away()
 }
 
 func (b *books) Watch(_ context.Context, _ string, g savings.Guard, _ []savings.Window, _ time.Time) ([]savings.Watched, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	routed, others := b.good(g.State)
 	w := savings.Watched{Days: 7}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -81,6 +103,8 @@ func (b *books) Watch(_ context.Context, _ string, g savings.Guard, _ []savings.
 }
 
 func (b *books) SetGuard(_ context.Context, _, state string, e savings.Evidence) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err := b.away(); err != nil {
 		return false, err
 	}
@@ -99,13 +123,23 @@ func (b *books) accountant() *worker.Accountant {
 	return &worker.Accountant{Days: b, Guards: b, Old: b, Lease: b, Owner: "me", Observation: 24 * time.Hour, Keep: time.Hour, Log: slog.New(slog.DiscardHandler)}
 }
 
-// run runs f while the accountant works, in a bubble where time is free.
+// pass lets time pass, and the accountant work.
+func (b *books) pass(d time.Duration) {
+	b.mu.Unlock()
+	time.Sleep(d)
+	b.mu.Lock()
+}
+
+// run runs f while the accountant works, in a bubble where time is free; it
+// works while f passes.
 func (b *books) run(t *testing.T, f func()) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = b.accountant().Run(ctx) }()
+		b.mu.Lock()
 		f()
+		b.mu.Unlock()
 		stop()
 		<-done
 	})
@@ -122,12 +156,12 @@ func TestDaysAreCountedInTheEnd(t *testing.T) {
 			b.stored[today.AddDate(0, 0, -i)] = 1
 		}
 		for range 40 {
-			time.Sleep(time.Minute)
+			b.pass(time.Minute)
 			b.stored[today]++
 			late := today.AddDate(0, 0, -b.random.IntN(20))
 			b.stored[late]++
 		}
-		time.Sleep(10 * time.Minute)
+		b.pass(10 * time.Minute)
 		for day, n := range b.stored {
 			if b.counted[day] != n {
 				t.Errorf("%s: %d of %d are counted", day, b.counted[day], n)
@@ -148,7 +182,7 @@ func TestCountingRests(t *testing.T) {
 		b.stored[time.Now().Truncate(24*time.Hour)] = 1
 		for range 10 * 60 {
 			b.stored[time.Now().Truncate(24*time.Hour)]++
-			time.Sleep(time.Minute)
+			b.pass(time.Minute)
 		}
 	})
 	if share := b.spent.Hours() / 10; share > 0.04 || share < 0.01 {
@@ -161,7 +195,7 @@ func TestCountingRests(t *testing.T) {
 func TestGuardTripsAndRecovers(t *testing.T) {
 	t.Parallel()
 	b := newBooks(0.1)
-	wait := func() { time.Sleep(5 * time.Minute) }
+	wait := func() { b.pass(5 * time.Minute) }
 	b.run(t, func() {
 		wait()
 		if b.guard.State != savings.GuardArmed || len(b.set) != 0 {

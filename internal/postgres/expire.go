@@ -34,7 +34,7 @@ func (db *DB) ExpireLate(ctx context.Context, completions, features time.Time, m
 // ExpireFeedback removes up to most verdicts from before a time, and returns
 // how many; 0: none is left.
 func (db *DB) ExpireFeedback(ctx context.Context, before time.Time, most int) (removed int64, err error) {
-	tag, err := db.pool.Exec(ctx, `DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE id < $1 ORDER BY id LIMIT $2)`, lowestID(before), most)
+	tag, err := db.pool.Exec(ctx, `DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE at < $1 ORDER BY at LIMIT $2)`, before, most)
 	if err != nil {
 		return 0, fmt.Errorf("expire feedback: %w", err)
 	}

@@ -10,12 +10,7 @@ CREATE INDEX lessons_about_price ON lessons (n) WHERE request_id IS NULL;
 ALTER TABLE feedback ADD COLUMN implicit boolean NOT NULL DEFAULT false;
 ALTER TABLE lessons ADD COLUMN implicit boolean NOT NULL DEFAULT false;
 
--- The ids of verdicts are in the order of their times: they find the old ones
--- as well, and every verdict is written twice.
-DROP INDEX feedback_by_time;
-
 -- +goose Down
-CREATE INDEX feedback_by_time ON feedback (at);
 ALTER TABLE lessons DROP COLUMN implicit;
 DELETE FROM feedback WHERE implicit;
 ALTER TABLE feedback DROP COLUMN implicit;

@@ -112,10 +112,10 @@ func (e *engine) process(name, binary, state string) *process {
 // partitions are more than one, so that each job is spread over processes.
 const partitions = 3
 
-// lanes are the streams of results.
+// lanes are the streams that workers store from.
 func lanes() (all []event.Lane) {
 	for p := range partitions {
-		all = append(all, event.Lane{Stream: event.Completions, Partition: p})
+		all = append(all, event.Lane{Stream: event.Completions, Partition: p}, event.Lane{Stream: event.Feedback, Partition: p})
 	}
 	return all
 }

@@ -30,7 +30,7 @@ func (e *engine) check(ctx context.Context, r *Report) error {
 	e.counts(r, rows)
 	for _, check := range []func(context.Context, []row) (Check, error){
 		e.answersAreStored, e.brokenAreSettled, e.muchIsUnderWay, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointsAgree, e.nothingIsHidden,
-		e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
+		e.verdictsAreStored, e.lessonsAreOnce, e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
 		c, err := check(ctx, rows)
 		if err != nil {
 			c = Check{c.What, err.Error(), false}

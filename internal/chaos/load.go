@@ -31,6 +31,8 @@ type load struct {
 	seen   map[string]answer // by request id
 	broken map[string]broken // streams, by request id
 	wrong  []string          // answers that nobody should get
+
+	judges judges
 }
 
 // answer is what a client was told.
@@ -48,7 +50,7 @@ const (
 
 func newLoad(rate int, apis ...*process) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: mostInFlight, IdleConnTimeout: 10 * time.Second}
-	return &load{rate: rate, apis: apis, seen: map[string]answer{}, broken: map[string]broken{},
+	return &load{rate: rate, apis: apis, seen: map[string]answer{}, broken: map[string]broken{}, judges: judges{accepted: map[string]string{}},
 		done: make(chan struct{}), client: &http.Client{Transport: transport, Timeout: clientWaits}}
 }
 
@@ -159,7 +161,11 @@ func (l *load) take(f form, marker string, response *http.Response, text []byte)
 	}
 }
 
+// remember notes an answer, and lets it be judged.
 func (l *load) remember(id string, a answer) {
+	if a.status == http.StatusOK {
+		l.judge(a.marker, id)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.claim(id, a.marker)

@@ -29,6 +29,7 @@ type Counts struct {
 	Streamed, HeardOut, Cut, CutInKills                           int64
 	Calls, FailedCalls                                            int64
 	Rows, Interrupted, Canceled, Fallbacks, UnseenAnswered        int64
+	Judged, Accepted, NotTaken, VerdictsUnanswered                int64
 	OldestEntry                                                   time.Duration
 	MostWaiting                                                   int64
 }
@@ -69,6 +70,8 @@ func (e *engine) counts(r *Report, rows []row) {
 			c.Fallbacks++
 		}
 	}
+	j := &e.load.judges
+	c.Judged, c.Accepted, c.NotTaken, c.VerdictsUnanswered = j.sent.Load(), int64(len(j.accepted)), j.refused.Load(), j.unanswered.Load()
 	c.OldestEntry, c.MostWaiting = e.lag.most()
 	r.Counts = c
 }
@@ -156,6 +159,8 @@ func (r *Report) writeCounts(b *strings.Builder) {
 		{"rows", c.Rows}, {"of these interrupted by the end of their process", c.Interrupted},
 		{"canceled by its stop", c.Canceled}, {"with fallbacks", c.Fallbacks},
 		{"answered, and the client never heard", c.UnseenAnswered},
+		{"verdicts sent", c.Judged}, {"of these accepted (202)", c.Accepted}, {"refused (503)", c.NotTaken},
+		{"nobody listened, or connection lost", c.VerdictsUnanswered},
 		{"oldest entry that was not stored", c.OldestEntry.Round(10 * time.Millisecond)},
 		{"most entries waiting at once", c.MostWaiting},
 	} {

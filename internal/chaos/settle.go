@@ -58,6 +58,9 @@ func (e *engine) unsettled(ctx context.Context) error {
 	if !report.Settled() {
 		return fmt.Errorf("reconciling finds differences: %v", differences(report))
 	}
+	if err := e.unjoined(ctx); err != nil {
+		return err
+	}
 	return e.sameReports(ctx)
 }
 

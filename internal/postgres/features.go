@@ -3,7 +3,6 @@ package postgres
 import (
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/event"
@@ -11,7 +10,7 @@ import (
 
 // queueFeatures stores what strategies that learn saw of the prompts.
 func queueFeatures(batch *pgx.Batch, added []*event.CompletionRecorded) {
-	var ids []uuid.UUID
+	var ids [][16]byte
 	var times []time.Time
 	var features [][]byte
 	for _, f := range added {

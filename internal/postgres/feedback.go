@@ -59,7 +59,7 @@ func (t *Feedback) Persist(ctx context.Context, facts []*event.FeedbackRecorded)
 
 // feedbackRows are rows by columns.
 type feedbackRows struct {
-	ids, requests              []uuid.UUID
+	ids, requests              [][16]byte // as UUIDs pgx would take them for texts
 	ats                        []time.Time
 	projects, keys             []string
 	callers, sources, comments []string

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/event"
@@ -16,7 +15,7 @@ import (
 // facts that bring them: of those that something can be learned of. They wait
 // until it is late for somebody to judge.
 func queueImplicit(batch *pgx.Batch, added []*event.CompletionRecorded) {
-	var ids []uuid.UUID
+	var ids [][16]byte
 	var ats []time.Time
 	var projects, keys, sources, journals []string
 	var partitions []int32

@@ -77,7 +77,7 @@ func scanCase(row pgx.CollectableRow) (c verdict.Case, err error) {
 // findAnswers looks answers up one by one, each in the partition of its day:
 // a LIMIT keeps the planner from reading days as a whole.
 func findAnswers(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
-	ids, ats := make([]uuid.UUID, len(cases)), make([]time.Time, len(cases))
+	ids, ats := make([][16]byte, len(cases)), make([]time.Time, len(cases))
 	first, last := event.TimeOf(cases[0].Feedback.RequestID), time.Time{}
 	for i, c := range cases {
 		ids[i], ats[i] = c.Feedback.RequestID, event.TimeOf(c.Feedback.RequestID)
@@ -137,7 +137,7 @@ func storeRulings(ctx context.Context, tx pgx.Tx, cases []verdict.Case, rulings 
 	if len(rulings) != len(cases) {
 		return fmt.Errorf("%d cases have %d rulings", len(cases), len(rulings))
 	}
-	var ids, requests []uuid.UUID
+	var ids, requests [][16]byte
 	var states, notes, projects, strategies []string
 	var nexts []time.Time
 	var lessons [][]byte

@@ -24,7 +24,7 @@ type Noticer struct {
 }
 
 const (
-	noticeEvery  = 20 * time.Second
+	noticeEvery  = time.Minute // what is read is this and the minute behind it
 	noticeWithin = 30 * time.Second
 	noticeBack   = time.Hour
 	noticeMost   = 2 * time.Minute // at once

@@ -116,6 +116,7 @@ type duo struct {
 
 func newDuo(t *testing.T, change ...func(*gateway.ShadowOptions)) *duo {
 	t.Helper()
+	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // a bubble's time begins before ids may
 	d := &duo{Gateway: learningBench(t).Gateway, t: t, archive: &archive{intents: map[uuid.UUID]event.CompletionRecorded{}}}
 	d.models = &models{answers: map[string]func(context.Context, llm.Request) (llm.Response, error){
 		"cheap-2026": text("Paris, I guess."), "dear-2026": text("Paris."), "judge-2026": text(`{"a": 0.5, "b": 0.5}`)}}

@@ -114,7 +114,9 @@ func TestPublishedSnapshotsAreGoneOverTo(t *testing.T) {
 
 		from.put(learning.Take(priced(13), "one", "hybrid", 4, 8))
 		expect("the one after", "one", 13, 4)
+		from.mu.Lock()
 		from.err = errors.New("away")
+		from.mu.Unlock()
 		expect("the store away", "one", 13, 4)
 
 		// Who has taught nothing begins with what all others did, at the price of

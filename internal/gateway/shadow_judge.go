@@ -79,7 +79,7 @@ func (s *Shadow) say(project string, request uuid.UUID, quality float64) error {
 		return fmt.Errorf("make feedback id: %w", err)
 	}
 	f := event.NewFeedback(id)
-	f.Project, f.RequestID, f.Source, f.FeedbackID = project, request, sourceJudge, sourceJudge+"/"+request.String()
+	f.Project, f.RequestID, f.Source, f.FeedbackID = project, request, sourceJudge, event.FeedbackByJudge+request.String()
 	f.Comment, f.Score = "by "+s.Judge, &quality
 	if err := s.gateway.Ledger.Record(f); err != nil {
 		return errors.Join(ErrLedger, err)

@@ -38,6 +38,7 @@ type evalRoutingCommand struct {
 	Logging     string   `default:"own" enum:"uniform,own" help:"Who chooses while learning: a coin (uniform), or the strategy (own)."`
 	StrongShare float64  `default:"0.35" help:"Share of requests for the strong model, the goal where the strategy chooses."`
 	Rate        float64  `default:"1" help:"Share of requests with feedback."`
+	Shadow      float64  `default:"0" help:"Share of requests of which a second model's answer is judged, too."`
 	LabelNoise  float64  `default:"0" help:"Share of verdicts turned round."`
 	Checkpoints []int    `help:"Requests after which to score as well." placeholder:"N"`
 	Seed        uint64   `default:"0" help:"Another seed is another order of requests, another chance."`
@@ -75,7 +76,7 @@ func (c evalRoutingCommand) Validate() error {
 
 func (c evalRoutingCommand) options(prior *learning.Prior) replay.Options {
 	return replay.Options{
-		Strategy: c.Strategy, Feedback: c.Feedback, Logging: c.Logging, StrongShare: c.StrongShare, Rate: c.Rate,
+		Strategy: c.Strategy, Feedback: c.Feedback, Logging: c.Logging, StrongShare: c.StrongShare, Rate: c.Rate, Shadow: c.Shadow,
 		LabelNoise: c.LabelNoise, TrainSize: c.TrainSize, Checkpoints: c.Checkpoints, Folds: c.Folds, Seed: c.Seed,
 		Shipped: prior, Now: time.Now,
 	}

@@ -143,6 +143,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
+	startShadow(cfg, gateway, providers, s, m, health, log, life)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)

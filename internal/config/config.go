@@ -46,6 +46,7 @@ type Config struct {
 	Models    []Model // never empty; ids are unique, providers exist
 	Prices    Prices
 	Routing   Routing
+	Shadow    Shadow
 	Cache     Cache
 	Retention Retention
 	Streams   Streams

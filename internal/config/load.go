@@ -85,7 +85,7 @@ func (l *loader) file() {
 	}
 	l.completeModels()
 	for _, section := range []field{
-		{"routing", l.routing}, {"cache", l.cache}, {"retention", l.retention},
+		{"routing", l.routing}, {"shadow", l.shadow}, {"cache", l.cache}, {"retention", l.retention},
 		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits},
 	} {
 		if v, given := sections[section.name]; given {
@@ -120,7 +120,7 @@ func (l *loader) sections() map[string]value {
 		return nil
 	}
 	var fields []field
-	for _, name := range []string{"providers", "models", "prices", "routing", "cache", "retention", "streams", "journal", "limits"} {
+	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits"} {
 		fields = append(fields, field{name, func(value) {}})
 	}
 	return top.object(fields...)

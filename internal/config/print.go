@@ -177,6 +177,8 @@ func (p *printer) policies(c Config) {
 	p.line("  holdout: %s", decimal(c.Routing.Holdout))
 	p.line("  observation: %s", formatDuration(c.Routing.Observation))
 	p.line("  default_experiment: %s", quote(c.Routing.DefaultExperiment))
+	p.line("\nshadow:\n  share: %s", decimal(c.Shadow.Share))
+	p.line("  daily_budget_usd: %s\n  judge: %s", c.Shadow.DailyBudget, quote(c.Shadow.Judge))
 	p.cache(c.Cache)
 	p.line("\nretention:\n  prompts: %s", c.Retention.Prompts)
 	p.line("  features: %s\n  completions: %s", formatDuration(c.Retention.Features), formatDuration(c.Retention.Completions))

@@ -11,6 +11,7 @@ import (
 func defaults() Config {
 	return Config{
 		Routing:   Routing{Strategy: StrategyHybrid, QualityTarget: 0.95, Holdout: 0.02},
+		Shadow:    defaultShadow(),
 		Cache:     defaultCache(),
 		Retention: Retention{Prompts: "none", Features: 90 * day, Completions: 400 * day},
 		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
@@ -62,7 +63,15 @@ func (l *loader) baselineModel(v value, r *Routing) {
 	case ok && m.Price.Unknown && hasPriced(l.cfg.Models):
 		v.wrong(fmt.Sprintf("%s: %s has no price, so nothing can be measured against it", v.path, shorten(id)), "give the model its price, or name another")
 	}
-	if ok || len(l.cfg.Models) == 0 {
+	if !ok {
+		l.noModel(v, id)
+	}
+}
+
+// noModel says that no model has an id. Where all models are wrong, that has
+// been said.
+func (l *loader) noModel(v value, id string) {
+	if len(l.cfg.Models) == 0 {
 		return
 	}
 	ids := make([]string, len(l.cfg.Models))

@@ -25,6 +25,14 @@ const (
 var statuses = map[string]bool{StatusOK: true, StatusCutOff: true, StatusEmpty: true,
 	StatusError: true, StatusCanceled: true, StatusInterrupted: true}
 
+// Strategies of calls that no caller asked for: a second model that is asked
+// beside one that was planned, and a model that is asked which of both answers
+// is better.
+const (
+	StrategyShadow = "shadow"
+	StrategyJudge  = "judge"
+)
+
 // Where an answer came from.
 const (
 	CacheMiss     = "miss"
@@ -104,7 +112,9 @@ type CompletionRecorded struct {
 
 	Implicit string `json:"implicit,omitempty"` // what the answer says against its model, though nobody judged it
 
-	OriginID uuid.UUID `json:"origin_id,omitzero"` // the request whose call made the answer, where that is another
+	// OriginID is the request whose call made the answer, where that is another;
+	// of a call in the background, the request that it was made for.
+	OriginID uuid.UUID `json:"origin_id,omitzero"`
 
 	TokensIn       int64 `json:"tokens_in"`
 	TokensInCached int64 `json:"tokens_in_cached,omitempty"`
@@ -141,6 +151,12 @@ func (c *CompletionRecorded) Key() string { return c.UserID }
 // Failed reports whether the request went without a usable answer.
 func (c *CompletionRecorded) Failed() bool {
 	return c.Status == StatusError || c.Status == StatusCanceled || c.Status == StatusInterrupted
+}
+
+// Background reports whether no caller asked for it and none waited: it was paid
+// to learn from.
+func (c *CompletionRecorded) Background() bool {
+	return c.Strategy == StrategyShadow || c.Strategy == StrategyJudge
 }
 
 // SavingsNanos is baseline cost minus cost; negative when busu was dearer.

@@ -32,6 +32,10 @@ func NewFeedback(id uuid.UUID) *FeedbackRecorded {
 	return &FeedbackRecorded{Header: Header{V: Version, Type: TypeFeedbackRecorded, ID: id, At: TimeOf(id)}}
 }
 
+// FeedbackByJudge begins the feedback_id of a verdict that a judge gave in the
+// background. It says nothing of what callers got who were not judged so.
+const FeedbackByJudge = "judge/"
+
 // Stream is Feedback.
 func (f *FeedbackRecorded) Stream() Stream { return Feedback }
 

@@ -43,7 +43,8 @@ type Gateway struct {
 	PriceVersion string
 	Later        []Offer // price changes to come, in order
 	Ledger       Ledger
-	Reuse        *Reuse // nil: every request is called for
+	Reuse        *Reuse  // nil: every request is called for
+	Shadow       *Shadow // nil: no second model is asked
 
 	// Holdout says who gets the baseline whatever is planned: what the saving
 	// is proven against. nil: nobody.
@@ -161,6 +162,7 @@ func (g *Gateway) make(ctx context.Context, r Request, plan decision, started ti
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
 	}
+	g.Shadow.offer(&r, &plan, fact, &outcome)
 	return Answer{Response: outcome.response, Tail: outcome.tail, Fact: fact}, failure(fact, outcome)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,14 +17,21 @@ type trippedGuards struct {
 	err      error
 }
 
-func (g *trippedGuards) Tripped(context.Context) ([]string, error) { return g.projects, g.err }
+// notice is what can be heard of guards now.
+type notice struct{ now atomic.Pointer[trippedGuards] }
+
+func (n *notice) Tripped(context.Context) ([]string, error) {
+	g := n.now.Load()
+	return g.projects, g.err
+}
 
 // What was heard last stands while nothing can be heard.
 func TestGuardsAreFollowed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var g gateway.Guards
-		from := &trippedGuards{err: errors.New("away")}
+		from := new(notice)
+		from.now.Store(&trippedGuards{err: errors.New("away")})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = g.Follow(ctx, from, slog.New(slog.DiscardHandler)) }()
@@ -32,7 +40,7 @@ func TestGuardsAreFollowed(t *testing.T) {
 			tripped bool
 		}{{trippedGuards{nil, errors.New("away")}, false}, {trippedGuards{[]string{"b", "a"}, nil}, true},
 			{trippedGuards{nil, errors.New("away")}, true}, {trippedGuards{[]string{"b"}, nil}, false}} {
-			*from = step.from
+			from.now.Store(&step.from)
 			time.Sleep(1500 * time.Millisecond)
 			synctest.Wait()
 			if g.Tripped("a") != step.tripped || g.Tripped("c") {

@@ -49,14 +49,15 @@ func (o Offer) baselineFor(c routing.Candidate) routing.Candidate {
 
 // charge writes down what was used, what it cost, and what the baseline model
 // would have cost for the same tokens. What a model without a price has done
-// is marked, and counts as neither cost nor saving.
+// is marked, and counts as neither cost nor saving. Without busu nobody would
+// have paid for a call in the background: it lessens the saving by its cost.
 func (g *Gateway) charge(f *event.CompletionRecorded, c routing.Candidate, u llm.Usage) {
 	count(f, u)
 	f.CostNanos = int64(c.Price.Cost(u))
 	f.OriginCostNanos = f.CostNanos
 	f.BaselineCostNanos = int64(g.offer(f.At).baselineFor(c).Price.Cost(u))
 	f.Unpriced = c.Price.Unknown && (u.In > 0 || u.Out > 0)
-	if f.Unpriced {
+	if f.Unpriced || f.Background() {
 		f.BaselineCostNanos = 0
 	}
 }

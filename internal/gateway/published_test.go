@@ -45,6 +45,18 @@ func (s *shelf) Model(_ context.Context, l learning.Learner, number int64) ([]by
 	return nil, errors.New("none")
 }
 
+func (s *shelf) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *shelf) fetches() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fetched
+}
+
 func (s *shelf) put(all ...learning.Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,9 +107,9 @@ func TestPublishedSnapshotsAreGoneOverTo(t *testing.T) {
 		second := learning.Take(priced(11), "one", "hybrid", 2, 6)
 		second.ModelOf, second.Model = 1, first.Model
 		from.put(second)
-		before := from.fetched
+		before := from.fetches()
 		expect("another price", "one", 11, 2)
-		if from.fetched != before {
+		if from.fetches() != before {
 			t.Error("the model was fetched again for another price")
 		}
 
@@ -106,20 +118,20 @@ func TestPublishedSnapshotsAreGoneOverTo(t *testing.T) {
 		from.put(damaged, learning.Take(priced(20), "two", "hybrid", 1, 7))
 		expect("a damaged one", "one", 11, 2)
 		expect("behind a damaged one", "two", 20, 1)
-		before = from.fetched
+		before = from.fetches()
 		time.Sleep(10 * time.Second)
-		if from.fetched != before {
+		if from.fetches() != before {
 			t.Error("a damaged snapshot is fetched again and again")
 		}
 
 		from.put(learning.Take(priced(13), "one", "hybrid", 4, 8))
 		expect("the one after", "one", 13, 4)
-		from.err = errors.New("away")
+		from.fail(errors.New("away"))
 		expect("the store away", "one", 13, 4)
 
 		// Who has taught nothing begins with what all others did, at the price of
 		// who has decided nothing.
-		from.err = nil
+		from.fail(nil)
 		everyone := learning.Take(priced(0), learning.Everyone, "hybrid", 9, 8)
 		from.put(everyone)
 		expect("what all taught, before the first", "new", 3, 0)

@@ -106,7 +106,7 @@ func taughtLately(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
 	tallies := map[string]*verdict.Tally{} // by project and strategy
 	for i := range cases {
 		if c := &cases[i]; c.Implicit && c.Answer != nil {
-			key := c.Answer.Strategy + " " + c.Answer.Project
+			key := c.Learner() + " " + c.Answer.Project
 			if tallies[key] == nil {
 				tallies[key] = new(verdict.Tally)
 			}
@@ -118,7 +118,7 @@ func taughtLately(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
 	}
 	for i := range cases { // and the others, who teach the same learners
 		if c := &cases[i]; c.Answer != nil {
-			c.Lately = tallies[c.Answer.Strategy+" "+c.Answer.Project]
+			c.Lately = tallies[c.Learner()+" "+c.Answer.Project]
 		}
 	}
 	rows, err := tx.Query(ctx, `SELECT strategy || ' ' || project, count(*) FILTER (WHERE NOT implicit), count(*) FILTER (WHERE implicit)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,9 @@ func (db *DB) Join(ctx context.Context, now time.Time, most int, rule func(ctx c
 			return err
 		}
 		if err := findAnswers(ctx, tx, cases); err != nil {
+			return err
+		}
+		if err := findOrigins(ctx, tx, cases); err != nil {
 			return err
 		}
 		if err := taughtLately(ctx, tx, cases); err != nil {
@@ -107,6 +111,39 @@ func findAnswers(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
 	return rows.Err()
 }
 
+// findOrigins looks up the requests beside which second models were asked for
+// the answers.
+func findOrigins(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
+	var ids []uuid.UUID
+	var ats []time.Time
+	var of []int
+	for i, c := range cases {
+		if a := c.Answer; a != nil && a.Strategy == event.StrategyShadow && a.OriginID != uuid.Nil {
+			ids, ats, of = append(ids, a.OriginID), append(ats, event.TimeOf(a.OriginID)), append(of, i)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT w.n, c.project, c.strategy
+		FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS w (id, at, n)
+		CROSS JOIN LATERAL (SELECT project, strategy FROM completions c WHERE c.id = w.id AND c.at = w.at AND c.at BETWEEN $3 AND $4 LIMIT 1) AS c`,
+		ids, ats, slices.MinFunc(ats, time.Time.Compare), slices.MaxFunc(ats, time.Time.Compare))
+	if err != nil {
+		return err
+	}
+	var n int64
+	var project, strategy string
+	_, err = pgx.ForEachRow(rows, []any{&n, &project, &strategy}, func() error {
+		o := event.NewCompletion(ids[n-1])
+		o.Project, o.Strategy = project, strategy
+		cases[of[n-1]].Origin = o
+		return nil
+	})
+	return err
+}
+
 // scanAnswer reads an answer into its case. Candidates that cannot be read
 // count as none: nothing can be learned of them.
 func scanAnswer(row pgx.Row, cases []verdict.Case) error {
@@ -147,7 +184,7 @@ func storeRulings(ctx context.Context, tx pgx.Tx, cases []verdict.Case, rulings 
 		ids, states, notes, nexts = append(ids, f.ID), append(states, string(r.State)), append(notes, r.Note), append(nexts, r.Next)
 		if r.State == verdict.Learned {
 			a := cases[i].Answer
-			projects, strategies = append(projects, a.Project), append(strategies, a.Strategy)
+			projects, strategies = append(projects, a.Project), append(strategies, r.Learns)
 			requests, lessons = append(requests, a.ID), append(lessons, r.Lesson)
 			implicits = append(implicits, cases[i].Implicit)
 		}

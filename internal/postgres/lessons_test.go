@@ -150,6 +150,36 @@ func TestJoinWaitsForTheRequest(t *testing.T) {
 	}
 }
 
+// A verdict on a second model's answer teaches the strategy that planned the
+// first, once that is stored.
+func TestJoinTeachesWhomTheSecondAnswerStandsBeside(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	facts := routed(7, 2, time.Minute)
+	first, second := facts[0], facts[1]
+	first.Strategy = "learning"
+	second.Strategy, second.OriginID = event.StrategyShadow, first.ID
+	said := verdicts(8, 1)
+	said[0].ID, said[0].RequestID = eventtest.ID(rand.New(rand.NewPCG(8, 0)), time.Now()), second.ID
+	said[0].At = event.TimeOf(said[0].ID)
+	if _, err := db.Persist(t.Context(), facts[1:]); err != nil {
+		t.Fatal(err)
+	}
+	persistFeedback(t, db, said...)
+	if got := join(t, db, later(), 10); got["waiting"] != 1 {
+		t.Errorf("before the first answer is stored it is %v", got)
+	}
+	if _, err := db.Persist(t.Context(), facts[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if got := join(t, db, later().Add(time.Minute), 10); got["learned"] != 1 {
+		t.Errorf("then it is %v", got)
+	}
+	if all := lessons(t, db); len(all) != 1 || all[0].Strategy != "learning" {
+		t.Errorf("the lessons are %+v", all)
+	}
+}
+
 // What the row says reaches the rule.
 func TestJoinKnowsTheAnswer(t *testing.T) {
 	t.Parallel()

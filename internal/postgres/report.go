@@ -7,11 +7,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/rollup"
 )
 
 // failed is Failed of a completion, in SQL.
 const failed = `status IN ('error', 'canceled', 'interrupted')`
+
+// timed says whose durations count: nobody waits for a call in the background.
+const timed = `NOT ` + failed + ` AND strategy NOT IN ('` + event.StrategyShadow + `', '` + event.StrategyJudge + `')`
 
 // dimensions gives a row for each dimension that a completion counts in.
 const dimensions = `CROSS JOIN LATERAL (VALUES
@@ -71,7 +75,7 @@ func readSketches(ctx context.Context, tx pgx.Tx, cells rollup.Cells, project st
 		SELECT d.kind, d.name, b.what, b.bin, count(*)
 		FROM completions `+dimensions+`
 		CROSS JOIN LATERAL (VALUES ('latency', latency_bin), ('ttft', ttft_bin), ('overhead', overhead_bin)) AS b (what, bin)
-		WHERE project = $1 AND at >= $2 AND d.name IS NOT NULL AND NOT `+failed+`
+		WHERE project = $1 AND at >= $2 AND d.name IS NOT NULL AND `+timed+`
 		  AND (b.what = 'latency' OR d.kind = 'all')
 		GROUP BY d.kind, d.name, b.what, b.bin`, project, from)
 	if err != nil {

@@ -38,6 +38,9 @@ func traffic(seed uint64, n int) ([]*event.CompletionRecorded, map[uuid.UUID][]s
 		case f.Strategy != "model" && (f.Holdout || i%17 == 0):
 			f.Strategy = "baseline"
 		}
+		if i%9 == 0 { // in the background, for nobody
+			f.Strategy, f.Holdout = []string{event.StrategyShadow, event.StrategyJudge}[i%2], false
+		}
 		if i%11 == 0 {
 			f.UserID, f.Holdout = "", false
 		}
@@ -54,6 +57,9 @@ func traffic(seed uint64, n int) ([]*event.CompletionRecorded, map[uuid.UUID][]s
 	return facts, verdicts
 }
 
+// decided reports whether a strategy decided on a caller's request.
+func decided(f *event.CompletionRecorded) bool { return f.Strategy != "model" && !f.Background() }
+
 func say(t *testing.T, url string, facts []*event.CompletionRecorded, verdicts map[uuid.UUID][]said) {
 	t.Helper()
 	conn, r, seq := connect(t, url), rand.New(rand.NewPCG(1, 1)), 0
@@ -61,11 +67,12 @@ func say(t *testing.T, url string, facts []*event.CompletionRecorded, verdicts m
 		for _, v := range verdicts[f.ID] {
 			seq++
 			id := func() uuid.UUID { return uuid.Must(uuid.NewRandomFromReader(reader{r})) }
-			// Beside it one of another project, one that is refused, and one that nobody gave.
-			_, err := conn.Exec(t.Context(), `INSERT INTO feedback (id, at, project, request_id, quality, bad, journal, partition, seq, state, implicit)
-				VALUES ($1, $2, $3, $4, $5, $6, 'j', 0, $7, 'kept', false), ($8, $2, 'foreign', $4, 0, true, 'j', 1, $7, 'kept', false),
-					($9, $2, $3, $4, 0, true, 'j', 2, $7, 'refused', false), ($10, $2, $3, $4, 0, true, 'j', 3, $7, 'kept', true)`,
-				id(), v.at, f.Project, f.ID, v.quality, v.quality < 0.5, seq, id(), id(), id())
+			// Beside it one of another project, one that is refused, one that nobody gave, and a judge's.
+			_, err := conn.Exec(t.Context(), `INSERT INTO feedback (id, at, project, request_id, quality, bad, journal, partition, seq, state, implicit, source, feedback_id)
+				VALUES ($1, $2, $3, $4, $5, $6, 'j', 0, $7, 'kept', false, 'judge', $13), ($8, $2, 'foreign', $4, 0, true, 'j', 1, $7, 'kept', false, NULL, NULL),
+					($9, $2, $3, $4, 0, true, 'j', 2, $7, 'refused', false, NULL, NULL), ($10, $2, $3, $4, 0, true, 'j', 3, $7, 'kept', true, NULL, NULL),
+					($11, $2, $3, $4, 0, true, 'j', 4, $7, 'kept', false, 'judge', $12)`,
+				id(), v.at, f.Project, f.ID, v.quality, v.quality < 0.5, seq, id(), id(), id(), id(), event.FeedbackByJudge+id().String(), "judge "+id().String())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,12 +141,12 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 	first := map[string]time.Time{}
 	compared := now // from the first day with a hold-out
 	for _, f := range facts {
-		if day := f.At.Truncate(24 * time.Hour); f.Project == project && f.Strategy != "model" && f.Holdout && day.Before(compared) {
+		if day := f.At.Truncate(24 * time.Hour); f.Project == project && decided(f) && f.Holdout && day.Before(compared) {
 			compared = day
 		}
 	}
 	for _, f := range facts {
-		if f.Project != project || f.Strategy == "model" || f.At.Before(got.From) {
+		if f.Project != project || !decided(f) || f.At.Before(got.From) {
 			continue
 		}
 		of := &want.All
@@ -162,7 +169,7 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 		if day := start.Truncate(24*time.Hour).AddDate(0, 0, 1); day.Before(end) {
 			end = day
 		}
-		if f.Project != project || f.Strategy == "model" || start.IsZero() || f.At.Before(start) || !f.At.Before(end) || !sameGroup(facts, f, start) {
+		if f.Project != project || !decided(f) || start.IsZero() || f.At.Before(start) || !f.At.Before(end) || !sameGroup(facts, f, start) {
 			continue
 		}
 		u := users[f.UserID]
@@ -194,7 +201,7 @@ func checkTally(t *testing.T, got savings.Tally, project string, facts []*event.
 // window was: one that the guard covers later is another row.
 func sameGroup(facts []*event.CompletionRecorded, f *event.CompletionRecorded, start time.Time) bool {
 	for _, o := range facts {
-		if o.UserID == f.UserID && o.Project == f.Project && o.At.Equal(start) && o.Strategy != "model" {
+		if o.UserID == f.UserID && o.Project == f.Project && o.At.Equal(start) && decided(o) {
 			return guarded(o) == guarded(f)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/busuhq/busu/internal/event"
 )
 
 // lateRows is how long a transaction that stores rows may last: what it stores
@@ -55,6 +57,10 @@ func (db *DB) Counted(ctx context.Context, until time.Time) error {
 	return nil
 }
 
+// decided says of whose requests a strategy decided: callers' that named no
+// model.
+const decided = `strategy NOT IN ('model', '` + event.StrategyShadow + `', '` + event.StrategyJudge + `')`
+
 // CountDay adds up the day's requests per user. A user's requests are compared
 // for so long after the first one, at most until the day ends, and verdicts on
 // them for so long after that. Only rows that changed are written.
@@ -68,7 +74,7 @@ func (db *DB) CountDay(ctx context.Context, day time.Time, observation, verdicts
 		_, err := tx.Exec(ctx, `
 			INSERT INTO priced_days AS p
 			SELECT project, $1::date, coalesce(price_version, ''), baseline_model, count(*), count(*) FILTER (WHERE unpriced)
-			FROM completions WHERE at >= $1 AND at < $2 AND strategy <> 'model' GROUP BY 1, 2, 3, 4
+			FROM completions WHERE at >= $1 AND at < $2 AND `+decided+` GROUP BY 1, 2, 3, 4
 			ON CONFLICT (project, day, price_version, baseline_model)
 			DO UPDATE SET requests = excluded.requests, unpriced = excluded.unpriced WHERE p.requests <> excluded.requests`, from, to)
 		return err
@@ -111,7 +117,8 @@ var userDaySums = []struct{ column, sum string }{
 
 // countDay takes the day's beginning and end, the observation, and how long
 // verdicts are waited for. Those that nobody gave are left out: only answers of
-// strategies that learn have any, and would look worse for it.
+// strategies that learn have any, and would look worse for it; so are a
+// judge's, who sees none of the hold-out's answers.
 var countDay = func() string {
 	columns, sums, updates, old, fresh := "", "", "", "", ""
 	for i, s := range userDaySums {
@@ -132,12 +139,12 @@ var countDay = func() string {
 					status = 'ok' AS ok, cost_nanos, origin_cost_nanos, baseline_cost_nanos, latency_us, unpriced,
 					CASE WHEN NOT holdout AND strategy <> 'baseline' THEN candidates END AS candidates, planned_model, baseline_model,
 					min(at) OVER (PARTITION BY project, user_id, holdout, strategy = 'baseline' AND NOT holdout) AS first_at
-				FROM completions WHERE at >= $1 AND at < $2 AND strategy <> 'model') AS day),
+				FROM completions WHERE at >= $1 AND at < $2 AND ` + decided + `) AS day),
 		judged AS (
 			SELECT m.id, avg(f.quality) AS quality, bool_or(f.bad) AS bad,
 				avg(f.quality) FILTER (WHERE f.at < m.judged_until) AS quality_then, bool_or(f.bad) FILTER (WHERE f.at < m.judged_until) AS bad_then
 			FROM mine m JOIN feedback f ON f.request_id = m.id AND f.project = m.project
-			WHERE f.state <> 'refused' AND NOT f.implicit AND f.at >= $1 GROUP BY m.id)
+			WHERE f.state <> 'refused' AND NOT f.implicit AND NOT coalesce(starts_with(f.feedback_id, '` + event.FeedbackByJudge + `'), false) AND f.at >= $1 GROUP BY m.id)
 		INSERT INTO user_days AS u (project, day, user_id, holdout, guarded` + columns + `)
 		SELECT project, $1::date, user_id, holdout, guarded` + sums + `
 		FROM mine LEFT JOIN judged USING (id) LEFT JOIN LATERAL (

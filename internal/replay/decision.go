@@ -58,6 +58,12 @@ type LeftOut struct {
 	Count  int    `json:"count"`
 }
 
+// Strategies of calls that no caller asked for.
+const (
+	strategyShadow = "shadow"
+	strategyJudge  = "judge"
+)
+
 // Statuses and cache levels of the fact that decide whether a decision counts.
 const (
 	cacheMiss         = "miss"
@@ -115,6 +121,8 @@ func (d *Decision) unusable(by string) (reason string, err error) {
 	switch {
 	case d.Cache != "" && d.Cache != cacheMiss:
 		return "answered from a cache", nil
+	case d.Strategy == strategyShadow || d.Strategy == strategyJudge:
+		return "asked in the background, beside a decision", nil
 	case d.Propensity == 0:
 		return "nothing was chosen: the request named its model", nil
 	case d.Holdout:

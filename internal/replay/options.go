@@ -31,6 +31,7 @@ type Options struct {
 	StrongShare float64 // target of strategies that choose themselves, 0 … 1
 	Rate        float64 // share of requests with feedback, 0 … 1
 	LabelNoise  float64 // share of verdicts turned round, 0 … 1
+	Shadow      float64 // share of requests with a second model's answer, and verdicts on both, 0 … 1
 	TrainSize   int     // rows to learn from at most; 0: all
 	Checkpoints []int   // numbers of requests after which to score, besides the end
 	Folds       int     // 0: none
@@ -61,10 +62,13 @@ func (o Options) Validate() error {
 	for _, c := range []struct {
 		name  string
 		value float64
-	}{{"strong-share", o.StrongShare}, {"rate", o.Rate}, {"label-noise", o.LabelNoise}} {
+	}{{"strong-share", o.StrongShare}, {"rate", o.Rate}, {"label-noise", o.LabelNoise}, {"shadow", o.Shadow}} {
 		if !(c.value >= 0 && c.value <= 1) {
 			return fmt.Errorf("%s %v is not in 0 … 1", c.name, c.value)
 		}
+	}
+	if o.Shadow > 0 && (o.Logging != Own || o.Feedback != Bandit) {
+		return fmt.Errorf("shadow %v: a second model is asked beside the one that the strategy chose, and judged: use logging own and feedback bandit", o.Shadow)
 	}
 	if o.Folds == 1 || o.Folds < 0 || o.TrainSize < 0 {
 		return fmt.Errorf("folds must be 2 or more, and train-size 1 or more")

@@ -266,13 +266,13 @@ func TestReadLog(t *testing.T) {
 	with := func(old, new string) string { return strings.Replace(decided, old, new, 1) }
 	lines := strings.Join([]string{decided, with(`"cache":"miss"`, `"cache":"redis"`), with(`"cache":"miss"`, `"cache":"memory"`),
 		with(`"propensity":0.9`, `"propensity":0`), with(`"id":"a"`, `"id":"b","holdout":true`), with(`hybrid`, `complexity`),
-		with(`"status":"ok"`, `"status":"canceled"`), with(`"id":"a"`, `"unpriced":true`)}, "\n")
+		with(`"status":"ok"`, `"status":"canceled"`), with(`"id":"a"`, `"unpriced":true`), with(`hybrid`, `shadow`), with(`hybrid`, `judge`)}, "\n")
 	l, err := ReadLog(strings.NewReader(lines), "hybrid")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []LeftOut{{"answered from a cache", 2}, {"nothing was chosen: the request named its model", 1}, {"of the hold-out", 1},
-		{"decided by another strategy", 1}, {"the caller left, or the process died", 1}, {"its price is not known", 1}}
+		{"decided by another strategy", 1}, {"the caller left, or the process died", 1}, {"its price is not known", 1}, {"asked in the background, beside a decision", 2}}
 	if len(l.Decisions) != 1 || fmt.Sprint(l.LeftOut) != fmt.Sprint(want) {
 		t.Errorf("%d decisions, left out %v, want 1, %v", len(l.Decisions), l.LeftOut, want)
 	}

@@ -61,10 +61,13 @@ func (s *stream) serve(it *item) error {
 	}
 	chosen, propensity := s.chosen(plan)
 	s.online.count(s.field, it, chosen)
+	s.o.Shipped.Vector(&s.vector, &it.features, it.words)
+	if s.o.Shadow > 0 && s.random.Float64() < s.o.Shadow {
+		return s.pair(it, plan, chosen, propensity)
+	}
 	if s.random.Float64() >= s.o.Rate {
 		return nil
 	}
-	s.o.Shipped.Vector(&s.vector, &it.features, it.words)
 	if s.o.Feedback == Bandit {
 		return s.learn(it, plan, chosen, propensity)
 	}
@@ -74,6 +77,18 @@ func (s *stream) serve(it *item) error {
 		}
 	}
 	return nil
+}
+
+// pair learns from the chosen model's answer and a second one's.
+func (s *stream) pair(it *item, plan routing.Plan, chosen int, propensity float64) error {
+	if err := s.learn(it, plan, chosen, propensity); err != nil {
+		return err
+	}
+	second, ok := routing.Second(plan, s.random.Float64())
+	if !ok {
+		return nil
+	}
+	return s.learn(it, plan, s.field.index(second.Choices[0].Model.ID), second.Choices[0].Probability)
 }
 
 // chosen is the model that answers, and how likely it was to.

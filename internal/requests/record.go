@@ -19,7 +19,7 @@ type Record struct {
 	Plan       Plan              `json:"plan"`
 	Attempts   []Attempt         `json:"attempts"`          // in their order; none for an answer from a cache
 	CacheMatch *string           `json:"cache_match"`       // how the question matched that of the answer
-	OriginID   *uuid.UUID        `json:"origin_request_id"` // whose call made the answer that came from a cache
+	OriginID   *uuid.UUID        `json:"origin_request_id"` // whose call made the answer that came from a cache; of a call in the background, whom it was made for
 	Cost       Cost              `json:"cost"`
 	Feedback   []Feedback        `json:"feedback"` // in the order in which it came
 	Ledger     Place             `json:"ledger"`

@@ -49,7 +49,7 @@ func dims(c *event.CompletionRecorded, into []Dim) []Dim {
 
 // Cell is what is known of the requests in one slot and dimension. Money is in
 // nano-dollars. Durations count answered requests only: a failure is no
-// latency. TTFT and overhead are kept for all requests together.
+// latency, and nobody waits for a call in the background. TTFT and overhead are kept for all requests together.
 type Cell struct {
 	Requests      int64  `json:"n"`
 	Errors        int64  `json:"e,omitempty"`
@@ -71,6 +71,9 @@ func (c *Cell) count(f *event.CompletionRecorded, everySketch bool) {
 	c.TokensOut += f.TokensOut
 	if f.Failed() {
 		c.Errors++
+		return
+	}
+	if f.Background() {
 		return
 	}
 	increment(&c.Latency, f.LatencyUS)

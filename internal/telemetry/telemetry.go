@@ -140,7 +140,7 @@ func (l *Ledger) count(c *event.CompletionRecorded) {
 	if c.Unpriced {
 		l.unpriced.WithLabelValues(c.Model).Inc()
 	}
-	if !c.Failed() {
+	if !c.Failed() && !c.Background() { // nobody waited
 		l.latency.WithLabelValues(c.Model).Observe(c.Latency().Seconds())
 		l.overhead.Observe(float64(c.OverheadUS) / 1e6)
 	}

@@ -39,9 +39,16 @@ func TestLedgerCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	unheard := completion(event.StatusOK) // nobody waited for it
+	unheard.Strategy, unheard.Model, unheard.BaselineCostNanos = event.StrategyShadow, "second", 0
+	if err := l.Record(unheard); err != nil {
+		t.Fatal(err)
+	}
 	wantLines(t, r,
 		`busu_completions_total{cache="miss",model="small",provider="openai",status="error",strategy="complexity"} 1`,
 		`busu_completions_total{cache="miss",model="small",provider="openai",status="ok",strategy="complexity"} 2`,
+		`busu_completions_total{cache="miss",model="second",provider="openai",status="ok",strategy="shadow"} 1`,
+		`busu_cost_usd_total{model="second"} 1.5`,
 		`busu_tokens_total{direction="in",model="small"} 30`,
 		`busu_tokens_total{direction="out",model="small"} 15`,
 		`busu_cost_usd_total{model="small"} 4.5`,

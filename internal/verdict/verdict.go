@@ -18,6 +18,7 @@ import (
 type Case struct {
 	Feedback *event.FeedbackRecorded
 	Answer   *event.CompletionRecorded // with what is judged by; nil: there is no such request so far
+	Origin   *event.CompletionRecorded // beside which a second model was asked for the Answer; nil where none was, or it is not stored so far
 	Taught   bool                      // a verdict on the answer has taught before
 
 	Implicit bool   // nobody gave it
@@ -42,6 +43,7 @@ type Ruling struct {
 	Note   string    // why it is only kept, or refused
 	Next   time.Time // when one that waits is looked at again
 	Lesson []byte    // encoded, of one that teaches
+	Learns string    // the strategy that it teaches
 	Forget uuid.UUID // the request whose cached answer must not be given again; zero: none
 }
 
@@ -72,8 +74,11 @@ func rule(c Case, until, now time.Time) Ruling {
 	case c.Answer.Project != c.Feedback.Project:
 		return Ruling{State: Refused, Note: fmt.Sprintf("request %s is of another project", c.Feedback.RequestID)}
 	}
+	if c.Answer.Strategy == event.StrategyShadow && c.Origin == nil && until.Before(certain(c.Feedback)) {
+		return Ruling{State: Waiting, Next: now.Add(patience(c.Feedback, now))}
+	}
 	r := teach(c)
-	if c.Feedback.Bad() && !c.Answer.Failed() && !c.Given {
+	if c.Feedback.Bad() && !c.Answer.Failed() && !c.Given && !c.Answer.Background() { // what nobody got is not kept
 		r.Forget = c.Answer.ID
 		if c.Answer.OriginID != uuid.Nil {
 			r.Forget = c.Answer.OriginID
@@ -124,7 +129,7 @@ var learns = []string{"hybrid", "learning"}
 
 // teach makes a lesson of a verdict, or says why there is none.
 func teach(c Case) Ruling {
-	a := c.Answer
+	a, strategy := c.Answer, c.Learner()
 	served := slices.IndexFunc(a.Candidates, func(m event.Candidate) bool { return m.Model == a.Model })
 	switch {
 	case c.Taught:
@@ -135,8 +140,8 @@ func teach(c Case) Ruling {
 		return kept("the request was not answered")
 	case a.Cache != event.CacheMiss:
 		return kept("the answer came from the cache")
-	case !slices.Contains(learns, a.Strategy):
-		return kept("strategy " + a.Strategy + " does not learn")
+	case !slices.Contains(learns, strategy):
+		return kept("strategy " + strategy + " does not learn")
 	case !slices.ContainsFunc(a.Candidates, func(m event.Candidate) bool { return m.Prior > 0 }):
 		return kept("nothing was expected of the models")
 	case served < 0:
@@ -157,7 +162,16 @@ func teach(c Case) Ruling {
 	if _, err := learning.DecodeLesson(lesson); err != nil {
 		return kept("it cannot be learned from: " + err.Error())
 	}
-	return Ruling{State: Learned, Lesson: lesson}
+	return Ruling{State: Learned, Lesson: lesson, Learns: strategy}
+}
+
+// Learner is the strategy that a case with an Answer can teach: of a second
+// model's, the one whose decision it stands beside.
+func (c Case) Learner() string {
+	if c.Answer.Strategy == event.StrategyShadow && c.Origin != nil && c.Origin.Project == c.Answer.Project {
+		return c.Origin.Strategy
+	}
+	return c.Answer.Strategy
 }
 
 func kept(note string) Ruling { return Ruling{State: Kept, Note: note} }

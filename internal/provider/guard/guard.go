@@ -75,6 +75,18 @@ func (p *Provider) Name() string { return p.name }
 // Failing reports whether the breaker lets no call through now.
 func (p *Provider) Failing() bool { return !p.breaker.closed.Load() && p.breaker.held() > 0 }
 
+// Spare reports whether the provider has room for calls that nobody waits for:
+// the breaker lets calls through, nobody queues, and more than half of the
+// places are free.
+func (p *Provider) Spare() bool {
+	if p.Failing() {
+		return false
+	}
+	var s rollup.ProviderState
+	p.queue.slots.describe(&s, time.Now())
+	return s.Waiting == 0 && 2*s.InFlight < s.Limit
+}
+
 // Complete asks the vendor once the breaker and the queue let it, and again
 // where that is safe. An error is an *llm.ProviderError, of kind
 //

@@ -35,7 +35,9 @@ type reply struct {
 func (p *Provider) write(m model, r llm.Request, asked string) reply {
 	d, s := p.draft(m, strings.TrimSpace(asked), r.Messages)
 	w := reply{finish: llm.FinishStop, id: d.id}
-	if chosen := chosenTools(r); len(chosen) > 0 {
+	if c, ok := trialIn(asked); ok {
+		w.text = p.judge(c)
+	} else if chosen := chosenTools(r); len(chosen) > 0 {
 		w.calls, w.finish = d.calls(chosen, r.Format), llm.FinishToolCalls
 	} else {
 		w.text = d.formatted(s, r.ResponseFormat)

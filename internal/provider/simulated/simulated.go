@@ -7,7 +7,7 @@
 // later: a router can learn where the small model is good enough, and because
 // [Provider.Truth] tells how well an answer is, anyone can check what it
 // learned. They stream, call tools, keep to a schema and embed, in OpenAI's
-// words and in Anthropic's. All of it is a function of the seed and the text;
+// words and in Anthropic's; as judges they rate each other by the truth. All of it is a function of the seed and the text;
 // nothing is remembered, so that another process with the same seed knows the
 // same truth.
 package simulated

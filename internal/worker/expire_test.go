@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 // leftovers have so many old rows of each kind.
 type leftovers struct {
+	mu                      sync.Mutex
 	late, feedback, lessons int64
 	away                    int         // how often removing feedback fails
 	from                    []time.Time // the first times that were asked for
@@ -26,6 +28,8 @@ func take(left *int64, most int) (int64, error) {
 }
 
 func (l *leftovers) ExpireLate(_ context.Context, completions, features time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.calls++; l.calls == 1 {
 		l.from = append(l.from, completions, features)
 	}
@@ -33,6 +37,8 @@ func (l *leftovers) ExpireLate(_ context.Context, completions, features time.Tim
 }
 
 func (l *leftovers) ExpireFeedback(_ context.Context, before time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.calls == 1 {
 		l.from = append(l.from, before)
 	}
@@ -43,6 +49,8 @@ func (l *leftovers) ExpireFeedback(_ context.Context, before time.Time, most int
 }
 
 func (l *leftovers) ExpireLessons(_ context.Context, verdicts, prices time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(l.from) == 3 {
 		l.from = append(l.from, verdicts, prices)
 	}
@@ -60,14 +68,18 @@ func TestExpirer(t *testing.T) {
 		began := time.Now()
 		go func() { ended <- e.Run(ctx) }()
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if l.late != 0 || l.feedback != 0 || l.lessons != 0 {
 			t.Errorf("left after half a minute: %+v", l)
 		}
 		if l.calls != 101 { // a hundred of a thousand, and one that finds nothing
 			t.Errorf("it took %d steps", l.calls)
 		}
+		l.mu.Lock()
 		l.feedback, l.away = 1, 2
+		l.mu.Unlock()
 		time.Sleep(3*time.Minute + 30*time.Second)
+		synctest.Wait()
 		if l.feedback != 0 || l.calls != 105 { // two that fail, one that removes, one that finds nothing
 			t.Errorf("after failures %d are left, in %d steps", l.feedback, l.calls)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +14,14 @@ import (
 
 // questions go as far as two minutes ago, and remember the stretches.
 type questions struct {
+	mu        sync.Mutex
 	away      int // how often they fail
 	stretches [][2]time.Time
 }
 
 func (q *questions) NoteRegenerated(_ context.Context, from, now time.Time, most time.Duration) (time.Time, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.away--; q.away >= 0 {
 		return from, errors.New("away")
 	}
@@ -43,10 +47,13 @@ func TestNoticerLeavesNothingOut(t *testing.T) {
 		began := time.Now()
 		go func() { ended <- n.Run(ctx) }()
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		if got := len(q.stretches); got < 29 || q.stretches[28][1].Before(began.Add(-2*time.Minute)) {
 			t.Errorf("%d stretches; the hour before was not caught up with at once", got)
 		}
+		q.mu.Lock()
 		q.away = 5
+		q.mu.Unlock()
 		time.Sleep(20*time.Minute + time.Second)
 		cancel()
 		if err := <-ended; err != nil {

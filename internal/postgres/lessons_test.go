@@ -180,6 +180,30 @@ func TestJoinTeachesWhomTheSecondAnswerStandsBeside(t *testing.T) {
 	}
 }
 
+// What a second answer says against its model without a judge is weighed against
+// the verdicts that the same learner got.
+func TestSecondAnswersCountWithTheirLearner(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	facts := routed(9, 12, time.Minute)
+	second := facts[11]
+	second.Strategy, second.OriginID, second.Implicit = event.StrategyShadow, facts[0].ID, event.ImplicitEmpty
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	said := verdicts(10, 11)
+	for i, f := range said {
+		f.RequestID = facts[i].ID
+	}
+	persistFeedback(t, db, said...)
+	if got := join(t, db, later(), 20); got["learned"] != 11 {
+		t.Fatalf("verdicts on first answers are %v", got)
+	}
+	if got := join(t, db, later().Add(verdict.ImplicitWait+time.Minute), 20); got["learned"] != 1 {
+		t.Errorf("beside 11 verdicts, one that nobody gave on a second answer is %v", got)
+	}
+}
+
 // What the row says reaches the rule.
 func TestJoinKnowsTheAnswer(t *testing.T) {
 	t.Parallel()

@@ -33,20 +33,28 @@ type docket struct {
 }
 
 func (d *docket) Join(ctx context.Context, now time.Time, most int, rule func(context.Context, []verdict.Case, time.Time) []verdict.Ruling) (int, error) {
-	var due []verdict.Case
-	var at []int
+	due, at := d.due(now, most)
+	if len(due) == 0 {
+		return 0, nil
+	}
+	rulings := rule(ctx, due, now)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, r := range rulings {
+		d.ruled[at[i]], d.next[at[i]] = r, r.Next
+	}
+	return len(due), nil
+}
+
+func (d *docket) due(now time.Time, most int) (due []verdict.Case, at []int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for i, c := range d.cases {
 		if d.ruled[i].State == verdict.Waiting && !d.next[i].After(now) && len(due) < most {
 			due, at = append(due, c), append(at, i)
 		}
 	}
-	if len(due) == 0 {
-		return 0, nil
-	}
-	for i, r := range rule(ctx, due, now) {
-		d.ruled[at[i]], d.next[at[i]] = r, r.Next
-	}
-	return len(due), nil
+	return due, at
 }
 
 func (d *docket) Evict(_ context.Context, project string, request uuid.UUID) error {
@@ -111,6 +119,8 @@ func runJoiner(t *testing.T, d *docket, do func()) *worker.JoinerStats {
 }
 
 func (d *docket) states() (states []verdict.State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, r := range d.ruled {
 		states = append(states, r.State)
 	}

@@ -19,11 +19,12 @@ import (
 )
 
 type evalCommands struct {
-	Routing  evalRoutingCommand `cmd:"" help:"Replay recorded outcomes through the strategies that serve."`
-	Policy   evalPolicyCommand  `cmd:"" help:"Estimate on logged decisions what another policy would have got."`
-	Savings  evalSavingsCommand `cmd:"" help:"Estimate what routing would have saved, from a log of calls from before busu."`
-	Plot     evalPlotCommand    `cmd:"" help:"Draw what the strategies score at what they cost."`
-	FitPrior fitPriorCommand    `cmd:"" help:"Fit the prior that ships with busu."`
+	Routing   evalRoutingCommand   `cmd:"" help:"Replay recorded outcomes through the strategies that serve."`
+	Policy    evalPolicyCommand    `cmd:"" help:"Estimate on logged decisions what another policy would have got."`
+	Decisions evalDecisionsCommand `cmd:"" help:"Print the stored decisions, for busu eval policy."`
+	Savings   evalSavingsCommand   `cmd:"" help:"Estimate what routing would have saved, from a log of calls from before busu."`
+	Plot      evalPlotCommand      `cmd:"" help:"Draw what the strategies score at what they cost."`
+	FitPrior  fitPriorCommand      `cmd:"" help:"Fit the prior that ships with busu."`
 
 	ImportRoutellm importRouteLLMCommand `cmd:"" help:"Make files of recorded outcomes from a checkout of RouteLLM."`
 }

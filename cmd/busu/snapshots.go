@@ -16,6 +16,7 @@ import (
 type snapshotsCommands struct {
 	List     snapshotsListCommand     `cmd:"" help:"List what was learned, the newest first."`
 	RollBack snapshotsRollBackCommand `cmd:"" name:"rollback" help:"Go back to an older one."`
+	Export   snapshotsExportCommand   `cmd:"" help:"Write one's model, for busu eval policy."`
 }
 
 // learnerFlags say whose snapshots are meant.
@@ -108,5 +109,37 @@ func (c snapshotsRollBackCommand) Run(ctx context.Context) error {
 		}
 		fmt.Fprintf(os.Stderr, "%s of project %s goes by snapshot %d again, published as %d\n", s.Strategy, s.Project, s.RolledBackTo, s.Number)
 		return nil
+	})
+}
+
+type snapshotsExportCommand struct {
+	learnerFlags
+	Number int64 `arg:"" help:"The snapshot's, from busu snapshots list."`
+}
+
+func (snapshotsExportCommand) Help() string {
+	return `Writes the model of a snapshot, without its price, to standard output.
+
+Example:
+
+  busu snapshots export 41 > model.bin
+  busu eval decisions | busu eval policy --log - --strategy hybrid --snapshot model.bin --strong-share 0.3`
+}
+
+func (c snapshotsExportCommand) Run(ctx context.Context) error {
+	return withPostgres(ctx, func(db *postgres.DB) error {
+		s, err := db.Snapshot(ctx, c.learner(), c.Number)
+		if err != nil {
+			return err
+		}
+		if s.Base > 0 {
+			return fmt.Errorf("snapshot %d is learned on top of what other projects taught, and says nothing without it", c.Number)
+		}
+		model, err := db.Model(ctx, s.Learner(), s.ModelOf)
+		if err != nil {
+			return err
+		}
+		_, err = os.Stdout.Write(model)
+		return err
 	})
 }

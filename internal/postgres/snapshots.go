@@ -110,16 +110,36 @@ func published(s learning.Snapshot) (*event.ModelPublished, error) {
 	return m, nil
 }
 
+// Snapshot gives one, without its model.
+func (db *DB) Snapshot(ctx context.Context, l learning.Learner, number int64) (learning.Snapshot, error) {
+	return readSnapshot(ctx, db.pool, l, number)
+}
+
+func readSnapshot(ctx context.Context, q queryer, l learning.Learner, number int64) (s learning.Snapshot, err error) {
+	rows, err := q.Query(ctx, `SELECT `+snapshotColumns+` FROM snapshots WHERE project = $1 AND strategy = $2 AND snapshot = $3`,
+		l.Project, l.Strategy, number)
+	if err == nil {
+		s, err = pgx.CollectExactlyOneRow(rows, scanSnapshot)
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s, fmt.Errorf("%s of project %s has no snapshot %d, or not any more", l.Strategy, l.Project, number)
+	}
+	if err != nil {
+		return s, fmt.Errorf("read snapshot %d: %w", number, err)
+	}
+	return s, nil
+}
+
+// queryer is a pool or a transaction.
+type queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
 // RollBack publishes an older snapshot's model under a new number, and gives
 // it: what was learned since is left out, what comes is learned on top of it.
 func (db *DB) RollBack(ctx context.Context, l learning.Learner, to int64) (s learning.Snapshot, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+snapshotColumns+` FROM snapshots WHERE project = $1 AND strategy = $2 AND snapshot = $3`,
-			l.Project, l.Strategy, to)
-		if err != nil {
-			return err
-		}
-		if s, err = pgx.CollectExactlyOneRow(rows, scanSnapshot); err != nil {
+		if s, err = readSnapshot(ctx, tx, l, to); err != nil {
 			return err
 		}
 		s.RolledBackTo = to
@@ -137,9 +157,6 @@ func (db *DB) RollBack(ctx context.Context, l learning.Learner, to int64) (s lea
 		}
 		return decide(ctx, tx, fact)
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return s, fmt.Errorf("roll back: %s of project %s has no snapshot %d any more", l.Strategy, l.Project, to)
-	}
 	if err != nil {
 		return s, fmt.Errorf("roll back: %w", err)
 	}

@@ -16,6 +16,11 @@ type Verdict struct {
 	// did not, as where a fallback answered. Then heads learn, and the gate does
 	// not.
 	Propensity float64
+
+	// Where Model was chosen: what was predicted of it then, 0 … 1, and what it
+	// is measured against. "": the verdict says nothing of predictions.
+	Predicted float64
+	Baseline  string
 }
 
 // ErrVerdict says that a verdict is out of range. It changed nothing.
@@ -28,7 +33,7 @@ func (v *Verdict) check() error {
 	for _, f := range []struct {
 		name  string
 		value float64
-	}{{"quality", v.Quality}, {"prior", v.Prior}, {"propensity", v.Propensity}} {
+	}{{"quality", v.Quality}, {"prior", v.Prior}, {"propensity", v.Propensity}, {"prediction", v.Predicted}} {
 		if !(f.value >= 0 && f.value <= 1) {
 			return fmt.Errorf("%w: %s is %v, which is not in 0 … 1", ErrVerdict, f.name, f.value)
 		}
@@ -66,6 +71,9 @@ func (m *Model) Learn(v Verdict) error {
 	}
 	if m.shared == nil {
 		m.shared = newHead(m.assumed.shared)
+	}
+	if v.Baseline != "" {
+		m.off.observe(v.Quality-v.Predicted, v.Propensity, v.Model == v.Baseline)
 	}
 	m.judge(&v)
 	m.fold(&v, h)

@@ -24,6 +24,8 @@ type Judged struct {
 	Prior      float64
 	Propensity float64
 	Candidates []string
+	Predicted  float64
+	Baseline   string
 	Features   []byte // of the prompt, as prompt.Append encodes them
 }
 
@@ -86,6 +88,8 @@ func (w *writer) judged(j *Judged) {
 	for _, c := range j.Candidates {
 		w.text(c)
 	}
+	w.double(j.Predicted)
+	w.text(j.Baseline)
 	w.text(string(j.Features))
 }
 
@@ -94,6 +98,7 @@ func (r *reader) judged() *Judged {
 	for range r.count(maxCandidates) {
 		j.Candidates = append(j.Candidates, r.text(maxName))
 	}
+	j.Predicted, j.Baseline = r.double(0, 1), r.text(maxName)
 	j.Features = []byte(r.text(maxFeatures))
 	return j
 }
@@ -131,7 +136,7 @@ func (r *reader) decisions() *Decisions {
 func (m *Model) Apply(l Lesson, scale *Scale) error {
 	if l.Verdict == nil {
 		for _, d := range l.Decisions.Decided {
-			m.Controller.Observe(l.Decisions.Goal, d)
+			m.Controller.Observe(l.Decisions.Goal, m.off.correct(d))
 		}
 		return nil
 	}
@@ -142,5 +147,5 @@ func (m *Model) Apply(l Lesson, scale *Scale) error {
 	var v Vector
 	scale.Vector(&v, &f, words)
 	return m.Learn(Verdict{Vector: &v, Model: l.Verdict.Model, Quality: l.Verdict.Quality, Prior: l.Verdict.Prior,
-		Candidates: l.Verdict.Candidates, Propensity: l.Verdict.Propensity})
+		Candidates: l.Verdict.Candidates, Propensity: l.Verdict.Propensity, Predicted: l.Verdict.Predicted, Baseline: l.Verdict.Baseline})
 }

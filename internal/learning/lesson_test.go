@@ -28,7 +28,8 @@ func lessons(r *rand.Rand, n int) []Lesson {
 		}
 		f, words := reader.Read(fmt.Sprintf("What is %d times %d, and why do word%d and word%d differ?", i, r.IntN(9), r.IntN(50), r.IntN(50)))
 		all[i].Verdict = &Judged{Model: fmt.Sprint("model-", r.IntN(3)), Quality: r.Float64(), Prior: r.Float64(), Propensity: r.Float64(),
-			Candidates: []string{"model-0", "model-1", "model-2"}, Features: prompt.Append(nil, &f, words)}
+			Candidates: []string{"model-0", "model-1", "model-2"}, Features: prompt.Append(nil, &f, words),
+			Predicted: r.Float64(), Baseline: []string{"", "model-2"}[r.IntN(2)]}
 	}
 	return all
 }

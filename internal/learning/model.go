@@ -35,6 +35,7 @@ type Model struct {
 	shared  *head
 	heads   map[string]*head
 	gate    Gate
+	off     calibration
 	applied uint64 // verdicts, in the order of their ledger
 
 	Controller Controller

@@ -11,7 +11,7 @@ import (
 // touched, the gate, the controller. The format's number stands in its first
 // line; another hash, scale or set of counters needs another number.
 const (
-	snapshotMagic   = "busu model 1\n"
+	snapshotMagic   = "busu model 2\n"
 	controllerMagic = "busu price 1\n"
 	maxName         = 256 // bytes of a model's name
 	unbounded       = math.MaxFloat64
@@ -25,6 +25,7 @@ func (m *Model) Encode() []byte {
 	w.count(m.base.baseApplied())
 	w.count(m.applied)
 	w.gate(&m.gate)
+	w.calibration(&m.off)
 	w.controller(&m.Controller)
 	w.count(uint64(len(m.heads)))
 	for _, id := range slices.Sorted(maps.Keys(m.heads)) {
@@ -48,6 +49,7 @@ func Decode(b []byte, base *Model) (*Model, error) {
 	}
 	m.applied = r.count(math.MaxUint64)
 	m.gate = r.gate()
+	m.off = r.calibration()
 	m.Controller = r.controller()
 	for range r.count(MaxModels) {
 		id := r.text(maxName)
@@ -101,6 +103,18 @@ func (w *writer) gate(g *Gate) {
 
 func (r *reader) gate() Gate {
 	return Gate{gain: r.double(-unbounded, unbounded), squares: r.double(0, unbounded), power: r.double(0, unbounded)}
+}
+
+func (w *writer) calibration(c *calibration) {
+	for _, x := range []float64{c.served.sum, c.served.weight, c.baseline.sum, c.baseline.weight} {
+		w.double(x)
+	}
+}
+
+func (r *reader) calibration() (c calibration) {
+	c.served.sum, c.served.weight = r.double(-unbounded, unbounded), r.double(0, unbounded)
+	c.baseline.sum, c.baseline.weight = r.double(-unbounded, unbounded), r.double(0, unbounded)
+	return c
 }
 
 func (w *writer) controller(c *Controller) {

@@ -93,7 +93,7 @@ func findAnswers(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
 		}
 	}
 	rows, err := tx.Query(ctx, `
-		SELECT w.n, c.project, c.strategy, c.planned_model, c.propensity, coalesce(c.model, ''), c.status, c.cache, c.origin_id, c.fallbacks,
+		SELECT w.n, c.project, c.strategy, c.planned_model, c.baseline_model, c.propensity, coalesce(c.model, ''), c.status, c.cache, c.origin_id, c.fallbacks,
 			c.candidates, f.features, EXISTS (SELECT FROM lessons l WHERE l.request_id = w.id)
 		FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS w (id, at, n)
 		CROSS JOIN LATERAL (SELECT * FROM completions c WHERE c.id = w.id AND c.at = w.at AND c.at BETWEEN $3 AND $4 LIMIT 1) AS c
@@ -152,7 +152,7 @@ func scanAnswer(row pgx.Row, cases []verdict.Case) error {
 	var candidates []byte
 	var taught bool
 	a := new(event.CompletionRecorded)
-	if err := row.Scan(&n, &a.Project, &a.Strategy, &a.PlannedModel, &a.Propensity, &a.Model, &a.Status, &a.Cache, &origin, &a.Fallbacks,
+	if err := row.Scan(&n, &a.Project, &a.Strategy, &a.PlannedModel, &a.BaselineModel, &a.Propensity, &a.Model, &a.Status, &a.Cache, &origin, &a.Fallbacks,
 		&candidates, &a.Features, &taught); err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func TestJoinMakesLessons(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%+v", *lesson.Verdict))
 		want = append(want, fmt.Sprintf("%+v", learning.Judged{Model: "small", Quality: said[i].Quality(), Prior: .6, Propensity: .8,
-			Candidates: []string{"small", "large"}, Features: facts[i].Features}))
+			Candidates: []string{"small", "large"}, Predicted: facts[i].Candidates[0].Quality, Baseline: "large", Features: facts[i].Features}))
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -241,7 +241,7 @@ func TestJoinKnowsTheAnswer(t *testing.T) {
 				continue
 			}
 			f := facts[i]
-			want := &event.CompletionRecorded{Project: f.Project, Strategy: f.Strategy, PlannedModel: f.PlannedModel, Propensity: f.Propensity,
+			want := &event.CompletionRecorded{Project: f.Project, Strategy: f.Strategy, PlannedModel: f.PlannedModel, BaselineModel: f.BaselineModel, Propensity: f.Propensity,
 				Model: f.Model, Status: f.Status, Cache: f.Cache, OriginID: f.OriginID, Fallbacks: f.Fallbacks, Features: f.Features}
 			want.ID = f.ID
 			if f.Features != nil {

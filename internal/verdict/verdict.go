@@ -154,6 +154,9 @@ func teach(c Case) Ruling {
 	j := learning.Judged{Model: a.Model, Quality: c.Feedback.Quality(), Prior: a.Candidates[served].Prior, Features: a.Features}
 	if a.Model == a.PlannedModel && len(a.Fallbacks) == 0 { // else nobody chose it
 		j.Propensity = a.Propensity
+		if !c.Implicit && strategy == a.Strategy { // a verdict of somebody, on what was served
+			j.Predicted, j.Baseline = a.Candidates[served].Quality, a.BaselineModel
+		}
 	}
 	for _, m := range a.Candidates {
 		j.Candidates = append(j.Candidates, m.Model)

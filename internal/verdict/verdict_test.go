@@ -24,7 +24,8 @@ func one(change ...func(*verdict.Case)) verdict.Case {
 	a := event.NewCompletion(eventtest.ID(r, now.Add(-time.Minute)))
 	a.Project, a.Strategy, a.Status, a.Cache = event.DefaultProject, "hybrid", event.StatusOK, event.CacheMiss
 	a.PlannedModel, a.Model, a.Propensity = "small", "small", .75
-	a.Candidates = []event.Candidate{{Model: "small", Prior: .6, Probability: .75}, {Model: "large", Prior: .9, Probability: .25}}
+	a.Candidates = []event.Candidate{{Model: "small", Quality: .65, Prior: .6, Probability: .75}, {Model: "large", Quality: .95, Prior: .9, Probability: .25}}
+	a.BaselineModel = "large"
 	a.Features = []byte("what was seen")
 	f := event.NewFeedback(eventtest.ID(r, now.Add(-time.Second)))
 	f.Project, f.RequestID, f.Rating = event.DefaultProject, a.ID, 4
@@ -50,7 +51,8 @@ func judgedBy(t *testing.T, r verdict.Ruling) learning.Judged {
 func TestFirstVerdictTeaches(t *testing.T) {
 	t.Parallel()
 	score := .3
-	want := learning.Judged{Model: "small", Quality: .75, Prior: .6, Propensity: .75, Candidates: []string{"small", "large"}, Features: []byte("what was seen")}
+	want := learning.Judged{Model: "small", Quality: .75, Prior: .6, Propensity: .75, Candidates: []string{"small", "large"},
+		Predicted: .65, Baseline: "large", Features: []byte("what was seen")}
 	for name, c := range map[string]struct {
 		change func(*verdict.Case)
 		want   func(*learning.Judged)
@@ -60,9 +62,11 @@ func TestFirstVerdictTeaches(t *testing.T) {
 		"a score":    {func(c *verdict.Case) { c.Feedback.Score = &score }, func(j *learning.Judged) { j.Quality = .3 }},
 		"cut off":    {func(c *verdict.Case) { c.Answer.Status = event.StatusCutOff }, func(*learning.Judged) {}},
 		"a fallback": {func(c *verdict.Case) { c.Answer.Model, c.Answer.Fallbacks = "large", []string{"small"} },
-			func(j *learning.Judged) { j.Model, j.Prior, j.Propensity = "large", .9, 0 }},
+			func(j *learning.Judged) {
+				j.Model, j.Prior, j.Propensity, j.Predicted, j.Baseline = "large", .9, 0, 0, ""
+			}},
 		"planned, after others failed": {func(c *verdict.Case) { c.Answer.Fallbacks = []string{"small"} },
-			func(j *learning.Judged) { j.Propensity = 0 }},
+			func(j *learning.Judged) { j.Propensity, j.Predicted, j.Baseline = 0, 0, "" }},
 		"nothing expected of the one": {func(c *verdict.Case) { c.Answer.Candidates[0].Prior = 0 }, func(j *learning.Judged) { j.Prior = 0 }},
 	} {
 		r := rule(one(c.change))

@@ -15,7 +15,7 @@ type demoCommand struct {
 	URL          string  `help:"Where busu is; by default BUSU_ADDR." placeholder:"URL"`
 	Requests     int     `help:"How many prompts to send." default:"400"`
 	Concurrency  int     `help:"How many at once." default:"16"`
-	Users        int     `help:"How many users there are; a few send most." default:"1000"`
+	Users        int     `help:"How many users there are; a few send most." default:"3000"`
 	FeedbackRate float64 `help:"The share of answers that users judge, from 0 to 1." default:"0.3"`
 	Seed         uint64  `help:"Another seed sends other prompts." default:"1"`
 }

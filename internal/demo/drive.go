@@ -25,7 +25,7 @@ type Options struct {
 	Requests    int     // how many; default 500
 	Concurrency int     // how many at once; default 8
 	Seed        uint64  // of the traffic
-	Users       int     // who ask; default 1000
+	Users       int     // who ask; default 3000
 	Feedback    float64 // the share of answers that users judge, where their quality is known
 	TruthSeed   uint64  // the simulated provider's seed, to know how good its answers are
 	Client      *http.Client
@@ -77,7 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
 	o.Requests = orDefault(o.Requests, 500)
 	o.Concurrency = min(orDefault(o.Concurrency, 8), o.Requests)
-	o.Users = orDefault(o.Users, 1000)
+	o.Users = orDefault(o.Users, 3000)
 	if o.Client == nil {
 		transport := &http.Transport{MaxIdleConns: o.Concurrency, MaxIdleConnsPerHost: o.Concurrency, Proxy: http.ProxyFromEnvironment}
 		o.Client = &http.Client{Transport: transport, Timeout: 2 * time.Minute}

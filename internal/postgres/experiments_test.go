@@ -167,11 +167,9 @@ func TestOneDecisionHoweverItIsReached(t *testing.T) {
 				to := len(facts) * round / rounds
 				part := slices.Clone(facts[from:to])
 				r.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
-				until := facts[to-1].Head().At
+				until := now.Add(-time.Minute)
 				if to < len(facts) {
 					until = facts[to].Head().At.Add(-time.Millisecond)
-				} else {
-					until = now.Add(-time.Minute)
 				}
 				for _, f := range part {
 					lane := event.Lane{Stream: f.Stream()}.String()

@@ -1,11 +1,26 @@
 package experiment
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 )
+
+var (
+	// ErrNameTaken says that another experiment of the project has the name.
+	ErrNameTaken = errors.New("another experiment of the project has this name")
+	// ErrUnknown says that the project has no such experiment.
+	ErrUnknown = errors.New("the project has no such experiment")
+)
+
+// Started is an experiment that has just begun, with what it can be expected to
+// find.
+type Started struct {
+	Status
+	Plan
+}
 
 // Status is a record with what has become of it.
 type Status struct {

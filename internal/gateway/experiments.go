@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,8 @@ type Records interface {
 // Trials are all experiments, as they stood a moment ago: no request waits for
 // a store. They are safe for concurrent use.
 type Trials struct {
-	known atomic.Pointer[trials]
+	known    atomic.Pointer[trials]
+	changing sync.Mutex
 }
 
 // trials are what was read at a time.
@@ -85,10 +87,27 @@ func (t *Trials) Update(ctx context.Context, from Records, since time.Time) (nex
 	if err != nil {
 		return since, err
 	}
-	now := &trials{byID: map[string]*trial{}, byName: map[[2]string]*trial{}, read: began}
+	t.take(changed, began)
+	return next, nil
+}
+
+// Add takes an experiment that this process has changed: it need not be read.
+func (t *Trials) Add(s experiment.Status) {
+	if t.known.Load() != nil { // else all of them are yet to come
+		t.take([]experiment.Status{s}, time.Time{})
+	}
+}
+
+func (t *Trials) take(changed []experiment.Status, read time.Time) {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	now := &trials{byID: map[string]*trial{}, byName: map[[2]string]*trial{}, read: read}
 	if before := t.known.Load(); before != nil {
 		if now.byID, now.byName = before.byID, before.byName; len(changed) > 0 {
 			now.byID, now.byName = maps.Clone(now.byID), maps.Clone(now.byName)
+		}
+		if read.IsZero() {
+			now.read = before.read
 		}
 	}
 	for _, s := range changed {
@@ -96,7 +115,6 @@ func (t *Trials) Update(ctx context.Context, from Records, since time.Time) (nex
 		now.byID[s.ID], now.byName[[2]string{s.Project, s.Name}] = tr, tr
 	}
 	t.known.Store(now)
-	return next, nil
 }
 
 // errUnread says that it is not known whether there is such an experiment.

@@ -237,3 +237,30 @@ func TestPlanOfAnArm(t *testing.T) {
 		t.Errorf("the plans are by %v", seen)
 	}
 }
+
+// Arms share no answer that is kept, nor do they with requests outside.
+func TestArmsShareNoAnswers(t *testing.T) {
+	t.Parallel()
+	b, _ := reusing(t)
+	s := running(func(s *experiment.Start) {
+		s.Control, s.Test = &experiment.ArmSpec{Model: "dear"}, &experiment.ArmSpec{Strategy: "complexity"}
+	})
+	follow(t, b, s)
+	assigner := experiment.NewAssigner(&s.Experiment)
+	made := map[string]int{}
+	for u := range 40 {
+		r := asks(fmt.Sprint("user-", u), old)
+		r.Reuse = true
+		arm, _, _ := assigner.Assign(r.UserID, time.Now())
+		f := b.complete(t, r).Fact
+		if want := []event.Arm{{Experiment: old, Arm: s.Arms[arm].Name}}; !slices.Equal(f.Experiments, want) {
+			t.Fatalf("a hit is in %v, not in %v", f.Experiments, want)
+		}
+		if f.Cache == event.CacheMiss {
+			made[s.Arms[arm].Name]++
+		}
+	}
+	if f := b.complete(t, reusable()).Fact; f.Cache != event.CacheMiss || made["control"] != 1 || made["test"] != 1 {
+		t.Errorf("made were %v, and outside it comes from %s", made, f.Cache)
+	}
+}

@@ -14,13 +14,6 @@ import (
 	"github.com/busuhq/busu/internal/experiment"
 )
 
-var (
-	// ErrNameTaken says that another experiment of the project has the name.
-	ErrNameTaken = errors.New("another experiment of the project has this name")
-	// ErrNoExperiment says that the project has no such experiment.
-	ErrNoExperiment = errors.New("the project has no such experiment")
-)
-
 const statusColumns = `record, state, outcome, winner, ended_at`
 
 func scanStatus(row pgx.CollectableRow) (s experiment.Status, err error) {
@@ -32,7 +25,7 @@ func scanStatus(row pgx.CollectableRow) (s experiment.Status, err error) {
 
 // StartExperiment stores the record that make gives, an audit row and the fact
 // that says so. make is told which parts of the layer run already; what it
-// refuses is returned as it is. It is ErrNameTaken when the name is.
+// refuses is returned as it is. It is experiment.ErrNameTaken when the name is.
 func (db *DB) StartExperiment(ctx context.Context, project, layer, by string, make func(taken []experiment.Segment) (experiment.Experiment, error)) (experiment.Experiment, error) {
 	var e experiment.Experiment
 	var refused error
@@ -60,7 +53,7 @@ func (db *DB) StartExperiment(ctx context.Context, project, layer, by string, ma
 	case refused != nil:
 		return e, refused
 	case isDuplicate(err):
-		return e, ErrNameTaken
+		return e, experiment.ErrNameTaken
 	case err != nil:
 		return e, fmt.Errorf("start experiment: %w", err)
 	}
@@ -141,7 +134,7 @@ func (db *DB) StopExperiment(ctx context.Context, project, id, by string) (s exp
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return s, ErrNoExperiment
+		return s, experiment.ErrUnknown
 	}
 	if err != nil {
 		return s, fmt.Errorf("stop experiment: %w", err)
@@ -149,7 +142,7 @@ func (db *DB) StopExperiment(ctx context.Context, project, id, by string) (s exp
 	return s, nil
 }
 
-// Experiment gives one experiment of a project, or ErrNoExperiment.
+// Experiment gives one experiment of a project, or experiment.ErrUnknown.
 func (db *DB) Experiment(ctx context.Context, project, id string) (experiment.Status, error) {
 	rows, err := db.pool.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE project = $1 AND id = $2`, project, id)
 	if err != nil {
@@ -157,7 +150,7 @@ func (db *DB) Experiment(ctx context.Context, project, id string) (experiment.St
 	}
 	s, err := pgx.CollectExactlyOneRow(rows, scanStatus)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return s, ErrNoExperiment
+		return s, experiment.ErrUnknown
 	}
 	if err != nil {
 		return s, fmt.Errorf("read experiment: %w", err)

@@ -125,6 +125,14 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 	if told := count(t, conn, `SELECT count(*) FROM decisions WHERE type = 'experiment.decided'`); told != 1 {
 		t.Errorf("it is told %d times", told)
 	}
+	at := []string{"--url", api.base}
+	if said := busu(t, with(), append([]string{"experiments", "results", e.ID}, at...)...); !strings.Contains(said, "which: decided, win") || !strings.Contains(said, "small") {
+		t.Errorf("busu experiments results says\n%s", said)
+	}
+	busu(t, with(), append([]string{"experiments", "start", "--control", "complexity", "--test", "model:small", "--sample-size", "2000"}, at...)...)
+	if said := busu(t, with(), append([]string{"experiments", "list"}, at...)...); !strings.Contains(said, e.ID) || !strings.Contains(said, "model:small against complexity") {
+		t.Errorf("busu experiments list says\n%s", said)
+	}
 	for _, p := range []*process{api, other, worker} {
 		p.stop()
 	}

@@ -111,12 +111,12 @@ func findResults(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, units
 	return err
 }
 
-// findOpinions takes every verdict of the project, whatever became of it as a
+// findOpinions takes every verdict that somebody gave, whatever became of it as a
 // lesson: that depends on the order in which they came.
 func findOpinions(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, units []string, at map[string]*experiment.Evidence) error {
 	rows, err := tx.Query(ctx, `
 		SELECT r.unit, r.completion_id, f.id, f.at, f.quality, f.bad
-		FROM experiment_results r JOIN feedback f ON f.request_id = r.completion_id AND f.project = $3
+		FROM experiment_results r JOIN feedback f ON f.request_id = r.completion_id AND f.project = $3 AND NOT f.implicit
 		WHERE r.experiment_id = $1 AND r.unit = ANY($2)`, e.ID, units, e.Project)
 	if err != nil {
 		return err

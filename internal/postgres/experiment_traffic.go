@@ -41,7 +41,7 @@ func (db *DB) Past(ctx context.Context, project string, now time.Time, observati
 			count(f.quality), coalesce(sum(round(f.quality * 1e6)), 0)::bigint, sum(origin_cost_nanos)::bigint, sum(cost_nanos)::bigint,
 			coalesce(sum(latency_us) FILTER (WHERE NOT (`+failed+`)), 0)::bigint, count(*) FILTER (WHERE latency_us > $5)
 		FROM (SELECT *, min(at) OVER (PARTITION BY user_id) AS first FROM (`+lately+`) AS r) AS r
-		LEFT JOIN LATERAL (SELECT bad, quality FROM feedback f WHERE f.request_id = r.id AND f.project = $1 ORDER BY f.id DESC LIMIT 1) AS f ON true
+		LEFT JOIN LATERAL (SELECT bad, quality FROM feedback f WHERE f.request_id = r.id AND f.project = $1 AND NOT f.implicit ORDER BY f.id DESC LIMIT 1) AS f ON true
 		WHERE at <= first + $4::interval GROUP BY user_id`, project, since, mostPast, observation, p.SlowUS)
 	if err != nil {
 		return p, fmt.Errorf("read past traffic: %w", err)

@@ -25,7 +25,7 @@ type commands struct {
 	Guard       guardCommands       `cmd:"" help:"Say whether routed answers are good enough, and route again."`
 	Prices      pricesCommands      `cmd:"" help:"List, show or import what models cost."`
 	Eval        evalCommands        `cmd:"" help:"Measure how well prompts are routed."`
-	Experiments experimentsCommands `cmd:"" help:"Plan experiments, and test the judge of them."`
+	Experiments experimentsCommands `cmd:"" help:"Plan, start and read experiments, and test the judge of them."`
 	Snapshots   snapshotsCommands   `cmd:"" help:"List what was learned, or go back to an older state."`
 	Config      configCommands      `cmd:"" help:"Check or print the configuration."`
 	Adopt       adoptCommand        `cmd:"" help:"Ship the journal of an API process that is gone."`

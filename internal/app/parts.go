@@ -141,6 +141,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	recorder := telemetry.NewLedger(health.Registry(), j)
 	gateway := newGateway(cfg, providers, strategies, recorder)
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
+	trials := startTrials(cfg, gateway, s, m, log, life)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
 	startShadow(cfg, gateway, providers, s, m, health, log, life)
@@ -156,6 +157,8 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres), Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Savings:     newReports(s.postgres),
+		Starter:     trials,
+		Experiments: trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,

@@ -4,7 +4,6 @@ package config
 // build. A later release that brings one of these deletes its name here, and
 // nothing else.
 var idle = []string{
-	"routing.default_experiment",
 	"retention.prompts",
 	"limits.when_unavailable",
 }

@@ -77,6 +77,9 @@ const (
 	TypeFeedbackRecorded   = "feedback.recorded"
 	TypeModelPublished     = "model.published"
 	TypeGuardTripped       = "guard.tripped"
+	TypeExperimentStarted  = "experiment.started"
+	TypeExperimentDecided  = "experiment.decided"
+	TypeExperimentInvalid  = "experiment.invalid"
 )
 
 // Header is what every fact begins with.
@@ -177,6 +180,10 @@ func Decode(body []byte) (Fact, error) {
 		f = new(GuardTripped)
 	case TypeModelPublished:
 		f = new(ModelPublished)
+	case TypeExperimentStarted:
+		f = new(ExperimentStarted)
+	case TypeExperimentDecided, TypeExperimentInvalid:
+		f = new(ExperimentDecided)
 	default:
 		return nil, refusal("event", fmt.Errorf("type %q is not known", kind))
 	}

@@ -138,6 +138,8 @@ func TestSchemaDescribesEveryField(t *testing.T) {
 		event.TypeFeedbackRecorded:   reflect.TypeFor[event.FeedbackRecorded](),
 		event.TypeModelPublished:     reflect.TypeFor[event.ModelPublished](),
 		event.TypeGuardTripped:       reflect.TypeFor[event.GuardTripped](),
+		event.TypeExperimentStarted:  reflect.TypeFor[event.ExperimentStarted](),
+		event.TypeExperimentDecided:  reflect.TypeFor[event.ExperimentDecided](),
 	} {
 		var root description
 		if err := json.Unmarshal(schemaJSON(t, fact), &root); err != nil {

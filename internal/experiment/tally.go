@@ -81,6 +81,14 @@ func (t *Tally) add(u *Unit, adjust bool) {
 	}
 }
 
+// TallyOf adds up what units did, such as those of the week before.
+func TallyOf(units []Totals) (t Tally) {
+	for i := range units {
+		t.add(&Unit{Totals: units[i]}, false)
+	}
+	return t
+}
+
 // of gives the denominator and the numerator of the metric.
 func (m Metric) of(t *Totals) (n int64, y float64) {
 	switch m {

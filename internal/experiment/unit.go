@@ -67,10 +67,15 @@ func (e *Experiment) ResultOf(c *event.CompletionRecorded) (r Result, ok bool) {
 	if arm < 0 || unit == "" {
 		return Result{}, false
 	}
-	return Result{Completion: c.ID, Unit: unit, Arm: arm, At: c.At, Served: Served{
+	return Result{Completion: c.ID, Unit: unit, Arm: arm, At: c.At, Served: ServedOf(c)}, true
+}
+
+// ServedOf is what became of a request.
+func ServedOf(c *event.CompletionRecorded) Served {
+	return Served{
 		OK: c.Status == event.StatusOK, Answered: !c.Failed(), Cached: c.Cache != event.CacheMiss, FellBack: len(c.Fallbacks) > 0,
 		CostNanos: c.OriginCostNanos, PaidNanos: c.CostNanos, LatencyUS: c.LatencyUS, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
-	}}, true
+	}
 }
 
 // OpinionOf is what feedback says.

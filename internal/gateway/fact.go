@@ -18,7 +18,7 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	f.UserID, f.SessionID, f.CallerID, f.Metadata = r.UserID, r.SessionID, r.CallerID, r.Metadata
 	f.Strategy, f.Complexity, f.Confidence, f.Reason = p.Strategy, p.Complexity, string(p.Confidence), p.reason
 	f.PlannedModel, f.Propensity = planned.Model.ID, planned.Probability
-	f.Snapshot, f.Features, f.Holdout = p.Snapshot, p.features, p.holdout
+	f.Snapshot, f.Features, f.Holdout, f.Experiments = p.Snapshot, p.features, p.holdout, p.arms
 	for _, c := range p.Choices {
 		candidate := event.Candidate{
 			Model: c.Model.ID, Quality: c.Quality, CostNanos: int64(c.Cost), Probability: c.Probability, Unpriced: c.Price.Unknown}
@@ -28,7 +28,7 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 		f.Candidates = append(f.Candidates, candidate)
 	}
 	f.Provider, f.Model = planned.Model.Provider, planned.Model.ID
-	f.Cache, f.Degraded = event.CacheMiss, slices.Clone(r.Degraded)
+	f.Cache, f.Degraded = event.CacheMiss, slices.Concat(r.Degraded, p.degraded)
 	offer := g.offer(f.At)
 	f.BaselineModel, f.PriceVersion = offer.baselineFor(planned.Candidate).Model.ID, offer.PriceVersion
 	f.Status = event.StatusInterrupted

@@ -52,6 +52,9 @@ type Gateway struct {
 	// Guarded says who gets the baseline because routed answers were shown to be
 	// too bad. nil: nobody.
 	Guarded func(project, user string) bool
+	// Trials are the experiments. nil: there are none.
+	Trials            *Trials
+	DefaultExperiment string // id or name; enrols requests that name none
 	// Failing says which providers are known to fail now. nil: none is.
 	Failing func(provider string) bool
 
@@ -71,6 +74,8 @@ type Request struct {
 	Reuse     bool        // an answer that was made for another request will do
 	Strategy  string      // "" is the default one
 	Model     string      // answers without routing, when it is set
+
+	Experiment string // id of the one whose arm decides; "": none is named
 
 	Models     []string      // that may answer; none: any
 	MaxCost    pricing.Nanos // that the answer may cost, at the worst; 0: any
@@ -146,7 +151,7 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	if key, ok := g.keyOf(&r, plan.holdout || plan.guarded); ok {
+	if key, ok := g.keyOf(&r, &plan); ok {
 		return g.share(ctx, r, plan, key, started)
 	}
 	return g.make(ctx, r, plan, started)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/routing"
@@ -45,6 +46,8 @@ type decision struct {
 	features []byte // of the prompt, for a strategy that learns
 	holdout  bool
 	guarded  bool
+	arms     []event.Arm // of experiments that it counts for
+	degraded []string    // what it was made without
 }
 
 // Plan decides which models would answer r, in order. It records nothing, and
@@ -55,7 +58,8 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 }
 
 // decide goes by precedence: a model that is named bypasses everything, the
-// hold-out and the guard come before the strategy.
+// hold-out and the guard come before experiments, and an experiment's arm
+// before the strategy.
 func (g *Gateway) decide(r Request) (decision, error) {
 	reader := g.reader()
 	defer g.readers.Put(reader)
@@ -71,17 +75,11 @@ func (g *Gateway) decide(r Request) (decision, error) {
 		plan, err := offer.planModel(r, ask)
 		return decision{Plan: plan, reason: plan.Stated}, err
 	}
-	s, err := g.strategy(r.Project, r.Strategy)
+	s, d, err := g.choose(&r, offer)
 	if err != nil {
 		return decision{}, err
 	}
 	candidates := g.healthy(offer.able(&r))
-	var d decision
-	if d.holdout = g.Holdout != nil && g.Holdout(r.Project, r.UserID); d.holdout {
-		s = baselineFirst{s, offer.Baseline.Model.ID, inHoldout}
-	} else if d.guarded = g.Guarded != nil && g.Guarded(r.Project, r.UserID); d.guarded {
-		s = baselineFirst{s, offer.Baseline.Model.ID, underGuard}
-	}
 	if d.Plan, err = s.Plan(ask, candidates); err != nil {
 		return decision{}, err
 	}
@@ -89,6 +87,30 @@ func (g *Gateway) decide(r Request) (decision, error) {
 		d.features = prompt.Append(nil, &ask.Prompt, ask.Words)
 	}
 	return d, nil
+}
+
+// choose finds the strategy that decides, and why it does. An experiment that
+// there is not is refused whoever asks for it.
+func (g *Gateway) choose(r *Request, offer Offer) (routing.Strategy, decision, error) {
+	s, err := g.strategy(r.Project, r.Strategy)
+	if err != nil {
+		return nil, decision{}, err
+	}
+	in, err := g.enrol(r)
+	if err != nil {
+		return nil, decision{}, err
+	}
+	d := decision{degraded: in.degraded}
+	switch {
+	case g.Holdout != nil && g.Holdout(r.Project, r.UserID):
+		return baselineFirst{s, offer.Baseline.Model.ID, inHoldout}, decision{holdout: true}, nil
+	case g.Guarded != nil && g.Guarded(r.Project, r.UserID):
+		return baselineFirst{s, offer.Baseline.Model.ID, underGuard}, decision{guarded: true}, nil
+	case in.does != nil:
+		d.arms = in.arms
+		s, err = g.strategyOf(r.Project, in.does)
+	}
+	return s, d, err
 }
 
 func (g *Gateway) reader() *prompt.Reader {

@@ -30,11 +30,12 @@ type Reuse struct {
 func (u *Reuse) Shared() flight.Stats { return u.flights.Stats() }
 
 // keyOf names what r asks, and false where its answer is for it alone.
-func (g *Gateway) keyOf(r *Request, holdout bool) (cache.Key, bool) {
+func (g *Gateway) keyOf(r *Request, p *decision) (cache.Key, bool) {
 	if g.Reuse == nil || !r.Reuse || r.Sink != nil && r.Ask.Format != llm.FormatChat {
 		return cache.Key{}, false
 	}
-	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID, Holdout: holdout,
+	return g.Reuse.Keys.Of(cache.Question{Request: &r.Ask, Stream: r.Sink != nil, Project: r.Project, KeyID: r.KeyID,
+		Experiments: p.arms, Holdout: p.holdout || p.guarded,
 		Constraints: constraintsOf(r)})
 }
 

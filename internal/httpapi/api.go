@@ -41,6 +41,8 @@ type API struct {
 	Savings     Savings
 	Completions *tail.Hub
 	Decisions   *tail.Hub
+	Starter     Starter
+	Experiments Experiments
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
 	Keys        *access.Keys
@@ -76,6 +78,12 @@ func (a *API) Handler() http.Handler {
 	get(e, "/metrics/savings", a.savings)
 	get(e, "/requests", a.findRequests)
 	get(e, "/requests/:request_id", a.request)
+	e.POST("/experiments/start", a.startExperiment, onlyAdmins, a.repeatable)
+	e.POST("/experiments/:experiment_id/stop", a.stopExperiment, onlyAdmins)
+	get(e, "/experiments", a.listExperiments)
+	get(e, "/experiments/results", a.allResults)
+	get(e, "/experiments/:experiment_id", a.experiment)
+	get(e, "/experiments/:experiment_id/results", a.experimentResults)
 	get(e, "/stream/completions", a.stream(a.Completions))
 	get(e, "/stream/decisions", a.stream(a.Decisions))
 	return e

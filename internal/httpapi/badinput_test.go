@@ -142,8 +142,8 @@ func badFields() []badInput {
 		}
 	}
 	return append(all,
-		badInput{"experiment without user", `{"prompt": "a", "experiment_id": "e"}`, 422, "experiment_id,user_id"},
-		badInput{"experiment with an empty user", `{"prompt": "a", "experiment_id": "e", "user_id": ""}`, 422, "experiment_id,user_id"},
+		badInput{"experiment without user", `{"prompt": "a", "experiment_id": "e"}`, 422, "user_id"},
+		badInput{"experiment with an empty user", `{"prompt": "a", "experiment_id": "e", "user_id": ""}`, 422, "user_id"},
 		badInput{"unknown experiment", `{"prompt": "a", "experiment_id": "e", "user_id": "u"}`, 422, "experiment_id"},
 		badInput{"metadata number", `{"prompt": "a", "metadata": {"ok": "1", "n": 1}}`, 422, "metadata.n"},
 		badInput{"metadata null", `{"prompt": "a", "metadata": {"n": null}}`, 422, "metadata.n"},
@@ -157,7 +157,7 @@ func badFields() []badInput {
 		badInput{"unknown field twice", `{"prompt": "a", "x": 1, "x": 2}`, 422, "x"},
 		badInput{"many at once", `{"messages": [{"role": "x"}], "max_tokens": -5, "temperature": 9, "user_id": 1, "session_id": [],
 			"strategy": "s", "model": "m", "cache": "c", "stream": 1, "experiment_id": "e", "metadata": {"a": 1}, "zzz": 1}`, 422,
-			"cache,experiment_id,max_tokens,messages[0].content,messages[0].role,metadata.a,model,session_id,strategy,stream,temperature,user_id,zzz"},
+			"cache,max_tokens,messages[0].content,messages[0].role,metadata.a,model,session_id,strategy,stream,temperature,user_id,zzz"},
 	)
 }
 

@@ -155,11 +155,8 @@ func (a *API) checkRequest(c echo.Context, o *object) (r gateway.Request, stream
 func readIdentity(o *object, r *gateway.Request) {
 	r.UserID = o.text("user_id", maxID)
 	r.SessionID = o.text("session_id", maxID)
-	if o.text("experiment_id", maxID) == "" {
-		return
-	}
-	o.fail("experiment_id", "names no experiment")
-	if r.UserID == "" {
+	r.Experiment = o.text("experiment_id", maxID)
+	if r.Experiment != "" && r.UserID == "" {
 		o.fail("user_id", "is missing: experiment_id needs it")
 	}
 }

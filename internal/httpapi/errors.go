@@ -105,7 +105,7 @@ func problemOf(err error) problem {
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoStream, errRemains} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}
@@ -141,6 +141,7 @@ func requestProblem(err error) (p problem, ok bool) {
 	var tooDear *routing.CostError
 	var unknown *unknownModelError
 	var unrecorded *unknownRequestError
+	var noExperiment *unknownExperimentError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -159,6 +160,14 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "no-candidate", Status: http.StatusUnprocessableEntity, Detail: routing.ErrNoCandidate.Error()}
 	case errors.Is(err, gateway.ErrUnknown):
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: "the strategy or the model is not known"}
+	case errors.Is(err, gateway.ErrExperiment):
+		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: "experiment_id names no experiment of your project",
+			Errors: []document.Fault{{Field: "experiment_id", Message: "names no experiment of your project: GET /experiments lists what there is"}}}
+	case errors.Is(err, gateway.ErrUnit):
+		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: err.Error(),
+			Errors: []document.Fault{{Field: "session_id", Message: "is missing: this experiment assigns sessions"}}}
+	case errors.As(err, &noExperiment):
+		p = problem{Type: "unknown-experiment", Status: http.StatusNotFound, Detail: noExperiment.Error()}
 	case errors.As(err, &unknown):
 		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
 	case errors.As(err, &unrecorded):

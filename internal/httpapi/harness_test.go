@@ -180,6 +180,7 @@ type setup struct {
 	gateway  httpapi.Gateway // instead of the real one
 	repeats  idempotency.Store
 	users    gateway.Forgetter
+	trials   *fakeExperiments
 	checks   []httpapi.Check
 
 	source     tail.Source // of the streams
@@ -209,6 +210,9 @@ func build(choose ...func(*setup)) *stack {
 	if s.gateway == nil {
 		s.gateway = newGateway(st.Ledger, st.Provider, s.window)
 	}
+	if s.trials == nil {
+		s.trials = newFakeExperiments()
+	}
 	st.Health = httpapi.NewHealth(prometheus.NewRegistry(), log, s.checks...)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
@@ -222,7 +226,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Starter: s.trials, Experiments: s.trials, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},
@@ -236,7 +240,7 @@ func build(choose ...func(*setup)) *stack {
 
 func newGateway(l gateway.Ledger, p llm.Provider, window int) *gateway.Gateway {
 	g := &gateway.Gateway{
-		Strategies: gateway.NewPublished(nil, nil), Default: "complexity",
+		Strategies: gateway.NewPublished(nil, nil), Default: "complexity", Trials: knownTrials(),
 		Providers: map[string]llm.Provider{"simulated": p}, PriceVersion: "test", Ledger: l,
 	}
 	for i, tier := range llm.Tiers() {

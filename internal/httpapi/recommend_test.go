@@ -110,7 +110,7 @@ func TestBadQueries(t *testing.T) {
 		{"prompt=a&model=x&strategy=y&z=1", 422, "model,strategy,z"},
 		{"prompt=a&max_cost_usd=cheap&min_quality=2&models=x", 422, "max_cost_usd,min_quality,models"},
 		{"prompt=a&messages=[]&metadata={}&stream=false", 422, "messages,metadata,stream"},
-		{"prompt=a&experiment_id=e", 422, "experiment_id,user_id"},
+		{"prompt=a&experiment_id=e", 422, "user_id"},
 		{"prompt=a&user_id=" + strings.Repeat("x", 257), 422, "user_id"},
 		{"=a", 422, ",prompt"},
 		{"prompt=a&%ff=1", 422, "\ufffd"},

@@ -47,8 +47,9 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 		f.Add(document.CodeValue, "user", "is longer than %d bytes, or cannot be stored", maxID)
 	}
 	r.SessionID = headerText(h, headerSession, f)
-	if headerText(h, headerExperiment, f) != "" {
-		f.Add(document.CodeValue, headerExperiment, "names no experiment")
+	r.Experiment = headerText(h, headerExperiment, f)
+	if r.Experiment != "" && r.UserID == "" {
+		f.Add(document.CodeMissing, "user", "is missing: %s needs it", headerExperiment)
 	}
 	r.Reuse = reusable(headerOneOf(h, headerCache, cacheUses, f), &ask)
 	a.headerConstraints(h, &r, f)

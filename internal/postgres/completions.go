@@ -36,6 +36,7 @@ func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (a
 		queueFeatures(batch, added)
 		queueImplicit(batch, added)
 		queueRollups(batch, added)
+		queueResults(batch, added)
 		queueMarks(batch, facts) // last: workers compete for them
 	})
 }

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/experiment"
+)
+
+// apiFlags say where busu answers.
+type apiFlags struct {
+	URL string `help:"Where busu is; by default BUSU_ADDR." placeholder:"URL"`
+}
+
+const askWithin = 30 * time.Second
+
+// ask sends a request with the admin key and gives the body of a good answer.
+func (f apiFlags) ask(ctx context.Context, method, path string, body any, accept string) ([]byte, error) {
+	cfg, err := config.FromEnvironment(config.All)
+	if err != nil {
+		return nil, err
+	}
+	var sent io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		sent = bytes.NewReader(text)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, cmp.Or(strings.TrimSuffix(f.URL, "/"), "http://"+cfg.Addr)+path, sent)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Accept", accept)
+	if key := cfg.AdminKey.Reveal(); key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("busu cannot be asked (%w): does it run?", err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode >= http.StatusBadRequest {
+		err = refusal(response.StatusCode, answer)
+	}
+	return answer, err
+}
+
+// refusal is what a problem says.
+func refusal(status int, body []byte) error {
+	var p struct{ Detail string }
+	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
+		return fmt.Errorf("busu answers %d: %.300s", status, body)
+	}
+	return fmt.Errorf("busu answers %d: %s", status, p.Detail)
+}
+
+type experimentsStartCommand struct {
+	apiFlags
+	Name        string        `help:"Of no other experiment; by default the arms and the time."`
+	Control     string        `required:"" help:"The strategy that there was before, or model:ID." placeholder:"STRATEGY"`
+	Test        string        `required:"" help:"What it is compared with, in the same way." placeholder:"STRATEGY"`
+	SampleSize  int           `required:"" help:"Users in all arms together." placeholder:"N"`
+	TestShare   float64       `help:"Share of users in the test." default:"0.5"`
+	Metric      string        `help:"What decides: good, quality, cost or latency." default:"good" enum:"good,quality,cost,latency"`
+	Alpha       float64       `help:"0.1, 0.05 or 0.01." default:"0.05"`
+	Observation time.Duration `help:"How long a user's requests count." default:"24h"`
+	MinDuration time.Duration `help:"Before it nobody wins." default:"24h"`
+	MaxDuration time.Duration `help:"When the final test is taken at the latest." default:"720h"`
+	Layer       string        `help:"Experiments of one layer share no user."`
+	LayerShare  float64       `help:"Share of the layer; by default all of it." placeholder:"SHARE"`
+	JSON        bool          `help:"Print JSON."`
+}
+
+func (experimentsStartCommand) Help() string {
+	return `Begins an experiment at a running busu: requests that name its id get the answer of
+their user's arm. "busu experiments plan" says beforehand what a sample can find.
+
+Example:
+
+  busu experiments start --control complexity --test hybrid --sample-size 2000
+  busu experiments start --control hybrid --test model:small --metric cost --test-share 0.1 --sample-size 5000`
+}
+
+// body is the request.
+func (c experimentsStartCommand) body(now time.Time) experiment.Start {
+	s := experiment.Start{Name: cmp.Or(c.Name, fmt.Sprintf("%s against %s, %s", c.Test, c.Control, now.UTC().Format("2006-01-02 15:04:05"))),
+		Control: armSpec(c.Control), Test: armSpec(c.Test), TestShare: &c.TestShare, SampleSize: c.SampleSize,
+		Primary: experiment.Metric(c.Metric), Alpha: &c.Alpha, Observation: new(experiment.Duration(c.Observation)),
+		MinDuration: new(experiment.Duration(c.MinDuration)), MaxDuration: new(experiment.Duration(c.MaxDuration)), Layer: c.Layer}
+	if c.LayerShare != 0 {
+		s.LayerShare = &c.LayerShare
+	}
+	return s
+}
+
+func armSpec(text string) *experiment.ArmSpec {
+	if model, ok := strings.CutPrefix(text, "model:"); ok {
+		return &experiment.ArmSpec{Model: model}
+	}
+	return &experiment.ArmSpec{Strategy: text}
+}
+
+func (c experimentsStartCommand) Run(ctx context.Context) error {
+	answer, err := c.ask(ctx, http.MethodPost, "/experiments/start", c.body(time.Now()), "application/json")
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err = os.Stdout.Write(answer)
+		return err
+	}
+	var started experiment.Started
+	if err := json.Unmarshal(answer, &started); err != nil {
+		return err
+	}
+	fmt.Printf("id  %s\n", started.ID)
+	return printPlan(os.Stdout, &started.Experiment, started.Plan)
+}
+
+type experimentsListCommand struct {
+	apiFlags
+	JSON bool `help:"Print JSON."`
+}
+
+func (experimentsListCommand) Help() string {
+	return `Lists the project's experiments, the newest first.
+
+Example:
+
+  busu experiments list`
+}
+
+func (c experimentsListCommand) Run(ctx context.Context) error {
+	answer, err := c.ask(ctx, http.MethodGet, "/experiments", nil, "application/json")
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err = os.Stdout.Write(answer)
+		return err
+	}
+	var list struct{ Experiments []experiment.Status }
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tNAME\tSTARTED\tSTATE\tOUTCOME\tWINNER")
+	for _, s := range list.Experiments {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Name, s.StartedAt.UTC().Format(time.RFC3339), s.State, orNothing(s.Outcome), orNothing(s.Winner))
+	}
+	return table.Flush()
+}
+
+func orNothing[T ~string](v *T) string {
+	if v == nil {
+		return "-"
+	}
+	return string(*v)
+}
+
+type experimentsResultsCommand struct {
+	apiFlags
+	ID     string `arg:"" help:"Of the experiment."`
+	Format string `help:"text, json or csv." default:"text" enum:"text,json,csv"`
+}
+
+func (experimentsResultsCommand) Help() string {
+	return `Says how an experiment stands. Looking is free: intervals hold at all looks together.
+
+Example:
+
+  busu experiments results 019b0e4e-2b8a-7c3e-9d53-5a0f1c9f5b11
+  busu experiments results 019b0e4e-2b8a-7c3e-9d53-5a0f1c9f5b11 --format csv`
+}
+
+func (c experimentsResultsCommand) Run(ctx context.Context) error {
+	accept := "application/json"
+	if c.Format == "csv" {
+		accept = "text/csv"
+	}
+	answer, err := c.ask(ctx, http.MethodGet, "/experiments/"+url.PathEscape(c.ID)+"/results", nil, accept)
+	if err != nil {
+		return err
+	}
+	if c.Format != "text" {
+		_, err = os.Stdout.Write(answer)
+		return err
+	}
+	var r experiment.Results
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return err
+	}
+	return printResults(os.Stdout, &r)
+}
+
+func printResults(w io.Writer, r *experiment.Results) error {
+	fmt.Fprintf(w, "%s: %s, %s\n%s\n\n", r.Name, r.State, orNothing(r.Outcome), r.Verdict)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ARM\tDOES\tUSERS\tREQUESTS\tGOOD\tCOST $\tLATENCY MS")
+	for _, a := range r.Arms {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.2f %%\t%.6g\t%.1f\n", a.Arm, a.Strategy, a.Users, a.Requests, 100*a.GoodRate, a.AvgCostUSD, a.AvgLatencyMS)
+	}
+	fmt.Fprintln(table)
+	fmt.Fprintln(table, "METRIC\tARM\tCONTROL\tTEST\tLIFT\tWITHIN\tREADING")
+	for _, m := range r.Metrics {
+		fmt.Fprintf(table, "%s\t%s\t%.4g\t%.4g\t%+.2f %%\t%s to %s\t%s\n", m.Name, m.Arm, m.Control, m.Test, 100*m.Lift, percent(m.Low), percent(m.High), m.Reading)
+	}
+	fmt.Fprintf(table, "\nalways-valid p\t%.4g\nsplit as planned\t%v\n", r.AlwaysP, r.SRM.OK)
+	return table.Flush()
+}
+
+func percent(x *float64) string {
+	if x == nil {
+		return "?"
+	}
+	return fmt.Sprintf("%+.2f %%", 100**x)
+}

@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/document"
+	"github.com/busuhq/busu/internal/experiment"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/postgres"
+)
+
+// experiments starts experiments, and tells how they go. What it has told is
+// told again for a moment, and while PostgreSQL is away.
+type experiments struct {
+	db     *postgres.DB
+	known  experiment.Known
+	trials *gateway.Trials // of this process
+	log    *slog.Logger
+
+	flights singleflight.Group
+	mu      sync.Mutex
+	told    map[string]told // results, by experiment
+}
+
+type told struct {
+	results experiment.Results
+	project string
+	at      time.Time
+}
+
+const (
+	pastWithin    = 3 * time.Second
+	resultsWithin = 5 * time.Second
+	resultsFresh  = time.Second
+	mostTold      = 1000
+	mostListed    = 1000
+	fewUsers      = 30 // of which nothing can be said
+)
+
+// startTrials follows the experiments, whose arms the gateway serves.
+func startTrials(cfg config.Config, g *gateway.Gateway, s *stores, m *migration, log *slog.Logger, life *lifecycle) *experiments {
+	g.Trials, g.DefaultExperiment = new(gateway.Trials), cfg.Routing.DefaultExperiment
+	life.start("experiments", m.then(func(ctx context.Context) error { return g.Trials.Follow(ctx, s.postgres, log) }))
+	names := namesOf(g)
+	return newExperiments(s.postgres, experiment.Known{Strategies: names.Strategies, Models: names.Models}, g.Trials, log)
+}
+
+func newExperiments(db *postgres.DB, known experiment.Known, trials *gateway.Trials, log *slog.Logger) *experiments {
+	return &experiments{db: db, known: known, trials: trials, log: log, told: map[string]told{}}
+}
+
+// Start implements httpapi.Starter.
+func (x *experiments) Start(ctx context.Context, project, by string, s experiment.Start) (experiment.Started, error) {
+	if err := unserved(&s); err != nil {
+		return experiment.Started{}, err
+	}
+	g := experiment.Given{ID: uuid.Must(uuid.NewV7()).String(), Project: project, Salt: rand.Text(), At: time.Now().UTC().Truncate(time.Millisecond),
+		Segment: experiment.Segment{From: 0, To: 1}, SlowUS: 1}
+	draft, err := experiment.New(s, g, x.known)
+	if err != nil {
+		return experiment.Started{}, err
+	}
+	traffic, slow, noted := x.traffic(ctx, project, time.Duration(draft.Observation))
+	g.SlowUS = slow
+	e, err := x.db.StartExperiment(ctx, project, s.Layer, by, func(taken []experiment.Segment) (experiment.Experiment, error) {
+		if s.Layer != "" {
+			if g.Segment, err = experiment.FreeSegment(taken, layerShare(&s)); err != nil {
+				return draft, document.Invalid("layer_share", "finds no room: %s", err)
+			}
+		}
+		return experiment.New(s, g, x.known)
+	})
+	if err != nil {
+		return experiment.Started{}, err
+	}
+	started := experiment.Started{Status: experiment.Status{Experiment: e, State: experiment.StateRunning}, Plan: e.Plan(traffic, 0)}
+	started.Warnings = append(noted, started.Warnings...)
+	x.trials.Add(started.Status)
+	return started, nil
+}
+
+// unserved refuses what this build does not do, rather than do without it.
+func unserved(s *experiment.Start) error {
+	var f document.Faults
+	if s.NotifyURL != "" {
+		f.Add(document.CodeValue, "notify_url", "is not served by this release: follow GET /stream/decisions, which tells every verdict")
+	}
+	if s.CUPED {
+		f.Add(document.CodeValue, "cuped", "is not served by this release: leave it out")
+	}
+	if s.Learn == "" {
+		s.Learn = experiment.LearnPinned
+	} else if s.Learn == experiment.LearnOwn {
+		f.Add(document.CodeValue, "learn", "cannot be own in this release: arms decide by what the project has learned, so leave it out")
+	}
+	for _, d := range []*experiment.Duration{s.Observation, s.FeedbackWindow} { // requests are dated to the millisecond
+		if d != nil {
+			*d = experiment.Duration(time.Duration(*d).Truncate(time.Millisecond))
+		}
+	}
+	return f.Err()
+}
+
+func layerShare(s *experiment.Start) float64 {
+	if s.LayerShare == nil {
+		return 1
+	}
+	return *s.LayerShare
+}
+
+// traffic is that of the last week, or a usual one where too little is known.
+func (x *experiments) traffic(ctx context.Context, project string, observation time.Duration) (t experiment.Traffic, slowUS int64, noted []string) {
+	ctx, cancel := context.WithTimeout(ctx, pastWithin)
+	defer cancel()
+	past, err := x.db.Past(ctx, project, time.Now(), observation)
+	if err != nil {
+		x.log.Debug("past traffic cannot be read", "err", err)
+	}
+	if err != nil || len(past.Users) < fewUsers {
+		return experiment.UsualGuess().Traffic(), past.SlowUS, []string{"too little is known of your traffic: what is expected is a guess about usual users"}
+	}
+	const day = 24 * time.Hour
+	perDay := float64(len(past.Users)) / (float64(max(past.Within, time.Hour)) / float64(day))
+	return experiment.TrafficOf(experiment.TallyOf(past.Users), perDay), past.SlowUS, nil
+}
+
+// Stop implements httpapi.Starter.
+func (x *experiments) Stop(ctx context.Context, project, by, id string) (experiment.Status, error) {
+	s, err := x.db.StopExperiment(ctx, project, id, by)
+	if err == nil {
+		x.trials.Add(s)
+	}
+	return s, err
+}
+
+// List implements httpapi.Experiments.
+func (x *experiments) List(ctx context.Context, project string) ([]experiment.Status, error) {
+	return x.db.Experiments(ctx, project, mostListed)
+}
+
+// Experiment implements httpapi.Experiments.
+func (x *experiments) Experiment(ctx context.Context, project, id string) (experiment.Status, error) {
+	return x.db.Experiment(ctx, project, id)
+}
+
+// Results implements httpapi.Experiments.
+func (x *experiments) Results(ctx context.Context, project, id string) (experiment.Results, error) {
+	last, have := x.recall(project, id)
+	if have && time.Since(last.at) < resultsFresh {
+		return last.results, nil
+	}
+	v, err, _ := x.flights.Do(project+"/"+id, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resultsWithin)
+		defer cancel()
+		s, state, live, err := x.db.Progress(ctx, project, id)
+		if err != nil {
+			return nil, err
+		}
+		r := s.Results(state, live)
+		x.remember(project, r)
+		return r, nil
+	})
+	if err == nil {
+		return v.(experiment.Results), nil
+	}
+	if have && !errors.Is(err, experiment.ErrUnknown) {
+		last.results.Degraded = []string{"postgres"}
+		return last.results, nil
+	}
+	return experiment.Results{}, err
+}
+
+func (x *experiments) recall(project, id string) (told, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	last, ok := x.told[id]
+	return last, ok && last.project == project
+}
+
+func (x *experiments) remember(project string, r experiment.Results) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.told) >= mostTold {
+		clear(x.told)
+	}
+	x.told[r.ID] = told{r, project, time.Now()}
+}

@@ -1,0 +1,202 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/document"
+	"github.com/busuhq/busu/internal/experiment"
+)
+
+// Starter begins and ends experiments of a project; by is the key that asks.
+type Starter interface {
+	// Start returns experiment.ErrNameTaken, or a *document.InvalidError.
+	Start(ctx context.Context, project, by string, s experiment.Start) (experiment.Started, error)
+	// Stop returns experiment.ErrUnknown for one that there is not.
+	Stop(ctx context.Context, project, by, id string) (experiment.Status, error)
+}
+
+// Experiments tells of a project's experiments. It returns experiment.ErrUnknown
+// for one that there is not.
+type Experiments interface {
+	List(ctx context.Context, project string) ([]experiment.Status, error)
+	Experiment(ctx context.Context, project, id string) (experiment.Status, error)
+	Results(ctx context.Context, project, id string) (experiment.Results, error)
+}
+
+var errNoExperiments = errors.New("experiments cannot be read or changed now, because PostgreSQL does not answer in time: try again")
+
+// unknownExperimentError names an experiment that there is not.
+type unknownExperimentError struct{ id string }
+
+func (e *unknownExperimentError) Error() string {
+	return fmt.Sprintf("there is no experiment %q in your project: GET /experiments lists what there is", document.Cut(e.id))
+}
+
+// experimentFailure says what went wrong with an experiment.
+func experimentFailure(id string, err error) error {
+	var wrong *document.InvalidError
+	switch {
+	case err == nil, errors.As(err, &wrong):
+		return err
+	case errors.Is(err, experiment.ErrUnknown):
+		return &unknownExperimentError{id}
+	case errors.Is(err, experiment.ErrNameTaken):
+		return document.Invalid("name", "is that of another experiment of your project: choose another")
+	default:
+		return errors.Join(errNoExperiments, err)
+	}
+}
+
+// startExperiment begins one, and answers with what it can be expected to find.
+func (a *API) startExperiment(c echo.Context) error {
+	o, err := readObject(c.Request(), `{"name": "…", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 2000}`)
+	if err != nil {
+		return err
+	}
+	s := readExperiment(o)
+	if o.finish(); o.faults.Count() > 0 {
+		return o.faults.Err()
+	}
+	started, err := a.Starter.Start(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, s)
+	if err != nil {
+		return experimentFailure("", err)
+	}
+	return c.JSON(http.StatusCreated, started)
+}
+
+func (a *API) stopExperiment(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	id := c.Param("experiment_id")
+	s, err := a.Starter.Stop(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id)
+	if err != nil {
+		return experimentFailure(id, err)
+	}
+	return c.JSON(http.StatusOK, s)
+}
+
+// experimentList is the answer of GET /experiments.
+type experimentList struct {
+	Experiments []experiment.Status `json:"experiments"` // the newest first
+}
+
+func (a *API) listExperiments(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	all, err := a.Experiments.List(c.Request().Context(), callerOf(c).Project)
+	if err != nil {
+		return experimentFailure("", err)
+	}
+	return c.JSON(http.StatusOK, experimentList{append([]experiment.Status{}, all...)})
+}
+
+func (a *API) experiment(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	id := c.Param("experiment_id")
+	s, err := a.Experiments.Experiment(c.Request().Context(), callerOf(c).Project, id)
+	if err != nil {
+		return experimentFailure(id, err)
+	}
+	return c.JSON(http.StatusOK, s)
+}
+
+func (a *API) experimentResults(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	id := c.Param("experiment_id")
+	r, err := a.Experiments.Results(c.Request().Context(), callerOf(c).Project, id)
+	if err != nil {
+		return experimentFailure(id, err)
+	}
+	if wantsCSV(c) {
+		return sendCSV(c, []experiment.Results{r})
+	}
+	return c.JSON(http.StatusOK, r)
+}
+
+// resultList is the answer of GET /experiments/results.
+type resultList struct {
+	Results []experiment.Results `json:"results"` // the newest experiment first
+}
+
+func (a *API) allResults(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	ctx, project := c.Request().Context(), callerOf(c).Project
+	all, err := a.Experiments.List(ctx, project)
+	if err != nil {
+		return experimentFailure("", err)
+	}
+	list := resultList{make([]experiment.Results, len(all))}
+	for i := range all {
+		if list.Results[i], err = a.Experiments.Results(ctx, project, all[i].ID); err != nil {
+			return experimentFailure(all[i].ID, err)
+		}
+	}
+	if wantsCSV(c) {
+		return sendCSV(c, list.Results)
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+func noQuery(c echo.Context) error {
+	q, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	q.refuseOthers()
+	return q.faults.Err()
+}
+
+func wantsCSV(c echo.Context) bool {
+	return strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/csv")
+}
+
+// sendCSV answers with a row for each arm and metric.
+func sendCSV(c echo.Context, all []experiment.Results) error {
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	_ = w.Write([]string{"experiment_id", "name", "state", "outcome", "winner", "metric", "arm", "control", "test",
+		"difference", "difference_low", "difference_high", "lift", "lift_low", "lift_high", "primary", "guardrail", "margin", "ok"})
+	for _, r := range all {
+		for _, m := range r.Metrics {
+			_ = w.Write([]string{r.ID, plain(r.Name), r.State, shown(r.Outcome), shown(r.Winner), string(m.Name), m.Arm,
+				shown(&m.Control), shown(&m.Test), shown(&m.Diff.Value), shown(m.Diff.Low), shown(m.Diff.High),
+				shown(&m.Lift), shown(m.Low), shown(m.High), strconv.FormatBool(m.Primary), strconv.FormatBool(m.Guardrail), shown(m.Margin), shown(m.OK)})
+		}
+	}
+	if w.Flush(); w.Error() != nil {
+		return w.Error()
+	}
+	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", []byte(text.String()))
+}
+
+// plain keeps spreadsheets from taking a text for a formula.
+func plain(text string) string {
+	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t") {
+		return "'" + text
+	}
+	return text
+}
+
+// shown is a value, or nothing where there is none.
+func shown[T any](v *T) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(*v)
+}

@@ -1,0 +1,251 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/experiment"
+	"github.com/busuhq/busu/internal/gateway"
+)
+
+// fakeExperiments keeps experiments of one project, and judges none.
+type fakeExperiments struct {
+	err error
+
+	mu  sync.Mutex
+	all []experiment.Status
+}
+
+func newFakeExperiments() *fakeExperiments { return new(fakeExperiments) }
+
+func (x *fakeExperiments) Start(_ context.Context, project, _ string, s experiment.Start) (experiment.Started, error) {
+	if x.err != nil {
+		return experiment.Started{}, x.err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e, err := experiment.New(s, experiment.Given{ID: fmt.Sprintf("019ab179-0000-7abc-8def-%012d", len(x.all)), Project: project, Salt: "s", At: sampleTime, SlowUS: 1000,
+		Segment: experiment.Segment{From: 0, To: 1}}, experiment.Known{Strategies: []string{"complexity", "hybrid"}, Models: []string{"small"}})
+	if err != nil {
+		return experiment.Started{}, err
+	}
+	for _, other := range x.all {
+		if other.Name == e.Name {
+			return experiment.Started{}, experiment.ErrNameTaken
+		}
+	}
+	x.all = append(x.all, experiment.Status{Experiment: e, State: experiment.StateRunning})
+	return experiment.Started{Status: x.all[len(x.all)-1], Plan: e.Plan(experiment.UsualGuess().Traffic(), 0)}, nil
+}
+
+func (x *fakeExperiments) Stop(ctx context.Context, project, _, id string) (experiment.Status, error) {
+	s, err := x.Experiment(ctx, project, id)
+	s.State, s.EndedAt = experiment.StateStopped, new(sampleTime)
+	return s, err
+}
+
+func (x *fakeExperiments) List(context.Context, string) ([]experiment.Status, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.all, x.err
+}
+
+func (x *fakeExperiments) Experiment(_ context.Context, project, id string) (experiment.Status, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range x.all {
+		if s.ID == id && s.Project == project {
+			return s, x.err
+		}
+	}
+	return experiment.Status{}, errors.Join(x.err, experiment.ErrUnknown)
+}
+
+func (x *fakeExperiments) Results(ctx context.Context, project, id string) (experiment.Results, error) {
+	s, err := x.Experiment(ctx, project, id)
+	if err != nil {
+		return experiment.Results{}, err
+	}
+	j := experiment.NewJudge(&s.Experiment)
+	for i := range 200 {
+		u := experiment.Unit{ID: fmt.Sprint(i), Arm: i % 2, MaturesAt: sampleTime.Add(time.Duration(i) * time.Minute)}
+		u.Requests, u.Answered, u.Good, u.CostNanos = 2, 2, int64(i%3), int64(i)
+		if err := j.Add(&u); err != nil {
+			return experiment.Results{}, err
+		}
+	}
+	return s.Results(j.State(), experiment.Live{Exposed: [][]int64{{100, 100}}}), nil
+}
+
+// knownTrials has the experiment that requests may name.
+func knownTrials() *gateway.Trials {
+	s := experiment.Start{Name: "known", SampleSize: 100, Control: &experiment.ArmSpec{Model: "medium"}, Test: &experiment.ArmSpec{Model: "large"}}
+	e := s.Experiment(experiment.Given{ID: knownExperiment, Project: "default", Salt: "s", At: sampleTime})
+	t := new(gateway.Trials)
+	_, err := t.Update(context.Background(), recordsOf{{Experiment: e, State: experiment.StateRunning}}, time.Time{})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+const knownExperiment = "019ab179-0000-7abc-8def-00000000000e"
+
+type recordsOf []experiment.Status
+
+func (r recordsOf) ExperimentsSince(context.Context, time.Time) ([]experiment.Status, time.Time, error) {
+	return r, time.Time{}, nil
+}
+
+const startBody = `{"name": "one", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 2000, "min_duration": "0s",
+	"margins": {"good": 0.05}, "alpha": 0.1, "observation": "1h"}`
+
+func TestLifeOfAnExperiment(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var started struct {
+		ID, State, Observation string
+		Alpha, MDE             float64
+		PowerToWin             float64 `json:"power_to_win"`
+		Suggested              *int    `json:"suggested_sample_size"`
+		Margins                struct{ Good, Quality float64 }
+		Arms                   []struct{ Name, Strategy string }
+	}
+	s.post(t, "/experiments/start", startBody).want(t, 201).decode(t, &started)
+	if started.State != "running" || started.Alpha != .1 || started.Observation != "1h0m0s" || started.Margins.Good != .05 || started.Margins.Quality != .02 ||
+		len(started.Arms) != 2 || started.Arms[1].Strategy != "hybrid" || !(started.MDE > 0 && started.PowerToWin > 0) || started.Suggested == nil {
+		t.Errorf("started is %+v", started)
+	}
+	s.post(t, "/experiments/start", `{"name": "arms", "sample_size": 900, "primary_metric": "cost", "slow_ms": 3000, "arms": [
+		{"name": "a", "share": 0.2, "strategy": "complexity"}, {"name": "b", "share": 0.5, "strategy": "hybrid"}, {"name": "=c", "share": 0.3, "model": "small"}]}`).want(t, 422)
+	s.post(t, "/experiments/start", `{"name": "=arms", "sample_size": 900, "primary_metric": "cost", "arms": [
+		{"name": "a", "share": 0.5, "strategy": "complexity"}, {"name": "b", "share": 0.5, "model": "small"}]}`).want(t, 201)
+	var list struct{ Experiments []struct{ ID string } }
+	if s.send(t, "GET", "/experiments", "").want(t, 200).decode(t, &list); len(list.Experiments) != 2 {
+		t.Errorf("listed are %v", list)
+	}
+	at := "/experiments/" + started.ID
+	s.send(t, "GET", at, "").want(t, 200)
+	var results struct {
+		State   string
+		Metrics []struct{ Name string }
+		Sample  struct{ Users, Matured int }
+	}
+	s.send(t, "GET", at+"/results", "").want(t, 200).decode(t, &results)
+	if results.State != "running" || len(results.Metrics) != 5 || results.Sample.Users != 200 || results.Sample.Matured != 200 {
+		t.Errorf("results are %+v", results)
+	}
+	s.send(t, "GET", "/experiments/results", "").want(t, 200)
+	var stopped struct{ State string }
+	if s.post(t, at+"/stop", "").want(t, 200).decode(t, &stopped); stopped.State != "stopped" {
+		t.Errorf("stopped is %+v", stopped)
+	}
+}
+
+func TestResultsAsCSV(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.post(t, "/experiments/start", strings.Replace(startBody, "one", "=one, \\\"two\\\"", 1)).want(t, 201)
+	for _, path := range []string{"/experiments/results", "/experiments/019ab179-0000-7abc-8def-000000000000/results"} {
+		got := s.send(t, "GET", path, "", "Accept: text/csv").want(t, 200)
+		rows, err := csv.NewReader(strings.NewReader(string(got.Body))).ReadAll()
+		if err != nil || len(rows) != 6 || rows[1][1] != `'=one, "two"` || rows[1][5] != "good" || rows[1][15] != "true" || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/csv") {
+			t.Errorf("%s: %v, %v", path, rows, err)
+		}
+	}
+}
+
+func TestExperimentsThatCannotStart(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.post(t, "/experiments/start", startBody).want(t, 201)
+	with := func(more string) string {
+		return `{"name": "two", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 2000, ` + more + `}`
+	}
+	for body, fields := range map[string]string{
+		startBody: "name",
+		`{}`:      "name,sample_size",
+		`{"name": "two", "control_strategy": "hybrid", "test_strategy": "hybrid", "sample_size": 2000}`:     "test_strategy",
+		`{"name": "two", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 0}`:    "sample_size",
+		`{"name": "two", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 1e12}`: "sample_size",
+		with(`"alpha": 0`):                              "alpha",
+		with(`"alpha": 1`):                              "alpha",
+		with(`"primary_metric": "happiness"`):           "primary_metric",
+		with(`"notify_url": "http://169.254.169.254/"`): "notify_url",
+		with(`"observation": "a day"`):                  "observation",
+		with(`"margins": {"god": 1}`):                   "margins.god",
+		with(`"test": {"model": "small"}`):              "test",
+		with(`"test_share": 1.5`):                       "test_share",
+		with(`"zzz": 1`):                                "zzz",
+		with(`"cuped": "yes"`):                          "cuped",
+		`{"name": "two", "sample_size": 2000, "control": {"strategy": "hybrid", "parameters": {"x": 1}}, "test": {"model": "nano"}}`:                       "control.parameters.x",
+		`{"name": "two", "sample_size": 2000, "control": 5, "test": {"model": "small"}}`:                                                                   "control",
+		`{"name": "two", "sample_size": 2000, "arms": [{"name": "a", "share": 0.5, "strategy": "hybrid"}, {"name": "b", "share": 0.6, "model": "small"}]}`: "arms[1].share",
+		`{"name": "two", "sample_size": 2000, "arms": [{"name": "a"}, 7]}`:                                                                                 "arms[0].share,arms[1]",
+		`{"name": "` + strings.Repeat("x", 5000) + `", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 2000}`:                  "name",
+	} {
+		got := s.post(t, "/experiments/start", body).want(t, 422).problem(t)
+		if strings.Join(got.fields(), ",") != fields {
+			t.Errorf("%.200s: %v, want %s", body, got.Errors, fields)
+		}
+	}
+	s.post(t, "/experiments/start", "").want(t, 400)
+	s.send(t, "GET", "/experiments/none", "").want(t, 404)
+	s.send(t, "GET", "/experiments/none/results", "").want(t, 404)
+	s.post(t, "/experiments/none/stop", "").want(t, 404)
+	s.send(t, "GET", "/experiments?x=1", "").want(t, 422)
+}
+
+func TestExperimentsWhilePostgresIsAway(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) { s.trials = &fakeExperiments{err: errors.New("connection refused")} })
+	s.post(t, "/experiments/start", startBody).want(t, 503)
+	s.send(t, "GET", "/experiments", "").want(t, 503)
+}
+
+func TestExperimentsTakeAdmins(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) { s.adminKey = "secret" })
+	s.post(t, "/experiments/start", startBody).want(t, 401)
+	s.post(t, "/experiments/start", startBody, "Authorization: Bearer secret").want(t, 201)
+}
+
+// Who starts an experiment twice under one key has one.
+func TestStartIsRepeatable(t *testing.T) {
+	t.Parallel()
+	redis, _ := repeating(t)
+	s := serve(t, redis)
+	first := s.post(t, "/experiments/start", startBody, "Idempotency-Key: k").want(t, 201)
+	again := s.post(t, "/experiments/start", startBody, "Idempotency-Key: k").want(t, 201)
+	if string(first.Body) != string(again.Body) || again.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("it is answered\n%s\nand then\n%s", first.Body, again.Body)
+	}
+}
+
+func TestCompleteInAnExperiment(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var answer struct {
+		Model      string
+		Experiment *struct{ ID, Arm string }
+	}
+	got := s.post(t, "/complete", `{"prompt": "a", "user_id": "ada", "experiment_id": "`+knownExperiment+`"}`).want(t, 200)
+	got.decode(t, &answer)
+	model := map[string]string{"control": "medium", "test": "large"}
+	if x := answer.Experiment; x == nil || x.ID != knownExperiment || answer.Model != model[x.Arm] || got.Header.Get("X-Busu-Experiment") != x.ID+"/"+x.Arm {
+		t.Errorf("it is answered %+v under %s", answer, got.Header.Get("X-Busu-Experiment"))
+	}
+	body := `{"model": "auto", "user": "ada", "messages": [{"role": "user", "content": "a"}]}`
+	v1 := s.post(t, "/v1/chat/completions", body, "X-Busu-Experiment: "+knownExperiment).want(t, 200)
+	if v1.Header.Get("X-Busu-Experiment") != got.Header.Get("X-Busu-Experiment") {
+		t.Errorf("on /v1 it is in %q", v1.Header.Get("X-Busu-Experiment"))
+	}
+	s.post(t, "/v1/chat/completions", body, "X-Busu-Experiment: none").want(t, 400)
+	s.post(t, "/v1/chat/completions", strings.Replace(body, `"user": "ada", `, "", 1), "X-Busu-Experiment: "+knownExperiment).want(t, 400)
+}

@@ -1,0 +1,269 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/experiment"
+)
+
+// Hear brings up to most units that have matured before a judge, and stores
+// what it says of them, in one transaction: the units' totals, what the judge
+// knows now, and the decision with the fact that says so, once. more is true
+// when further units wait. One that does not run, or is heard by another
+// process now, is passed over.
+func (db *DB) Hear(ctx context.Context, id string, now time.Time, most int, judge func(*experiment.Hearing) error) (more bool, err error) {
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		more = false
+		h, err := openHearing(ctx, tx, id, now, most)
+		if err != nil || h == nil {
+			return err
+		}
+		if err := judge(h); err != nil {
+			return err
+		}
+		more = !h.All && h.State.Decision == nil
+		return closeHearing(ctx, tx, h)
+	})
+	if err != nil {
+		return false, fmt.Errorf("judge experiment %s: %w", id, err)
+	}
+	return more, nil
+}
+
+// openHearing reads the watermark before anything that it speaks of. It is nil
+// where there is nothing to hear.
+func openHearing(ctx context.Context, tx pgx.Tx, id string, now time.Time, most int) (*experiment.Hearing, error) {
+	h := &experiment.Hearing{Experiment: new(experiment.Experiment)}
+	var err error
+	if h.Watermark, err = scanWatermark(tx.QueryRow(ctx, watermarkSQL, watermarkArgs(now)...)); err != nil || h.Watermark.IsZero() {
+		return nil, err
+	}
+	var progress []byte
+	err = tx.QueryRow(ctx, `SELECT record, progress FROM experiments WHERE id = $1 AND state = 'running' AND (watermark IS NULL OR watermark <= $2)
+		FOR UPDATE SKIP LOCKED`, id, h.Watermark).Scan(h.Experiment, &progress)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if progress != nil {
+		if err := json.Unmarshal(progress, &h.State); err != nil {
+			return nil, err
+		}
+	}
+	return h, findEvidence(ctx, tx, h, most)
+}
+
+// findEvidence takes the units that have matured and were not judged, the first
+// of the judge's order, with all that is stored of them. Who adds to them now
+// waits, and is late then.
+func findEvidence(ctx context.Context, tx pgx.Tx, h *experiment.Hearing, most int) error {
+	rows, err := tx.Query(ctx, `
+		SELECT unit FROM experiment_units WHERE experiment_id = $1 AND NOT judged AND matured_at <= $2
+		ORDER BY matured_at, unit COLLATE "C" LIMIT $3 FOR UPDATE`, h.Experiment.ID, h.Watermark, most)
+	if err != nil {
+		return err
+	}
+	units, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	h.All = len(units) < most
+	h.Evidence = make([]experiment.Evidence, len(units))
+	if len(units) == 0 {
+		return nil
+	}
+	at := map[string]*experiment.Evidence{}
+	for i, unit := range units {
+		at[unit] = &h.Evidence[i]
+	}
+	if err := findResults(ctx, tx, h.Experiment, units, at); err != nil {
+		return err
+	}
+	return findOpinions(ctx, tx, h.Experiment, units, at)
+}
+
+func findResults(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, units []string, at map[string]*experiment.Evidence) error {
+	rows, err := tx.Query(ctx, `
+		SELECT unit, completion_id, arm, at, ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out
+		FROM experiment_results WHERE experiment_id = $1 AND unit = ANY($2)`, e.ID, units)
+	if err != nil {
+		return err
+	}
+	var r experiment.Result
+	var arm string
+	_, err = pgx.ForEachRow(rows, []any{&r.Unit, &r.Completion, &arm, &r.At, &r.OK, &r.Answered, &r.Cached, &r.FellBack,
+		&r.CostNanos, &r.PaidNanos, &r.LatencyUS, &r.TokensIn, &r.TokensOut}, func() error {
+		r.Arm, r.At = e.ArmNamed(arm), r.At.UTC()
+		at[r.Unit].Results = append(at[r.Unit].Results, r)
+		return nil
+	})
+	return err
+}
+
+// findOpinions takes every verdict that somebody gave, whatever became of it as a
+// lesson: that depends on the order in which they came.
+func findOpinions(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, units []string, at map[string]*experiment.Evidence) error {
+	rows, err := tx.Query(ctx, `
+		SELECT r.unit, r.completion_id, f.id, f.at, f.quality, f.bad
+		FROM experiment_results r JOIN feedback f ON f.request_id = r.completion_id AND f.project = $3 AND NOT f.implicit
+		WHERE r.experiment_id = $1 AND r.unit = ANY($2)`, e.ID, units, e.Project)
+	if err != nil {
+		return err
+	}
+	var unit string
+	var request uuid.UUID
+	var quality float64
+	o := experiment.Opinion{Rated: true}
+	_, err = pgx.ForEachRow(rows, []any{&unit, &request, &o.Feedback, &o.RatedAt, &quality, &o.Bad}, func() error {
+		o.QualityMicros, o.RatedAt = int64(math.Round(quality*1e6)), o.RatedAt.UTC()
+		known := at[unit]
+		if known.Said == nil {
+			known.Said = map[uuid.UUID][]experiment.Opinion{}
+		}
+		known.Said[request] = append(known.Said[request], o)
+		return nil
+	})
+	return err
+}
+
+func closeHearing(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error {
+	if err := storeUnits(ctx, tx, h); err != nil {
+		return err
+	}
+	progress, err := json.Marshal(h.State)
+	if err != nil {
+		return err
+	}
+	if h.State.Decision != nil {
+		if err := storeDecision(ctx, tx, h); err != nil {
+			return err
+		}
+	} else if len(h.Evidence) == 0 {
+		return nil
+	}
+	_, err = tx.Exec(ctx, `UPDATE experiments SET progress = $2, watermark = $3 WHERE id = $1`, h.Experiment.ID, progress, h.Watermark)
+	return err
+}
+
+func storeUnits(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error {
+	var units []string
+	var strays []int64
+	var totals [][]byte
+	for i := range h.Units {
+		u := &h.Units[i]
+		body, err := json.Marshal(u.Totals)
+		if err != nil {
+			return err
+		}
+		units, strays, totals = append(units, u.ID), append(strays, u.Stray), append(totals, body)
+	}
+	_, err := tx.Exec(ctx, `
+		UPDATE experiment_units u SET judged = true, strays = t.strays, totals = t.totals
+		FROM unnest($2::text[], $3::bigint[], $4::jsonb[]) AS t (unit, strays, totals)
+		WHERE u.experiment_id = $1 AND u.unit = t.unit`, h.Experiment.ID, units, strays, totals)
+	return err
+}
+
+// storeDecision writes a decision, which nobody has done before: the experiment
+// was running, and is locked.
+func storeDecision(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error {
+	e, d := h.Experiment, h.State.Decision
+	decision, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	record, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	fact, err := decidedFact(e, d)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO experiment_decisions (experiment_id, watermark, outcome, winner, verdict, decision, record) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		e.ID, h.Watermark, string(d.Outcome), d.Winner, d.Verdict, decision, record); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE experiments SET state = 'decided', outcome = $2, winner = $3, ended_at = $4, changed_at = clock_timestamp() WHERE id = $1`,
+		e.ID, string(d.Outcome), d.Winner, fact.At); err != nil {
+		return err
+	}
+	if err := audit(ctx, tx, e.ID, "decide", "", map[string]any{"outcome": d.Outcome, "winner": d.Winner}); err != nil {
+		return err
+	}
+	return decide(ctx, tx, fact)
+}
+
+func decidedFact(e *experiment.Experiment, d *experiment.Decision) (*event.ExperimentDecided, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	f := event.NewExperimentDecided(id, d.Outcome != experiment.InvalidSRM && d.Outcome != experiment.InvalidFeedback)
+	f.Project, f.Experiment, f.Name = e.Project, e.ID, e.Name
+	f.Outcome, f.Reason, f.Verdict, f.Units = string(d.Outcome), string(d.Reason), d.Verdict, int64(d.Units)
+	f.PValue, f.AlwaysValidP = d.PValue, d.AlwaysValidP
+	if d.Winner != nil {
+		f.Winner = *d.Winner
+	}
+	return f, nil
+}
+
+// Progress is what the judge of an experiment knows by now, and what is known
+// beyond that: it is all that results are made of.
+func (db *DB) Progress(ctx context.Context, project, id string) (s experiment.Status, state experiment.State, live experiment.Live, err error) {
+	if s, err = db.Experiment(ctx, project, id); err != nil {
+		return s, state, live, err
+	}
+	var progress []byte
+	if err = db.pool.QueryRow(ctx, `SELECT progress FROM experiments WHERE id = $1`, id).Scan(&progress); err == nil && progress != nil {
+		err = json.Unmarshal(progress, &state)
+	}
+	if err == nil {
+		live, err = db.exposed(ctx, &s)
+	}
+	if err != nil {
+		return s, state, live, fmt.Errorf("read results of experiment %s: %w", id, err)
+	}
+	live.Stopped = s.State == experiment.StateStopped
+	return s, state, live, nil
+}
+
+// exposed counts the units that entered.
+func (db *DB) exposed(ctx context.Context, s *experiment.Status) (live experiment.Live, err error) {
+	froms := make([]time.Time, len(s.Phases))
+	for i, p := range s.Phases {
+		froms[i] = p.From
+		live.Exposed = append(live.Exposed, make([]int64, len(s.Arms)))
+	}
+	rows, err := db.pool.Query(ctx, `
+		SELECT greatest(width_bucket(exposed_at, $2::timestamptz[]) - 1, 0), arm, count(*), count(*) FILTER (WHERE strays > 0)
+		FROM experiment_units WHERE experiment_id = $1 GROUP BY 1, 2`, s.ID, froms)
+	if err != nil {
+		return live, err
+	}
+	var phase int
+	var arm string
+	var units, strays int64
+	_, err = pgx.ForEachRow(rows, []any{&phase, &arm, &units, &strays}, func() error {
+		if i := s.ArmNamed(arm); i >= 0 {
+			live.Exposed[phase][i] += units
+		}
+		live.Strays += strays
+		return nil
+	})
+	return live, err
+}

@@ -58,6 +58,7 @@ const (
 	joinBusy   = 250 * time.Millisecond
 	joinIdle   = time.Second
 	joinWithin = 30 * time.Second
+	joinStops  = 3 * time.Second
 	joinAtOnce = 2000
 
 	evictAtOnce = 4
@@ -87,11 +88,13 @@ func (j *Joiner) Run(ctx context.Context) error {
 	return nil
 }
 
-// step joins what is due now. What has begun is finished even when the process
-// is told to stop.
+// step joins what is due now. When the process is told to stop, what has begun
+// has a moment to finish; a step that is cut off has changed nothing.
 func (j *Joiner) step(ctx context.Context) (joined int, err error) {
+	stopping := ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), joinWithin)
 	defer cancel()
+	defer context.AfterFunc(stopping, func() { time.AfterFunc(joinStops, cancel) })()
 	now := time.Now()
 	var rulings []verdict.Ruling
 	joined, err = j.Verdicts.Join(ctx, now, joinAtOnce, func(ctx context.Context, cases []verdict.Case, until time.Time) []verdict.Ruling {

@@ -172,3 +172,31 @@ func TestJoinerWaitsForTheStoresOutside(t *testing.T) {
 		}
 	})
 }
+
+// stuck never gets an answer from its store.
+type stuck struct{ docket }
+
+func (s *stuck) Join(ctx context.Context, _ time.Time, _ int, _ func(context.Context, []verdict.Case, time.Time) []verdict.Ruling) (int, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+// A process that is told to stop does not wait for stores that hang.
+func TestJoinerStopsInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := &worker.Joiner{Verdicts: new(stuck), Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- j.Run(ctx) }()
+		time.Sleep(time.Second)
+		cancel()
+		told := time.Now()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(told); took > 5*time.Second {
+			t.Errorf("it stopped after %s", took)
+		}
+	})
+}

@@ -43,7 +43,7 @@ func parse(args []string) (s settings, err error) {
 	flags.Uint64Var(&s.Seed, "seed", 1, "decides the faults and their times")
 	flags.IntVar(&s.Rate, "rate", 800, "requests per second")
 	flags.DurationVar(&s.Pause, "pause", 2*time.Second, "mean time between faults")
-	flags.DurationVar(&s.Settle, "settle", time.Minute, "the longest wait for the tail")
+	flags.DurationVar(&s.Settle, "settle", 4*time.Minute, "the longest wait for the tail: verdicts may wait a minute, and that of a clock that was wrong longer")
 	flags.BoolVar(&s.Flush, "flushall", true, "empty Redis now and then")
 	flags.BoolVar(&s.Disk, "disk", os.Geteuid() == 0, "fill a disk, too; needs root")
 	flags.BoolVar(&s.Clock, "clock", false, "step the machine's clock by up to 90 s now and then, for seconds, for everybody on it; needs root, on Linux")

@@ -274,7 +274,7 @@ func newHouse(t *testing.T, v *vendor, configuration string, env ...string) *hou
 func newHouseOn(t *testing.T, v *vendor, database, redis, configuration string, env ...string) *house {
 	t.Helper()
 	env = append(env, "DATABASE_URL="+database, "REDIS_URL="+redis, "ACME_API_KEY="+secretOf, "BUSU_STATE_DIR="+stateDir(t),
-		"BUSU_CONFIG="+configFile(t, strings.ReplaceAll(configuration, "VENDOR", v.URL)))
+		"BUSU_CONFIG="+configFile(t, strings.ReplaceAll(configuration, "VENDOR", v.URL)+"\n"+planned))
 	return &house{process: start(t, nil, env, "busu", "up"), conn: connect(t, database)}
 }
 
@@ -373,3 +373,6 @@ func (h *house) leave(path, body string, when func(*http.Response)) {
 	defer r.Body.Close()
 	when(r)
 }
+
+// planned lets no chance and no user decide which model is asked first.
+const planned = "routing: {strategy: complexity, holdout: 0}\n"

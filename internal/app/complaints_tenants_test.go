@@ -46,6 +46,7 @@ func newShop(t *testing.T, vendor, scope, database, redis string) *shop {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "busu.yaml")
 	text := fmt.Sprintf(`
+routing: {strategy: complexity, holdout: 0}
 providers: [{name: acme, kind: openai, base_url: "%s/v1", retries: 0}]
 models: [{id: gpt, provider: acme, tier: simple, input_usd_per_mtok: 1, output_usd_per_mtok: 10}]
 cache: {scope: %s}

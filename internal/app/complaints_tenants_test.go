@@ -76,6 +76,11 @@ cache: {scope: %s}
 	g := newGateway(cfg, providers, gateway.NewPublished(prior, startPrices(cfg, prior)), telemetry.NewLedger(health.Registry(), j))
 	schema := newMigration(stores.postgres, log)
 	life.start("migration", schema.Run)
+	select {
+	case <-schema.done: // what is kept has its table
+	case <-time.After(time.Minute):
+		t.Fatal("in a minute there was no schema")
+	}
 	g.Reuse = startCache(cfg, newCache(cfg, stores.redis, 0, stores, schema, log), health, life)
 	api := &httpapi.API{Gateway: tenants{g}, Names: namesOf(g), Keys: access.NewKeys(""), Health: health, Log: log}
 	server := httptest.NewServer(api.Handler())

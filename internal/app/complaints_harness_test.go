@@ -336,8 +336,8 @@ type row struct {
 // row waits for the only row of a user.
 func (h *house) row(user string) row {
 	h.t.Helper()
-	h.until("the ledger has the request of "+user, func() bool { return len(h.rows(user)) > 0 })
-	all := h.rows(user)
+	var all []row // of one query: while a day is made, the next may miss it
+	h.until("the ledger has the request of "+user, func() bool { all = h.rows(user); return len(all) > 0 })
 	if len(all) > 1 {
 		h.t.Errorf("%s has %d rows", user, len(all))
 	}

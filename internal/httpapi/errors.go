@@ -98,10 +98,13 @@ type problem struct {
 	failed     *failedError
 }
 
-// problemOf is, with requestProblem, the one place where errors become status
+// problemOf is, with refusal and requestProblem, the one place where errors become status
 // codes. What is not listed is internal: callers learn nothing of it, the log
 // everything.
 func problemOf(err error) problem {
+	if p, ok := refusal(err); ok {
+		return p
+	}
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
@@ -132,6 +135,19 @@ func problemOf(err error) problem {
 	default:
 		return problem{Type: "internal", Status: http.StatusInternalServerError, Detail: "internal error"}
 	}
+}
+
+// refusal holds the part of the table that is about who asks.
+func refusal(err error) (p problem, ok bool) {
+	switch {
+	case errors.Is(err, errNoKey):
+		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: errNoKey.Error()}
+	case errors.Is(err, errForbidden):
+		p = problem{Type: "forbidden", Status: http.StatusForbidden, Detail: errForbidden.Error()}
+	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
+		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
+	}
+	return p, p.Status != 0
 }
 
 // requestProblem holds the part of the table that is the caller's to mend.
@@ -186,12 +202,6 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "too-slow", Status: http.StatusRequestTimeout, Detail: errUnread.Error()}
 	case errors.Is(err, errUnread):
 		p = problem{Type: "malformed-request", Status: http.StatusBadRequest, Detail: errUnread.Error()}
-	case errors.Is(err, errNoKey):
-		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: errNoKey.Error()}
-	case errors.Is(err, errForbidden):
-		p = problem{Type: "forbidden", Status: http.StatusForbidden, Detail: errForbidden.Error()}
-	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
-		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
 	case errors.As(err, &echoed) && echoed.Code < http.StatusInternalServerError:
 		p = routeProblem(echoed.Code)
 	}

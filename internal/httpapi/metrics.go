@@ -28,11 +28,7 @@ const (
 )
 
 func (a *API) routingMetrics(c echo.Context) error {
-	q, err := readQuery(c)
-	if err != nil {
-		return err
-	}
-	name, err := q.only("window")
+	name, err := onlyParameter(c, "window")
 	if err != nil {
 		return err
 	}
@@ -62,11 +58,7 @@ func windowOf(name string) (rollup.Window, error) {
 // live answers with the latest snapshot, or, to a WebSocket, with one at once
 // and one every interval.
 func (a *API) live(c echo.Context) error {
-	q, err := readQuery(c)
-	if err != nil {
-		return err
-	}
-	text, err := q.only("interval")
+	text, err := onlyParameter(c, "interval")
 	if err != nil {
 		return err
 	}

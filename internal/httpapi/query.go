@@ -41,10 +41,14 @@ func readQuery(c echo.Context, lists ...string) (query, error) {
 	return q, nil
 }
 
-// only refuses all other names.
-func (q query) only(known string) (value string, err error) {
-	q.refuseOthers(known)
-	return q.values[known], q.faults.Err()
+// onlyParameter reads a query that has one parameter, or none.
+func onlyParameter(c echo.Context, name string) (value string, err error) {
+	q, err := readQuery(c)
+	if err != nil {
+		return "", err
+	}
+	q.refuseOthers(name)
+	return q.values[name], q.faults.Err()
 }
 
 func (q query) refuseOthers(known ...string) {

@@ -20,11 +20,7 @@ type Savings interface {
 
 // savings answers with what the project saves, modelled and proven.
 func (a *API) savings(c echo.Context) error {
-	q, err := readQuery(c)
-	if err != nil {
-		return err
-	}
-	name, err := q.only("window")
+	name, err := onlyParameter(c, "window")
 	if err != nil {
 		return err
 	}

@@ -4,202 +4,93 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/verdict"
+	"github.com/busuhq/busu/internal/learning"
 )
 
-// Join takes up to most verdicts that are due, with what is stored of the
-// answers that they are on, has rule say what becomes of them, and stores that
-// with the lessons, in one transaction. It returns how many there were. What
-// rule does outside is done when the transaction commits, or done again. All
-// requests that arrived before until are stored. One process at a time joins:
-// for the others there is nothing to do.
-func (db *DB) Join(ctx context.Context, now time.Time, most int, rule func(ctx context.Context, cases []verdict.Case, until time.Time) []verdict.Ruling) (joined int, err error) {
-	err = db.tx(ctx, func(tx pgx.Tx) error {
-		joined = 0
-		cases, until, err := dueVerdicts(ctx, tx, now, most)
-		if err != nil || len(cases) == 0 {
-			return err
-		}
-		if err := findAnswers(ctx, tx, cases); err != nil {
-			return err
-		}
-		if err := findOrigins(ctx, tx, cases); err != nil {
-			return err
-		}
-		if err := taughtLately(ctx, tx, cases); err != nil {
-			return err
-		}
-		rulings := rule(ctx, cases, until)
-		joined = len(cases)
-		return storeRulings(ctx, tx, cases, rulings)
+// Lessons gives up to most of the lessons behind a number, in order.
+func (db *DB) Lessons(ctx context.Context, after int64, most int) ([]learning.Numbered, error) {
+	rows, err := db.pool.Query(ctx, `SELECT n, project, strategy, lesson FROM lessons WHERE n > $1 ORDER BY n LIMIT $2`, after, most)
+	if err != nil {
+		return nil, fmt.Errorf("read lessons: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l learning.Numbered, err error) {
+		err = row.Scan(&l.N, &l.Project, &l.Strategy, &l.Lesson)
+		return l, err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("join feedback: %w", err)
+		return nil, fmt.Errorf("read lessons: %w", err)
 	}
-	return joined, nil
+	return all, nil
 }
 
-// dueVerdicts reads the watermark before anything that it speaks of.
-func dueVerdicts(ctx context.Context, tx pgx.Tx, now time.Time, most int) (cases []verdict.Case, until time.Time, err error) {
-	var ours bool
-	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtext('busu: feedback'))`).Scan(&ours); err != nil || !ours {
-		return nil, time.Time{}, err
-	}
-	batch := new(pgx.Batch)
-	batch.Queue(watermarkSQL, watermarkArgs(now)...).QueryRow(func(row pgx.Row) (err error) {
-		until, err = scanWatermark(row)
-		return err
-	})
-	batch.Queue(`
-		SELECT id, at, project, coalesce(key_id, ''), request_id, coalesce(feedback_id, ''), coalesce(source, ''), coalesce(comment, ''),
-			coalesce(rating, 0), correct, score, journal, partition, seq, implicit,
-			implicit AND EXISTS (SELECT FROM feedback g WHERE g.request_id = f.request_id AND NOT g.implicit AND g.project = f.project)
-		FROM feedback f WHERE state = 'waiting' AND next_try <= $1 ORDER BY next_try, id LIMIT $2`, now, most).Query(func(rows pgx.Rows) (err error) {
-		cases, err = pgx.CollectRows(rows, scanCase)
-		return err
-	})
-	err = tx.SendBatch(ctx, batch).Close()
-	return cases, until, err
-}
+// lockLessons makes lessons gapless in the order of commits.
+const lockLessons = `SELECT pg_advisory_xact_lock(hashtext('busu: lessons'))`
 
-func scanCase(row pgx.CollectableRow) (c verdict.Case, err error) {
-	f := event.NewFeedback(uuid.Nil)
-	err = row.Scan(&f.ID, &f.At, &f.Project, &f.KeyID, &f.RequestID, &f.FeedbackID, &f.Source, &f.Comment,
-		&f.Rating, &f.Correct, &f.Score, &f.Journal, &f.Partition, &f.Seq, &c.Implicit, &c.Given)
-	f.At = f.At.UTC()
-	c.Feedback = f
-	return c, err
-}
-
-// findAnswers looks answers up one by one, each in the partition of its day:
-// a LIMIT keeps the planner from reading days as a whole.
-func findAnswers(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
-	ids, ats := make([][16]byte, len(cases)), make([]time.Time, len(cases))
-	first, last := event.TimeOf(cases[0].Feedback.RequestID), time.Time{}
-	for i, c := range cases {
-		ids[i], ats[i] = c.Feedback.RequestID, event.TimeOf(c.Feedback.RequestID)
-		if ats[i].Before(first) {
-			first = ats[i]
-		}
-		if ats[i].After(last) {
-			last = ats[i]
-		}
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT w.n, c.project, c.strategy, c.planned_model, c.baseline_model, c.propensity, coalesce(c.model, ''), c.status, c.cache, c.origin_id, c.fallbacks,
-			c.candidates, f.features, EXISTS (SELECT FROM lessons l WHERE l.request_id = w.id)
-		FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS w (id, at, n)
-		CROSS JOIN LATERAL (SELECT * FROM completions c WHERE c.id = w.id AND c.at = w.at AND c.at BETWEEN $3 AND $4 LIMIT 1) AS c
-		LEFT JOIN LATERAL (SELECT features FROM features f WHERE f.id = w.id AND f.at = w.at AND f.at BETWEEN $3 AND $4 LIMIT 1) AS f ON true`,
-		ids, ats, first, last)
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		if err := scanAnswer(rows, cases); err != nil {
-			rows.Close()
+// AppendLessons numbers lessons behind all others. Their own numbers do not
+// count.
+func (db *DB) AppendLessons(ctx context.Context, lessons []learning.Numbered) error {
+	err := db.tx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockLessons); err != nil {
 			return err
 		}
-	}
-	return rows.Err()
-}
-
-// findOrigins looks up the requests beside which second models were asked for
-// the answers.
-func findOrigins(ctx context.Context, tx pgx.Tx, cases []verdict.Case) error {
-	var ids []uuid.UUID
-	var ats []time.Time
-	var of []int
-	for i, c := range cases {
-		if a := c.Answer; a != nil && a.Strategy == event.StrategyShadow && a.OriginID != uuid.Nil {
-			ids, ats, of = append(ids, a.OriginID), append(ats, event.TimeOf(a.OriginID)), append(of, i)
+		for _, l := range lessons {
+			if _, err := tx.Exec(ctx, `INSERT INTO lessons (n, project, strategy, lesson)
+				SELECT coalesce(max(n), 0) + 1, $1, $2, $3 FROM lessons`, l.Project, l.Strategy, l.Lesson); err != nil {
+				return err
+			}
 		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT w.n, c.project, c.strategy
-		FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS w (id, at, n)
-		CROSS JOIN LATERAL (SELECT project, strategy FROM completions c WHERE c.id = w.id AND c.at = w.at AND c.at BETWEEN $3 AND $4 LIMIT 1) AS c`,
-		ids, ats, slices.MinFunc(ats, time.Time.Compare), slices.MaxFunc(ats, time.Time.Compare))
-	if err != nil {
-		return err
-	}
-	var n int64
-	var project, strategy string
-	_, err = pgx.ForEachRow(rows, []any{&n, &project, &strategy}, func() error {
-		o := event.NewCompletion(ids[n-1])
-		o.Project, o.Strategy = project, strategy
-		cases[of[n-1]].Origin = o
 		return nil
 	})
-	return err
-}
-
-// scanAnswer reads an answer into its case. Candidates that cannot be read
-// count as none: nothing can be learned of them.
-func scanAnswer(row pgx.Row, cases []verdict.Case) error {
-	var n int64
-	var origin *uuid.UUID
-	var candidates []byte
-	var taught bool
-	a := new(event.CompletionRecorded)
-	if err := row.Scan(&n, &a.Project, &a.Strategy, &a.PlannedModel, &a.BaselineModel, &a.Propensity, &a.Model, &a.Status, &a.Cache, &origin, &a.Fallbacks,
-		&candidates, &a.Features, &taught); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("append lessons: %w", err)
 	}
-	c := &cases[n-1]
-	a.ID = c.Feedback.RequestID
-	if origin != nil {
-		a.OriginID = *origin
-	}
-	if len(a.Features) > 0 && json.Unmarshal(candidates, &a.Candidates) != nil {
-		a.Candidates = nil
-	}
-	c.Answer, c.Taught = a, taught
 	return nil
 }
 
-// storeRulings appends the lessons behind all others, and says what became of
-// the verdicts.
-func storeRulings(ctx context.Context, tx pgx.Tx, cases []verdict.Case, rulings []verdict.Ruling) error {
-	if len(rulings) != len(cases) {
-		return fmt.Errorf("%d cases have %d rulings", len(cases), len(rulings))
+// Decided gives what was decided in a stretch of time by strategies that
+// learn, without what came from a cache: up to most of each learner's, drawn
+// by the random end of their ids, and for each from how many it was drawn. Of a
+// fact there is what a decision is judged by.
+func (db *DB) Decided(ctx context.Context, from, to time.Time, most int) (facts []*event.CompletionRecorded, of []int64, err error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT at, project, strategy, baseline_model, candidates, total FROM (
+			SELECT *, row_number() OVER (PARTITION BY project, strategy ORDER BY substr(id::text, 20)) AS drawn,
+				count(*) OVER (PARTITION BY project, strategy) AS total
+			FROM completions WHERE at >= $1 AND at < $2 AND id >= $3 AND id < $4 AND cache = 'miss'
+				AND strategy IN ('hybrid', 'learning')) AS c
+		WHERE drawn <= $5 ORDER BY at, id`, from, to, lowestID(from), lowestID(to), most)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read decisions: %w", err)
 	}
-	var ids, requests [][16]byte
-	var states, notes, projects, strategies []string
-	var nexts []time.Time
-	var lessons [][]byte
-	var implicits []bool
-	for i, r := range rulings {
-		f := cases[i].Feedback
-		ids, states, notes, nexts = append(ids, f.ID), append(states, string(r.State)), append(notes, r.Note), append(nexts, r.Next)
-		if r.State == verdict.Learned {
-			a := cases[i].Answer
-			projects, strategies = append(projects, a.Project), append(strategies, r.Learns)
-			requests, lessons = append(requests, a.ID), append(lessons, r.Lesson)
-			implicits = append(implicits, cases[i].Implicit)
+	facts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*event.CompletionRecorded, error) {
+		var c event.CompletionRecorded
+		var candidates []byte
+		var total int64
+		if err := row.Scan(&c.At, &c.Project, &c.Strategy, &c.BaselineModel, &candidates, &total); err != nil {
+			return nil, err
 		}
+		of = append(of, total)
+		return &c, json.Unmarshal(candidates, &c.Candidates)
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read decisions: %w", err)
 	}
-	batch := new(pgx.Batch)
-	batch.Queue(`
-		UPDATE feedback f SET state = t.state, note = nullif(t.note, ''), next_try = t.next
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS t (id, state, note, next) WHERE f.id = t.id`, ids, states, notes, nexts)
-	if len(lessons) > 0 {
-		batch.Queue(lockLessons)
-		batch.Queue(`
-			INSERT INTO lessons (n, project, strategy, request_id, lesson, implicit)
-			SELECT (SELECT coalesce(max(n), 0) FROM lessons) + t.i, t.project, t.strategy, t.request_id, t.lesson, t.implicit
-			FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::bool[]) WITH ORDINALITY AS t (project, strategy, request_id, lesson, implicit, i)`,
-			projects, strategies, requests, lessons, implicits)
+	return facts, of, nil
+}
+
+// lowestID is the lowest UUIDv7 of a millisecond: rows of a time are found by
+// their ids.
+func lowestID(at time.Time) (id uuid.UUID) {
+	ms := at.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
 	}
-	return tx.SendBatch(ctx, batch).Close()
+	id[6], id[8] = 0x70, 0x80
+	return id
 }

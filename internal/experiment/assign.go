@@ -42,6 +42,7 @@ type Assigner struct {
 type layout struct {
 	from   time.Time
 	pieces []piece
+	kept   []uint64 // units of another arm, which they entered before: place and arm, sorted
 }
 
 // piece ends where the next one begins; the last one ends beyond 1.
@@ -61,7 +62,7 @@ func NewAssigner(e *Experiment) *Assigner {
 	for _, p := range e.Phases {
 		pieces = regrow(pieces, shares, p.Shares)
 		shares = p.Shares
-		a.phases = append(a.phases, layout{p.From, pieces})
+		a.phases = append(a.phases, layout{from: p.From, pieces: pieces})
 	}
 	return a
 }
@@ -78,12 +79,67 @@ func (a *Assigner) Assign(unit string, at time.Time) (arm, phase int, ok bool) {
 	for phase > 0 && at.Before(a.phases[phase].from) {
 		phase--
 	}
-	pieces := a.phases[phase].pieces
-	where, i := place(a.salt, unit), 0
-	for where >= pieces[i].end {
+	where := place(a.salt, unit)
+	if arm, ok = a.phases[phase].keeps(where); ok {
+		return arm, phase, true
+	}
+	return a.phases[phase].arm(where), phase, true
+}
+
+func (l *layout) arm(where float64) int {
+	i := 0
+	for where >= l.pieces[i].end {
 		i++
 	}
-	return pieces[i].arm, phase, true
+	return l.pieces[i].arm
+}
+
+// armBits is what a kept place leaves for the arm.
+const armBits = 3
+
+// keeps is the arm of a unit that entered it before the phase began.
+func (l *layout) keeps(where float64) (arm int, ok bool) {
+	if len(l.kept) == 0 {
+		return 0, false
+	}
+	key := uint64(where * (1 << 53))
+	i, _ := slices.BinarySearch(l.kept, key<<armBits)
+	if i == len(l.kept) || l.kept[i]>>armBits != key {
+		return 0, false
+	}
+	return int(l.kept[i] & (1<<armBits - 1)), true
+}
+
+// mostKept bounds the units that a phase keeps, of eight bytes each. Those beyond
+// go where the new shares send them, and are counted as seen in two arms.
+const mostKept = 1 << 22
+
+// Keep says that a unit has entered an arm at a time: shares that change later
+// do not move it. Settle comes after the last of them, before the assigner is
+// used.
+func (a *Assigner) Keep(unit string, arm int, at time.Time) {
+	where := place(a.salt, unit)
+	for i := len(a.phases) - 1; i > 0 && at.Before(a.phases[i].from); i-- {
+		if l := &a.phases[i]; l.arm(where) != arm && len(l.kept) < mostKept {
+			l.kept = append(l.kept, uint64(where*(1<<53))<<armBits|uint64(arm))
+		}
+	}
+}
+
+// Settle makes those who are kept known to Assign, for requests from a time on.
+func (a *Assigner) Settle(from time.Time) {
+	for i := range a.phases {
+		l := &a.phases[i]
+		if slices.Sort(l.kept); i+1 < len(a.phases) && !from.Before(a.phases[i+1].from) {
+			l.kept = nil // the phase is over
+		}
+	}
+}
+
+// Ramped is when the last phase begins; ok is false when there is but one.
+func (a *Assigner) Ramped() (from time.Time, ok bool) {
+	last := len(a.phases) - 1
+	return a.phases[last].from, last > 0
 }
 
 // regrow cuts [0, 1) anew when shares change, so that nobody leaves an arm

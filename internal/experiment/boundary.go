@@ -48,10 +48,11 @@ func nextLook(n, sampleSize int) int {
 }
 
 // mixture is the always-valid test of the arm i against the control: it is
-// tuned to the units that both will have in the end.
+// tuned to the units that both will have in the end by the shares at the start,
+// and stays as it is when they change.
 func (e *Experiment) mixture(arm int) stats.Mixture {
 	b, _ := boundaryOf(e.Alpha)
-	shares := e.Shares()
+	shares := e.Phases[0].Shares
 	planned := float64(e.SampleSize) * (shares[Control] + shares[arm])
 	return stats.TuneMixture(b.Early, int64(planned))
 }

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/busuhq/busu/internal/document"
 )
 
 // Experiment is the record of what is compared and by which rules. None of the
@@ -122,7 +124,7 @@ func (e *Experiment) PhaseAt(t time.Time) int {
 // Ramp adds a phase with other shares from a time on.
 func (e *Experiment) Ramp(from time.Time, shares []float64) error {
 	if last := e.Phases[len(e.Phases)-1].From; !from.After(last) {
-		return fmt.Errorf("the new shares begin at %s, which is not after the last change at %s: ramp from a later time on",
+		return document.Invalid("at", "is %s, which is not after the last change at %s: ramp from a later time on",
 			from.Format(time.RFC3339), last.Format(time.RFC3339))
 	}
 	if err := checkShares(shares, len(e.Arms)); err != nil {

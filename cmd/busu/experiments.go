@@ -21,6 +21,8 @@ type experimentsCommands struct {
 	Start    experimentsStartCommand    `cmd:"" help:"Begin an experiment at a running busu."`
 	List     experimentsListCommand     `cmd:"" help:"List experiments, the newest first."`
 	Results  experimentsResultsCommand  `cmd:"" help:"Say how an experiment stands."`
+	Ramp     experimentsRampCommand     `cmd:"" help:"Change the shares of the arms."`
+	Stop     experimentsStopCommand     `cmd:"" help:"End an experiment without a verdict."`
 	Plan     experimentsPlanCommand     `cmd:"" help:"Say what an experiment of a size can find, and how long it takes."`
 	Selftest experimentsSelftestCommand `cmd:"" help:"Hold the judge of experiments against simulated users."`
 }

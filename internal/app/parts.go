@@ -158,6 +158,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Savings:     newReports(s.postgres),
 		Starter:     trials,
+		Steward:     trials,
 		Experiments: trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),

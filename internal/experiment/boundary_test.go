@@ -3,6 +3,7 @@ package experiment
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -56,6 +57,61 @@ func crossings(b boundary, paths int) (early, all float64) {
 		}
 	}
 	return early / float64(paths), all / float64(paths)
+}
+
+// An operator who ramps by what is seen finds a winner where there is none more
+// often: within the twentieth of the sample that RampTo allows by little, later
+// by too much.
+func TestRampsByWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	const paths = 60_000
+	for name, c := range map[string]struct {
+		at     []int   // looks after which the information of a unit may be
+		factor float64 // times what it was
+		tooFar bool    // more is found than may be
+	}{
+		"to the middle within a twentieth":   {[]int{100 / rampWithin}, 250, false},
+		"step by step within it":             {[]int{1, 2, 3, 100 / rampWithin}, 5, false},
+		"out of the middle, as is not done":  {[]int{100 / rampWithin}, 1. / 250, true},
+		"to the middle late, as is not done": {[]int{50}, 250, true},
+	} {
+		worst := 0.0
+		for _, enough := range []float64{.8, 1.2, 1.6, 2} { // how far the difference must be to be held on to
+			worst = max(worst, steered(paths, c.at, c.factor, enough))
+		}
+		if (worst > .055) != c.tooFar {
+			t.Errorf("%s: a winner is found in %.4f", name, worst)
+		}
+	}
+}
+
+// steered is how often something is found at 0.05 if the information that units
+// bring is multiplied where that suits best: more of it washes out what does not
+// suffice, less keeps what does.
+func steered(paths int, at []int, factor, enough float64) float64 {
+	r := rand.New(rand.NewPCG(2, 3))
+	b, _ := boundaryOf(.05)
+	m := stats.TuneMixture(b.Early, looks)
+	var critical [looks + 1]float64
+	for k := 1; k <= looks; k++ {
+		critical[k] = m.Test(0, 1, int64(k)).Critical
+	}
+	found := 0
+	for range paths {
+		w, information, rate, crossed := 0.0, 0.0, 1.0, false
+		for k := 1; k <= looks && !crossed; k++ {
+			w += r.NormFloat64() * math.Sqrt(rate)
+			information += rate
+			crossed = w*w/information >= critical[k]
+			if far := math.Abs(w)/math.Sqrt(information) > enough; slices.Contains(at, k) && far == (factor < 1) {
+				rate *= factor
+			}
+		}
+		if crossed || math.Erfc(math.Abs(w)/math.Sqrt(2*information)) < b.Final {
+			found++
+		}
+	}
+	return float64(found) / float64(paths)
 }
 
 func TestLooksAreOnTheGrid(t *testing.T) {

@@ -29,6 +29,8 @@ type Status struct {
 	Outcome *Outcome   `json:"outcome"`
 	Winner  *string    `json:"winner"` // an arm, or null
 	EndedAt *time.Time `json:"ended_at"`
+
+	ArchivedAt *time.Time `json:"archived_at"` // since when it is out of sight; null: it is not
 }
 
 // Stays is the arm that serves when the experiment has ended: the winner; where

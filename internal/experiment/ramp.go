@@ -18,6 +18,13 @@ type Ramp struct {
 	Note      string     `json:"note,omitempty"`       // why
 }
 
+// Change is what is kept of a change beside who made it.
+type Change struct {
+	Note   string `json:"note,omitempty"`
+	Before any    `json:"before,omitempty"`
+	After  any    `json:"after,omitempty"`
+}
+
 const (
 	// rampLead is how long before its beginning a phase is known: gateways read
 	// once a second what has changed, and who entered before.

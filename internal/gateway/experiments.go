@@ -28,11 +28,14 @@ var (
 // degradedExperiments says that a request was answered without its experiment.
 const degradedExperiments = "experiments"
 
-// Records gives the experiments that have changed.
+// Records gives the experiments that have changed, and who is in them.
 type Records interface {
 	// ExperimentsSince gives those of all projects that have changed since a
 	// moment, and the moment to ask from next.
 	ExperimentsSince(ctx context.Context, since time.Time) (changed []experiment.Status, next time.Time, err error)
+	// Entered tells of every unit that has entered an experiment before a time.
+	// all is true when no other can become known.
+	Entered(ctx context.Context, id string, before time.Time, tell func(unit, arm string, at time.Time)) (all bool, err error)
 }
 
 // Trials are all experiments, as they stood a moment ago: no request waits for
@@ -53,6 +56,8 @@ type trials struct {
 type trial struct {
 	experiment.Status
 	assigner *experiment.Assigner
+	again    time.Time // when to ask again who had entered before the last ramp; zero: all are known
+	entering *entering // until then; else nil
 }
 
 // newlyMade is how old an experiment must be to be known to all gateways.
@@ -80,25 +85,30 @@ func (t *Trials) Follow(ctx context.Context, from Records, log *slog.Logger) err
 
 // Update reads what has changed since a moment, and says from when to read next.
 func (t *Trials) Update(ctx context.Context, from Records, since time.Time) (next time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, followWithin)
+	reading, cancel := context.WithTimeout(ctx, followWithin)
 	defer cancel()
 	began := time.Now()
-	changed, next, err := from.ExperimentsSince(ctx, since)
+	changed, next, err := from.ExperimentsSince(reading, since)
 	if err != nil {
 		return since, err
 	}
-	t.take(changed, began)
+	all, err := t.prepare(ctx, from, changed, began)
+	if err != nil {
+		return since, err
+	}
+	t.take(all, began)
 	return next, nil
 }
 
-// Add takes an experiment that this process has changed: it need not be read.
+// Add takes an experiment that this process has started or ended: it need not be
+// read.
 func (t *Trials) Add(s experiment.Status) {
 	if t.known.Load() != nil { // else all of them are yet to come
-		t.take([]experiment.Status{s}, time.Time{})
+		t.take([]*trial{{Status: s, assigner: experiment.NewAssigner(&s.Experiment)}}, time.Time{})
 	}
 }
 
-func (t *Trials) take(changed []experiment.Status, read time.Time) {
+func (t *Trials) take(changed []*trial, read time.Time) {
 	t.changing.Lock()
 	defer t.changing.Unlock()
 	now := &trials{byID: map[string]*trial{}, byName: map[[2]string]*trial{}, read: read}
@@ -110,9 +120,8 @@ func (t *Trials) take(changed []experiment.Status, read time.Time) {
 			now.read = before.read
 		}
 	}
-	for _, s := range changed {
-		tr := &trial{Status: s, assigner: experiment.NewAssigner(&s.Experiment)}
-		now.byID[s.ID], now.byName[[2]string{s.Project, s.Name}] = tr, tr
+	for _, tr := range changed {
+		now.byID[tr.ID], now.byName[[2]string{tr.Project, tr.Name}] = tr, tr
 	}
 	t.known.Store(now)
 }
@@ -178,7 +187,7 @@ func (g *Gateway) enrol(r *Request) (enrolment, error) {
 	if unit == "" && r.Experiment != "" {
 		return enrolment{}, fmt.Errorf("%w: experiment %s assigns by %s", ErrUnit, tr.ID, tr.Unit)
 	}
-	arm, _, ok := tr.assigner.Assign(unit, r.at())
+	arm, ok := tr.assign(unit, r.at())
 	if unit == "" || !ok {
 		return enrolment{}, nil
 	}

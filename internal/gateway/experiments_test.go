@@ -18,10 +18,27 @@ import (
 	"github.com/busuhq/busu/internal/routing"
 )
 
-// records are experiments that have changed, or an error.
+// records are experiments that have changed, or an error, and who has entered
+// them.
 type records struct {
 	changed []experiment.Status
 	err     error
+
+	entered map[string]string // arm, by unit
+	at      time.Time
+	all     bool
+	asked   int
+	unread  error // of those who have entered
+}
+
+func (r *records) Entered(_ context.Context, _ string, before time.Time, tell func(unit, arm string, at time.Time)) (bool, error) {
+	r.asked++
+	for unit, arm := range r.entered {
+		if r.at.Before(before) {
+			tell(unit, arm, r.at)
+		}
+	}
+	return r.all, r.unread
 }
 
 func (r *records) ExperimentsSince(context.Context, time.Time) ([]experiment.Status, time.Time, error) {

@@ -42,6 +42,7 @@ type API struct {
 	Completions *tail.Hub
 	Decisions   *tail.Hub
 	Starter     Starter
+	Steward     Steward
 	Experiments Experiments
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
@@ -80,6 +81,7 @@ func (a *API) Handler() http.Handler {
 	get(e, "/requests/:request_id", a.request)
 	e.POST("/experiments/start", a.startExperiment, onlyAdmins, a.repeatable)
 	e.POST("/experiments/:experiment_id/stop", a.stopExperiment, onlyAdmins)
+	e.POST("/experiments/:experiment_id/ramp", a.rampExperiment, onlyAdmins)
 	get(e, "/experiments", a.listExperiments)
 	get(e, "/experiments/results", a.allResults)
 	get(e, "/experiments/:experiment_id", a.experiment)

@@ -157,7 +157,7 @@ func requestProblem(err error) (p problem, ok bool) {
 	var tooDear *routing.CostError
 	var unknown *unknownModelError
 	var unrecorded *unknownRequestError
-	var noExperiment *unknownExperimentError
+	var noExperiment *experimentError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -183,7 +183,7 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: err.Error(),
 			Errors: []document.Fault{{Field: "session_id", Message: "is missing: this experiment assigns sessions"}}}
 	case errors.As(err, &noExperiment):
-		p = problem{Type: "unknown-experiment", Status: http.StatusNotFound, Detail: noExperiment.Error()}
+		p = noExperiment.problem()
 	case errors.As(err, &unknown):
 		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
 	case errors.As(err, &unrecorded):

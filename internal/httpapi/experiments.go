@@ -23,6 +23,13 @@ type Starter interface {
 	Stop(ctx context.Context, project, by, id string) (experiment.Status, error)
 }
 
+// Steward changes experiments of a project that run, or puts them away; by is
+// the key that asks. What cannot be is experiment.ErrUnknown, experiment.ErrEnded
+// or a *document.InvalidError.
+type Steward interface {
+	Ramp(ctx context.Context, project, by, id string, r experiment.Ramp) (experiment.Status, error)
+}
+
 // Experiments tells of a project's experiments. It returns experiment.ErrUnknown
 // for one that there is not.
 type Experiments interface {
@@ -33,11 +40,24 @@ type Experiments interface {
 
 var errNoExperiments = errors.New("experiments cannot be read or changed now, because PostgreSQL does not answer in time: try again")
 
-// unknownExperimentError names an experiment that there is not.
-type unknownExperimentError struct{ id string }
+// experimentError names an experiment that there is not, or that has ended.
+type experimentError struct {
+	id    string
+	ended bool
+}
 
-func (e *unknownExperimentError) Error() string {
+func (e *experimentError) Error() string {
+	if e.ended {
+		return fmt.Sprintf("the experiment %s has ended, and its record stays as it is: start another one", e.id)
+	}
 	return fmt.Sprintf("there is no experiment %q in your project: GET /experiments lists what there is", document.Cut(e.id))
+}
+
+func (e *experimentError) problem() problem {
+	if e.ended {
+		return problem{Type: "experiment-ended", Status: http.StatusConflict, Detail: e.Error()}
+	}
+	return problem{Type: "unknown-experiment", Status: http.StatusNotFound, Detail: e.Error()}
 }
 
 // experimentFailure says what went wrong with an experiment.
@@ -47,7 +67,9 @@ func experimentFailure(id string, err error) error {
 	case err == nil, errors.As(err, &wrong):
 		return err
 	case errors.Is(err, experiment.ErrUnknown):
-		return &unknownExperimentError{id}
+		return &experimentError{id: id}
+	case errors.Is(err, experiment.ErrEnded):
+		return &experimentError{id: id, ended: true}
 	case errors.Is(err, experiment.ErrNameTaken):
 		return document.Invalid("name", "is that of another experiment of your project: choose another")
 	default:

@@ -45,9 +45,36 @@ func (x *fakeExperiments) Start(_ context.Context, project, _ string, s experime
 }
 
 func (x *fakeExperiments) Stop(ctx context.Context, project, _, id string) (experiment.Status, error) {
-	s, err := x.Experiment(ctx, project, id)
-	s.State, s.EndedAt = experiment.StateStopped, new(sampleTime)
-	return s, err
+	x.mu.Lock()
+	for i := range x.all {
+		if x.all[i].ID == id {
+			x.all[i].State, x.all[i].EndedAt = experiment.StateStopped, new(sampleTime)
+		}
+	}
+	x.mu.Unlock()
+	return x.Experiment(ctx, project, id)
+}
+
+// change alters an experiment that runs.
+func (x *fakeExperiments) change(project, id string, change func(e *experiment.Experiment) error) (experiment.Status, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.all {
+		s := &x.all[i]
+		if s.ID != id || s.Project != project {
+			continue
+		}
+		if s.State != experiment.StateRunning {
+			return *s, experiment.ErrEnded
+		}
+		err := errors.Join(x.err, change(&s.Experiment))
+		return *s, err
+	}
+	return experiment.Status{}, errors.Join(x.err, experiment.ErrUnknown)
+}
+
+func (x *fakeExperiments) Ramp(_ context.Context, project, _, id string, r experiment.Ramp) (experiment.Status, error) {
+	return x.change(project, id, func(e *experiment.Experiment) error { return e.RampTo(r, sampleTime.Add(time.Minute), 0) })
 }
 
 func (x *fakeExperiments) List(context.Context, string) ([]experiment.Status, error) {
@@ -101,6 +128,10 @@ type recordsOf []experiment.Status
 
 func (r recordsOf) ExperimentsSince(context.Context, time.Time) ([]experiment.Status, time.Time, error) {
 	return r, time.Time{}, nil
+}
+
+func (recordsOf) Entered(context.Context, string, time.Time, func(string, string, time.Time)) (bool, error) {
+	return true, nil
 }
 
 const startBody = `{"name": "one", "control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 2000, "min_duration": "0s",
@@ -161,6 +192,55 @@ func TestResultsAsCSV(t *testing.T) {
 	}
 }
 
+func TestRampAnExperiment(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var started struct{ ID string }
+	s.post(t, "/experiments/start", startBody).want(t, 201).decode(t, &started)
+	at := "/experiments/" + started.ID
+	var ramped struct {
+		Phases []struct {
+			From   time.Time
+			Shares []float64
+		}
+	}
+	s.post(t, at+"/ramp", `{"test_share": 0.2, "note": "nobody complained"}`).want(t, 200).decode(t, &ramped)
+	if len(ramped.Phases) != 2 || ramped.Phases[1].Shares[1] != .2 {
+		t.Errorf("ramped is %+v", ramped)
+	}
+	s.post(t, at+"/ramp", `{"shares": [0.5, 0.5], "at": "`+sampleTime.Add(5*time.Minute).Format(time.RFC3339)+`"}`).want(t, 200).decode(t, &ramped)
+	if len(ramped.Phases) != 3 || ramped.Phases[2].Shares[0] != .5 || !ramped.Phases[2].From.Equal(sampleTime.Add(5*time.Minute).Truncate(time.Second)) {
+		t.Errorf("ramped is %+v", ramped)
+	}
+	for body, fields := range map[string]string{
+		`{}`:                     "shares",
+		`{"shares": [0.5]}`:      "shares",
+		`{"shares": [0.5, 0.6]}`: "shares",
+		`{"shares": []}`:         "shares",
+		`{"shares": 0.5}`:        "shares",
+		`{"shares": [0.5, "x"]}`: "shares[1]",
+		`{"test_share": 1}`:      "test_share",
+		`{"test_share": "half"}`: "test_share",
+		`{"test_share": 0.5, "shares": [0.5, 0.5]}`:                        "test_share",
+		`{"test_share": 0.5, "at": "soon"}`:                                "at",
+		`{"test_share": 0.5, "at": "2031-01-01T00:00:00Z"}`:                "at",
+		`{"test_share": 0.5, "share": 1}`:                                  "share",
+		`{"test_share": 0.5, "note": 1}`:                                   "note",
+		`{"test_share": 0.5, "note": "` + strings.Repeat("x", 2000) + `"}`: "note",
+	} {
+		got := s.post(t, at+"/ramp", body).want(t, 422).problem(t)
+		if strings.Join(got.fields(), ",") != fields {
+			t.Errorf("%.100s: %v, want %s", body, got.Errors, fields)
+		}
+	}
+	s.post(t, at+"/ramp", "").want(t, 400)
+	s.post(t, "/experiments/none/ramp", `{"test_share": 0.5}`).want(t, 404)
+	s.post(t, at+"/stop", "").want(t, 200)
+	if p := s.post(t, at+"/ramp", `{"test_share": 0.5}`).want(t, 409).problem(t); !strings.HasSuffix(p.Type, ":experiment-ended") {
+		t.Errorf("of one that has ended: %+v", p)
+	}
+}
+
 func TestExperimentsThatCannotStart(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -214,6 +294,9 @@ func TestExperimentsTakeAdmins(t *testing.T) {
 	s := serve(t, func(s *setup) { s.adminKey = "secret" })
 	s.post(t, "/experiments/start", startBody).want(t, 401)
 	s.post(t, "/experiments/start", startBody, "Authorization: Bearer secret").want(t, 201)
+	for _, path := range []string{"stop", "ramp"} {
+		s.post(t, "/experiments/x/"+path, "{}").want(t, 401)
+	}
 }
 
 // Who starts an experiment twice under one key has one.

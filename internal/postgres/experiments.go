@@ -14,11 +14,14 @@ import (
 	"github.com/busuhq/busu/internal/experiment"
 )
 
-const statusColumns = `record, state, outcome, winner, ended_at`
+const statusColumns = `record, state, outcome, winner, ended_at, archived_at`
 
 func scanStatus(row pgx.CollectableRow) (s experiment.Status, err error) {
-	if err = row.Scan(&s.Experiment, &s.State, &s.Outcome, &s.Winner, &s.EndedAt); err == nil && s.EndedAt != nil {
-		*s.EndedAt = s.EndedAt.UTC()
+	err = row.Scan(&s.Experiment, &s.State, &s.Outcome, &s.Winner, &s.EndedAt, &s.ArchivedAt)
+	for _, at := range []*time.Time{s.EndedAt, s.ArchivedAt} {
+		if at != nil {
+			*at = at.UTC()
+		}
 	}
 	return s, err
 }

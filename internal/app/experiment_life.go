@@ -1,0 +1,20 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/busuhq/busu/internal/experiment"
+)
+
+// Ramp implements httpapi.Steward. This process takes the new shares up like all
+// others, together with who is in the arms.
+func (x *experiments) Ramp(ctx context.Context, project, by, id string, r experiment.Ramp) (experiment.Status, error) {
+	return x.db.ChangeExperiment(ctx, project, id, "ramp", by, func(e *experiment.Experiment, matured int) (any, error) {
+		before := e.Shares()
+		if err := e.RampTo(r, time.Now(), matured); err != nil {
+			return nil, err
+		}
+		return experiment.Change{Note: r.Note, Before: before, After: e.Phases[len(e.Phases)-1]}, nil
+	})
+}

@@ -1,0 +1,59 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/tidwall/gjson"
+
+	"github.com/busuhq/busu/internal/document"
+	"github.com/busuhq/busu/internal/experiment"
+)
+
+// rampExperiment changes the shares of the arms from a time on.
+func (a *API) rampExperiment(c echo.Context) error {
+	o, err := readObject(c.Request(), `{"test_share": 0.5}`)
+	if err != nil {
+		return err
+	}
+	r := experiment.Ramp{Shares: shares(o), TestShare: anyNumber(o, "test_share"), At: moment(o, "at"), Note: o.text("note", maxExperimentText)}
+	if o.finish(); o.faults.Count() > 0 {
+		return o.faults.Err()
+	}
+	id := c.Param("experiment_id")
+	s, err := a.Steward.Ramp(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id, r)
+	if err != nil {
+		return experimentFailure(id, err)
+	}
+	return c.JSON(http.StatusOK, s)
+}
+
+// shares takes a list of numbers.
+func shares(o *object) (list []float64) {
+	v, ok := o.take("shares")
+	if !ok {
+		return nil
+	}
+	list = []float64{}
+	o.faults.List(o.path+"shares", v, 1, mostArms, func(one gjson.Result) {
+		if x := o.faults.Number("", one, 0, 1); x != nil {
+			list = append(list, *x)
+		}
+	})
+	return list
+}
+
+// moment takes a time, or nil when the member is not there.
+func moment(o *object, name string) *time.Time {
+	text, ok := o.str(name)
+	if !ok {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		o.fail(name, "is %q, must be a time like 2026-11-26T05:00:00Z", document.Cut(text))
+		return nil
+	}
+	return &at
+}

@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/busuhq/busu/internal/experiment"
+)
+
+// ChangeExperiment stores what change makes of the record of an experiment that
+// runs, with an audit row, and gives it. change is told how many units have been
+// judged, and no more are until it is done; what it refuses is returned as it
+// is. It is experiment.ErrUnknown, or experiment.ErrEnded.
+func (db *DB) ChangeExperiment(ctx context.Context, project, id, action, by string,
+	change func(e *experiment.Experiment, matured int) (detail any, err error)) (s experiment.Status, err error) {
+	var refused error
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		var matured int
+		if s, matured, err = lockExperiment(ctx, tx, project, id); err != nil {
+			return err
+		}
+		if s.State != experiment.StateRunning {
+			refused = experiment.ErrEnded
+			return refused
+		}
+		var detail any
+		if detail, refused = change(&s.Experiment, matured); refused != nil {
+			return refused
+		}
+		record, err := json.Marshal(s.Experiment)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE experiments SET record = $2, changed_at = clock_timestamp() WHERE id = $1`, id, record); err != nil {
+			return err
+		}
+		return audit(ctx, tx, id, action, by, detail)
+	})
+	switch {
+	case refused != nil:
+		return s, refused
+	case errors.Is(err, pgx.ErrNoRows):
+		return s, experiment.ErrUnknown
+	case err != nil:
+		return s, fmt.Errorf("%s experiment: %w", action, err)
+	}
+	return s, nil
+}
+
+// lockExperiment reads an experiment that nobody judges or changes until the
+// transaction ends.
+func lockExperiment(ctx context.Context, tx pgx.Tx, project, id string) (s experiment.Status, matured int, err error) {
+	rows, err := tx.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE project = $1 AND id = $2 FOR UPDATE`, project, id)
+	if err != nil {
+		return s, 0, err
+	}
+	if s, err = pgx.CollectExactlyOneRow(rows, scanStatus); err != nil {
+		return s, 0, err
+	}
+	err = tx.QueryRow(ctx, `SELECT coalesce((progress->>'units')::int, 0) FROM experiments WHERE id = $1`, id).Scan(&matured)
+	return s, matured, err
+}
+
+// Entered tells of every unit that has entered an experiment before a time, and
+// of its arm. all is true when all facts of that time are stored, so that no
+// other can become known.
+func (db *DB) Entered(ctx context.Context, id string, before time.Time, tell func(unit, arm string, at time.Time)) (all bool, err error) {
+	until, err := db.Watermark(ctx, time.Now())
+	if err != nil {
+		return false, err
+	}
+	rows, err := db.pool.Query(ctx, `SELECT unit, arm, exposed_at FROM experiment_units WHERE experiment_id = $1 AND exposed_at < $2`, id, before)
+	if err != nil {
+		return false, fmt.Errorf("read who entered experiment %s: %w", id, err)
+	}
+	var unit, arm string
+	var at time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&unit, &arm, &at}, func() error { tell(unit, arm, at); return nil }); err != nil {
+		return false, fmt.Errorf("read who entered experiment %s: %w", id, err)
+	}
+	return !until.Before(before), nil
+}

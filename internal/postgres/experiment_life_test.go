@@ -1,0 +1,127 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
+	"github.com/busuhq/busu/internal/experiment"
+	"github.com/busuhq/busu/internal/storetest"
+)
+
+// A change is stored with its audit row, or refused without a trace; only what
+// runs is changed, and only by its own project.
+func TestChangeExperiment(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	e := record("ramped")
+	startExperiment(t, db, e)
+	_, before, err := db.ExperimentsSince(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ramp := func(e *experiment.Experiment, matured int) (any, error) {
+		if matured != 0 {
+			t.Errorf("%d units have matured", matured)
+		}
+		return map[string]string{"note": "more of them"}, e.Ramp(begun.Add(time.Hour), []float64{.2, .8})
+	}
+	s, err := db.ChangeExperiment(t.Context(), e.Project, e.ID, "ramp", "somebody", ramp)
+	if err != nil || len(s.Phases) != 2 || s.State != experiment.StateRunning {
+		t.Fatalf("ramped: %+v, %v", s, err)
+	}
+	read, err := db.Experiment(t.Context(), e.Project, e.ID)
+	if err != nil || read.Hash() != s.Hash() || !slices.Equal(read.Shares(), []float64{.2, .8}) {
+		t.Errorf("read is %+v, %v", read, err)
+	}
+	changed, _, err := db.ExperimentsSince(t.Context(), before.Add(time.Minute))
+	if err != nil || len(changed) != 1 || len(changed[0].Phases) != 2 {
+		t.Errorf("followers see %+v, %v", changed, err)
+	}
+	refuse := func(e *experiment.Experiment, _ int) (any, error) {
+		e.Phases = nil
+		return nil, errKilled
+	}
+	if _, err := db.ChangeExperiment(t.Context(), e.Project, e.ID, "ramp", "", refuse); !errors.Is(err, errKilled) {
+		t.Errorf("refused: %v", err)
+	}
+	if _, err := db.ChangeExperiment(t.Context(), "foreign", e.ID, "ramp", "", ramp); !errors.Is(err, experiment.ErrUnknown) {
+		t.Errorf("another project's: %v", err)
+	}
+	if _, err := db.StopExperiment(t.Context(), e.Project, e.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ChangeExperiment(t.Context(), e.Project, e.ID, "ramp", "", ramp); !errors.Is(err, experiment.ErrEnded) {
+		t.Errorf("one that has ended: %v", err)
+	}
+	if again, err := db.Experiment(t.Context(), e.Project, e.ID); err != nil || again.Hash() != s.Hash() {
+		t.Errorf("what was refused has changed %+v, %v", again, err)
+	}
+	var trail []string
+	if err := connect(t, url).QueryRow(t.Context(), `SELECT array_agg(concat_ws(' ', action, by_whom, detail->>'note') ORDER BY n) FROM experiment_audit`).Scan(&trail); err != nil ||
+		!slices.Equal(trail, []string{"start somebody", "ramp somebody more of them", "stop"}) {
+		t.Errorf("the audit rows are %v, %v", trail, err)
+	}
+}
+
+// A change is told how many units the judge has counted.
+func TestChangeKnowsWhatHasMatured(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	e := record("seen")
+	startExperiment(t, db, e)
+	persistAll(t, db, enrolled(rand.New(rand.NewPCG(3, 3)), &e, 20, [2]float64{.8, .8}))
+	if _, err := db.Hear(t.Context(), e.ID, now, 7, (*experiment.Hearing).Judge); err != nil {
+		t.Fatal(err)
+	}
+	_, err := db.ChangeExperiment(t.Context(), e.Project, e.ID, "ramp", "", func(_ *experiment.Experiment, matured int) (any, error) {
+		return nil, fmt.Errorf("%d units", matured)
+	})
+	if err == nil || err.Error() != "7 units" {
+		t.Errorf("the judge has counted 7, told are %v", err)
+	}
+}
+
+// Who has entered before a time is told; all are known when all facts of that
+// time are stored.
+func TestEntered(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	e, other := record("entered"), record("another")
+	startExperiment(t, db, e)
+	startExperiment(t, db, other)
+	r := rand.New(rand.NewPCG(6, 6))
+	enter := func(of experiment.Experiment, user, arm string, at time.Time) *event.CompletionRecorded {
+		c := eventtest.Completion(r, at)
+		c.UserID, c.Experiments = user, []event.Arm{{Experiment: of.ID, Arm: arm}}
+		return c
+	}
+	at := time.Now().UTC().Truncate(time.Millisecond).Add(-time.Hour)
+	facts := []*event.CompletionRecorded{enter(e, "ada", "control", at.Add(-2)), enter(e, "bob", "test", at.Add(-time.Millisecond)),
+		enter(e, "eve", "test", at), enter(other, "joe", "test", at.Add(-time.Hour))}
+	eventtest.Number("journal", 1, facts...)
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	entered := func(before time.Time) (told []string, all bool) {
+		t.Helper()
+		all, err := db.Entered(t.Context(), e.ID, before, func(unit, arm string, _ time.Time) { told = append(told, unit+" "+arm) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(told)
+		return told, all
+	}
+	if told, all := entered(at); !slices.Equal(told, []string{"ada control", "bob test"}) || !all {
+		t.Errorf("told are %v, all: %t", told, all)
+	}
+	if told, all := entered(time.Now().Add(-time.Minute)); len(told) != 3 || all {
+		t.Errorf("within the time in which a journal may be silent told are %v, all: %t", told, all)
+	}
+}

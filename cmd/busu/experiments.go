@@ -22,7 +22,9 @@ type experimentsCommands struct {
 	List     experimentsListCommand     `cmd:"" help:"List experiments, the newest first."`
 	Results  experimentsResultsCommand  `cmd:"" help:"Say how an experiment stands."`
 	Ramp     experimentsRampCommand     `cmd:"" help:"Change the shares of the arms."`
+	Extend   experimentsExtendCommand   `cmd:"" help:"Make the sample larger, or the time longer."`
 	Stop     experimentsStopCommand     `cmd:"" help:"End an experiment without a verdict."`
+	Archive  experimentsArchiveCommand  `cmd:"" help:"Take an experiment that has ended out of lists."`
 	Plan     experimentsPlanCommand     `cmd:"" help:"Say what an experiment of a size can find, and how long it takes."`
 	Selftest experimentsSelftestCommand `cmd:"" help:"Hold the judge of experiments against simulated users."`
 }

@@ -97,3 +97,59 @@ func (c experimentsStopCommand) Run(ctx context.Context) error {
 		return fmt.Sprintf("%s: %s, %s serves", s.Name, s.State, s.Arms[s.Stays()].Does())
 	})
 }
+
+type experimentsExtendCommand struct {
+	changed
+	SampleSize  int           `help:"Users in all arms together, from the start on." placeholder:"N"`
+	MaxDuration time.Duration `help:"When it ends at the latest, from the start on." placeholder:"1440h"`
+	Note        string        `help:"Why; kept with who and when."`
+}
+
+func (experimentsExtendCommand) Help() string {
+	return `Makes the sample of a running experiment larger, or its time longer. As long as no user
+has been counted, all is as if it had been asked for at the start. From then on there is
+no single test at the end any more: a winner must be shown by what holds at all looks
+together, at a smaller level.
+
+Example:
+
+  busu experiments extend 019b0e4e-2b8a-7c3e-9d53-5a0f1c9f5b11 --max-duration 1440h --note "fewer come than we thought"
+  busu experiments extend 019b0e4e-2b8a-7c3e-9d53-5a0f1c9f5b11 --sample-size 4000`
+}
+
+// Validate implements kong.Validatable.
+func (c experimentsExtendCommand) Validate() error {
+	if c.SampleSize == 0 && c.MaxDuration == 0 {
+		return errors.New("nothing is asked for: give --sample-size, --max-duration or both")
+	}
+	return nil
+}
+
+func (c experimentsExtendCommand) Run(ctx context.Context) error {
+	x := experiment.Extension{SampleSize: c.SampleSize, Note: c.Note}
+	if c.MaxDuration != 0 {
+		x.MaxDuration = new(experiment.Duration(c.MaxDuration))
+	}
+	return c.change(ctx, "extend", x, func(s *experiment.Status) string {
+		said := fmt.Sprintf("%s: %d users, until %s at the latest", s.Name, s.SampleSize, s.End().Format(time.RFC3339))
+		if s.Planned > 0 {
+			said += fmt.Sprintf("; planned were %d, so there is no single test at the end", s.Planned)
+		}
+		return said
+	})
+}
+
+type experimentsArchiveCommand struct{ changed }
+
+func (experimentsArchiveCommand) Help() string {
+	return `Takes an experiment that has ended out of lists. Nothing of it is deleted: its results
+can be read, and "busu experiments list --archived" names it.
+
+Example:
+
+  busu experiments archive 019b0e4e-2b8a-7c3e-9d53-5a0f1c9f5b11`
+}
+
+func (c experimentsArchiveCommand) Run(ctx context.Context) error {
+	return c.change(ctx, "archive", nil, func(s *experiment.Status) string { return s.Name + ": archived" })
+}

@@ -135,7 +135,8 @@ func (c experimentsStartCommand) Run(ctx context.Context) error {
 
 type experimentsListCommand struct {
 	apiFlags
-	JSON bool `help:"Print JSON."`
+	Archived bool `help:"With those that are archived."`
+	JSON     bool `help:"Print JSON."`
 }
 
 func (experimentsListCommand) Help() string {
@@ -143,11 +144,12 @@ func (experimentsListCommand) Help() string {
 
 Example:
 
-  busu experiments list`
+  busu experiments list
+  busu experiments list --archived`
 }
 
 func (c experimentsListCommand) Run(ctx context.Context) error {
-	answer, err := c.ask(ctx, http.MethodGet, "/experiments", nil, "application/json")
+	answer, err := c.ask(ctx, http.MethodGet, fmt.Sprintf("/experiments?archived=%t", c.Archived), nil, "application/json")
 	if err != nil {
 		return err
 	}
@@ -222,6 +224,7 @@ func printResults(w io.Writer, r *experiment.Results) error {
 		fmt.Fprintf(table, "%s\t%s\t%.4g\t%.4g\t%+.2f %%\t%s to %s\t%s\n", m.Name, m.Arm, m.Control, m.Test, 100*m.Lift, percent(m.Low), percent(m.High), m.Reading)
 	}
 	fmt.Fprintf(table, "\nalways-valid p\t%.4g\nsplit as planned\t%v\n", r.AlwaysP, r.SRM.OK)
+	fmt.Fprintf(table, "entered\t%d, of whom %d were seen in more than one arm (%.2f %%)\n", r.Sample.Users, r.Sample.Strays, 100*float64(r.Sample.Strays)/float64(max(1, r.Sample.Users)))
 	return table.Flush()
 }
 

@@ -93,7 +93,10 @@ func TestNobodyLeavesAnArmOverARamp(t *testing.T) {
 		stay(p)
 	}
 	var results experiment.Results
-	api.until("all are counted", func() bool { api.get("/experiments/"+e.ID+"/results", &results); return results.Sample.Users == int64(next) })
+	api.until("all are counted", func() bool {
+		api.get("/experiments/"+e.ID+"/results", &results)
+		return results.Sample.Users == int64(next)
+	})
 	if moved > next/20 || results.Sample.Strays > int64(next/20) || results.Arms[1].Share != .999 {
 		t.Errorf("%d were seen in two arms, the test has a share of %g", results.Sample.Strays, results.Arms[1].Share)
 	}

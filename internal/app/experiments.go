@@ -143,8 +143,8 @@ func (x *experiments) Stop(ctx context.Context, project, by, id string) (experim
 }
 
 // List implements httpapi.Experiments.
-func (x *experiments) List(ctx context.Context, project string) ([]experiment.Status, error) {
-	return x.db.Experiments(ctx, project, mostListed)
+func (x *experiments) List(ctx context.Context, project string, archived bool) ([]experiment.Status, error) {
+	return x.db.Experiments(ctx, project, archived, mostListed)
 }
 
 // Experiment implements httpapi.Experiments.

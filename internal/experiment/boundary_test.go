@@ -120,7 +120,7 @@ func TestLooksAreOnTheGrid(t *testing.T) {
 		size := rapid.IntRange(60, 1_000_000).Draw(t, "sample size")
 		n, taken := 0, 0
 		for n < size {
-			next := nextLook(n, size)
+			next := nextLook(n, size, size)
 			if next <= n || next > size {
 				t.Fatalf("after %d comes %d of %d", n, next, size)
 			}

@@ -86,8 +86,11 @@ func (v *evidence) rule(findings []finding) (r ruling, decided bool) {
 	if arm, harmed := harmful(v.e, findings); harmed {
 		return ruling{StoppedHarm, Harm, arm}, true
 	}
-	if v.final {
-		r, decided = v.ruleFinally(v.findings(true)), true
+	b, _ := boundaryOf(v.e.Alpha)
+	if v.final && v.e.extended() {
+		r, decided = v.ruleFinally(findings, b.Late), true
+	} else if v.final {
+		r, decided = v.ruleFinally(v.findings(true), b.Final), true
 	} else if v.at.Sub(v.e.StartedAt) >= time.Duration(v.e.MinDuration) {
 		r, decided = v.ruleEarly(findings)
 	}
@@ -101,28 +104,28 @@ func (v *evidence) rule(findings []finding) (r ruling, decided bool) {
 // guardrail's confidence sequence is inside its margin, and the control the
 // winner when all others are shown to be worse.
 func (v *evidence) ruleEarly(findings []finding) (ruling, bool) {
-	b, _ := boundaryOf(v.e.Alpha)
+	level := v.e.early()
 	if f := best(v.e, findings, []func(*finding) bool{
-		func(f *finding) bool { return f.wins(b.Early) }, func(f *finding) bool { return f.guardsHold(v.e) }}); f != nil {
+		func(f *finding) bool { return f.wins(level) }, func(f *finding) bool { return f.guardsHold(v.e) }}); f != nil {
 		return ruling{Win, WinnerEarly, f.arm}, true
 	}
-	if f := best(v.e, findings, []func(*finding) bool{func(f *finding) bool { return !f.loses(b.Early) }}); f == nil {
+	if f := best(v.e, findings, []func(*finding) bool{func(f *finding) bool { return !f.loses(level) }}); f == nil {
 		return ruling{Lose, LoserEarly, Control}, true
 	}
 	return ruling{}, false
 }
 
-// ruleFinally is the one test at the end.
-func (v *evidence) ruleFinally(findings []finding) ruling {
-	b, _ := boundaryOf(v.e.Alpha)
+// ruleFinally is the one test at the end, or where the experiment was extended
+// what holds at all looks together.
+func (v *evidence) ruleFinally(findings []finding, level float64) ruling {
 	for i := range v.e.Arms {
 		if v.tallies.units(i) < minPerArm {
 			return ruling{Inconclusive, TooFewUnits, i}
 		}
 	}
 	are := func(all ...func(*finding) bool) *finding { return best(v.e, findings, all) }
-	wins := func(f *finding) bool { return f.wins(b.Final) }
-	open := func(f *finding) bool { return !f.loses(b.Final) }
+	wins := func(f *finding) bool { return f.wins(level) }
+	open := func(f *finding) bool { return !f.loses(level) }
 	differs := func(f *finding) bool { return !f.within(v.e) || !f.guardsHold(v.e) }
 	if f := are(func(f *finding) bool { return !f.primary.enough }); f != nil {
 		return ruling{Inconclusive, TooFewUnits, f.arm}

@@ -84,6 +84,11 @@ type level struct {
 	alpha  float64
 }
 
+// single reports whether an outcome was reached by a single look.
+func (v *evidence) single(o Outcome) bool {
+	return v.final && o != StoppedHarm && !v.e.extended()
+}
+
 // decision writes down a ruling.
 func (v *evidence) decision(r ruling) *Decision {
 	b, _ := boundaryOf(v.e.Alpha)
@@ -91,7 +96,7 @@ func (v *evidence) decision(r ruling) *Decision {
 	if about == Control {
 		about = best(v.e, v.findings(v.final), nil).arm
 	}
-	at := level{v.final && r.outcome != StoppedHarm, b.Early}
+	at := level{v.single(r.outcome), b.Early}
 	if at.single {
 		at.alpha = b.Final
 	}

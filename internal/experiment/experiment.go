@@ -33,10 +33,11 @@ type Experiment struct {
 
 	Primary    Metric  `json:"primary_metric"`
 	Margins    Margins `json:"margins"`
-	Alpha      float64 `json:"alpha"`       // .1, .05 or .01
-	SampleSize int     `json:"sample_size"` // units in all, all arms
-	SlowUS     int64   `json:"slow_us"`     // a request that takes longer is slow; 0: nothing is
-	CUPED      bool    `json:"cuped"`       // what units cost, took and were rated before is taken out of what they do now
+	Alpha      float64 `json:"alpha"`                         // .1, .05 or .01
+	SampleSize int     `json:"sample_size"`                   // units in all, all arms
+	Planned    int     `json:"planned_sample_size,omitempty"` // before something had been seen, and it was extended; 0: it was not
+	SlowUS     int64   `json:"slow_us"`                       // a request that takes longer is slow; 0: nothing is
+	CUPED      bool    `json:"cuped"`                         // what units cost, took and were rated before is taken out of what they do now
 
 	Unit           UnitKind `json:"unit"`
 	Observation    Duration `json:"observation"`     // after its first request, a unit's requests count

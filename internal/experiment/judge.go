@@ -63,7 +63,7 @@ func Resume(e *Experiment, s State) *Judge {
 	for len(s.LeastP) < len(e.Arms) {
 		s.LeastP = append(s.LeastP, 1)
 	}
-	return &Judge{e: e, state: s, next: nextLook(s.Units, e.SampleSize)}
+	return &Judge{e: e, state: s, next: nextLook(s.Units, e.planned(), e.SampleSize)}
 }
 
 // State is what the judge knows by now. It shares memory with the judge.
@@ -135,7 +135,7 @@ func (j *Judge) look(at time.Time, final bool) {
 		j.state.Decision = v.decision(r)
 		return
 	}
-	j.next = nextLook(j.state.Units, j.e.SampleSize)
+	j.next = nextLook(j.state.Units, j.e.planned(), j.e.SampleSize)
 }
 
 // note keeps what a look showed.

@@ -11,6 +11,8 @@ import (
 var (
 	// ErrNameTaken says that another experiment of the project has the name.
 	ErrNameTaken = errors.New("another experiment of the project has this name")
+	// ErrRunning says that an experiment has not ended.
+	ErrRunning = errors.New("the experiment is running")
 	// ErrUnknown says that the project has no such experiment.
 	ErrUnknown = errors.New("the project has no such experiment")
 )

@@ -60,7 +60,7 @@ func (e *Experiment) RampTo(r Ramp, now time.Time, matured int) error {
 		return document.Invalid("at", "is %s, when the experiment is over", from.Format(time.RFC3339))
 	case len(e.Phases) == maxPhases:
 		return document.Invalid(field, "were changed %d times, which is all there is", maxPhases-1)
-	case matured*rampWithin > e.SampleSize:
+	case matured*rampWithin > e.planned():
 		return document.Invalid(field, "cannot change any more: %d units have matured, more than one in %d of the sample, and what they showed would choose how much they weigh. Stop the experiment, or start another one with these shares",
 			matured, rampWithin)
 	case matured > 0 && e.lessInformed(shares):

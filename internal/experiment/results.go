@@ -142,7 +142,7 @@ func (e *Experiment) Results(s State, l Live) Results {
 	at := level{alpha: e.Alpha}
 	if d := s.Decision; d != nil {
 		v.final, v.at = d.Final, d.At
-		at.single = d.Final && d.Outcome != StoppedHarm
+		at.single = v.single(d.Outcome)
 	}
 	about := v.foremost(s.Decision)
 	r := Results{ID: e.ID, Name: e.Name, State: StateRunning, PValue: v.singleP()[about], AlwaysP: s.LeastP[about], Method: v.method(about, at),
@@ -177,18 +177,18 @@ func (v *evidence) foremost(d *Decision) int {
 
 // soFar says in a sentence where a running experiment stands.
 func (v *evidence) soFar() string {
-	b, _ := boundaryOf(v.e.Alpha)
+	level := v.e.early()
 	stands := fmt.Sprintf("%s of %s %ss have matured; ", grouped(int64(v.units)), grouped(int64(v.e.SampleSize)), v.e.Unit)
 	f := best(v.e, v.findings(false), nil)
 	name := v.e.Arms[f.arm].Name
 	switch {
 	case !f.primary.sequential():
 		return stands + "that is too few to look at."
-	case f.wins(b.Early) && !f.guardsHold(v.e):
+	case f.wins(level) && !f.guardsHold(v.e):
 		return stands + name + " is better, and it is not shown yet that its guardrails hold."
-	case f.wins(b.Early):
+	case f.wins(level):
 		return stands + name + " is better, and the shortest duration is not over."
-	case f.loses(b.Early):
+	case f.loses(level):
 		return stands + name + " is worse, and the shortest duration is not over."
 	default:
 		return stands + "no side is shown to be better yet."

@@ -82,6 +82,8 @@ func (a *API) Handler() http.Handler {
 	e.POST("/experiments/start", a.startExperiment, onlyAdmins, a.repeatable)
 	e.POST("/experiments/:experiment_id/stop", a.stopExperiment, onlyAdmins)
 	e.POST("/experiments/:experiment_id/ramp", a.rampExperiment, onlyAdmins)
+	e.POST("/experiments/:experiment_id/extend", a.extendExperiment, onlyAdmins)
+	e.POST("/experiments/:experiment_id/archive", a.archiveExperiment, onlyAdmins)
 	get(e, "/experiments", a.listExperiments)
 	get(e, "/experiments/results", a.allResults)
 	get(e, "/experiments/:experiment_id", a.experiment)

@@ -29,6 +29,37 @@ func (a *API) rampExperiment(c echo.Context) error {
 	return c.JSON(http.StatusOK, s)
 }
 
+// extendExperiment makes the sample larger, or the time longer.
+func (a *API) extendExperiment(c echo.Context) error {
+	o, err := readObject(c.Request(), `{"max_duration": "1440h"}`)
+	if err != nil {
+		return err
+	}
+	x := experiment.Extension{SampleSize: o.whole("sample_size", 1, maxCount, 0), MaxDuration: duration(o, "max_duration"), Note: o.text("note", maxExperimentText)}
+	if o.finish(); o.faults.Count() > 0 {
+		return o.faults.Err()
+	}
+	id := c.Param("experiment_id")
+	s, err := a.Steward.Extend(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id, x)
+	if err != nil {
+		return experimentFailure(id, err)
+	}
+	return c.JSON(http.StatusOK, s)
+}
+
+// archiveExperiment takes what has ended out of lists.
+func (a *API) archiveExperiment(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	id := c.Param("experiment_id")
+	s, err := a.Steward.Archive(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id)
+	if err != nil {
+		return experimentFailure(id, err)
+	}
+	return c.JSON(http.StatusOK, s)
+}
+
 // shares takes a list of numbers.
 func shares(o *object) (list []float64) {
 	v, ok := o.take("shares")

@@ -28,36 +28,45 @@ type Starter interface {
 // or a *document.InvalidError.
 type Steward interface {
 	Ramp(ctx context.Context, project, by, id string, r experiment.Ramp) (experiment.Status, error)
+	Extend(ctx context.Context, project, by, id string, x experiment.Extension) (experiment.Status, error)
+	// Archive returns experiment.ErrRunning for one that has not ended.
+	Archive(ctx context.Context, project, by, id string) (experiment.Status, error)
 }
 
 // Experiments tells of a project's experiments. It returns experiment.ErrUnknown
 // for one that there is not.
 type Experiments interface {
-	List(ctx context.Context, project string) ([]experiment.Status, error)
+	// List gives those that are archived only where they are asked for.
+	List(ctx context.Context, project string, archived bool) ([]experiment.Status, error)
 	Experiment(ctx context.Context, project, id string) (experiment.Status, error)
 	Results(ctx context.Context, project, id string) (experiment.Results, error)
 }
 
 var errNoExperiments = errors.New("experiments cannot be read or changed now, because PostgreSQL does not answer in time: try again")
 
-// experimentError names an experiment that there is not, or that has ended.
+// experimentError names an experiment of which something cannot be had.
 type experimentError struct {
 	id    string
-	ended bool
+	state string // that is in the way; "": there is no such experiment
 }
 
 func (e *experimentError) Error() string {
-	if e.ended {
+	switch e.state {
+	case "":
+		return fmt.Sprintf("there is no experiment %q in your project: GET /experiments lists what there is", document.Cut(e.id))
+	case experiment.StateRunning:
+		return fmt.Sprintf("the experiment %s is running, and only what has ended is archived: stop it first", e.id)
+	default:
 		return fmt.Sprintf("the experiment %s has ended, and its record stays as it is: start another one", e.id)
 	}
-	return fmt.Sprintf("there is no experiment %q in your project: GET /experiments lists what there is", document.Cut(e.id))
 }
 
 func (e *experimentError) problem() problem {
-	if e.ended {
-		return problem{Type: "experiment-ended", Status: http.StatusConflict, Detail: e.Error()}
+	p := problem{Type: "unknown-experiment", Status: http.StatusNotFound, Detail: e.Error()}
+	if e.state != "" {
+		p.Type, p.Status = "experiment-"+e.state, http.StatusConflict
 	}
-	return problem{Type: "unknown-experiment", Status: http.StatusNotFound, Detail: e.Error()}
+	return p
 }
 
 // experimentFailure says what went wrong with an experiment.
@@ -69,7 +78,9 @@ func experimentFailure(id string, err error) error {
 	case errors.Is(err, experiment.ErrUnknown):
 		return &experimentError{id: id}
 	case errors.Is(err, experiment.ErrEnded):
-		return &experimentError{id: id, ended: true}
+		return &experimentError{id, "ended"}
+	case errors.Is(err, experiment.ErrRunning):
+		return &experimentError{id, experiment.StateRunning}
 	case errors.Is(err, experiment.ErrNameTaken):
 		return document.Invalid("name", "is that of another experiment of your project: choose another")
 	default:
@@ -112,10 +123,11 @@ type experimentList struct {
 }
 
 func (a *API) listExperiments(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	archived, err := withArchived(c)
+	if err != nil {
 		return err
 	}
-	all, err := a.Experiments.List(c.Request().Context(), callerOf(c).Project)
+	all, err := a.Experiments.List(c.Request().Context(), callerOf(c).Project, archived)
 	if err != nil {
 		return experimentFailure("", err)
 	}
@@ -155,11 +167,12 @@ type resultList struct {
 }
 
 func (a *API) allResults(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	archived, err := withArchived(c)
+	if err != nil {
 		return err
 	}
 	ctx, project := c.Request().Context(), callerOf(c).Project
-	all, err := a.Experiments.List(ctx, project)
+	all, err := a.Experiments.List(ctx, project, archived)
 	if err != nil {
 		return experimentFailure("", err)
 	}
@@ -173,6 +186,17 @@ func (a *API) allResults(c echo.Context) error {
 		return sendCSV(c, list.Results)
 	}
 	return c.JSON(http.StatusOK, list)
+}
+
+// withArchived reads whether experiments that are archived are wanted, too.
+func withArchived(c echo.Context) (bool, error) {
+	q, err := readQuery(c)
+	if err != nil {
+		return false, err
+	}
+	q.refuseOthers("archived")
+	archived := q.flag("archived")
+	return archived != nil && *archived, q.faults.Err()
 }
 
 func noQuery(c echo.Context) error {

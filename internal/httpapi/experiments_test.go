@@ -77,10 +77,34 @@ func (x *fakeExperiments) Ramp(_ context.Context, project, _, id string, r exper
 	return x.change(project, id, func(e *experiment.Experiment) error { return e.RampTo(r, sampleTime.Add(time.Minute), 0) })
 }
 
-func (x *fakeExperiments) List(context.Context, string) ([]experiment.Status, error) {
+func (x *fakeExperiments) Extend(_ context.Context, project, _, id string, wish experiment.Extension) (experiment.Status, error) {
+	return x.change(project, id, func(e *experiment.Experiment) error { return e.Extend(wish, sampleTime.Add(time.Minute), 1) })
+}
+
+func (x *fakeExperiments) Archive(ctx context.Context, project, _, id string) (experiment.Status, error) {
+	x.mu.Lock()
+	for i := range x.all {
+		if s := &x.all[i]; s.ID == id && s.State != experiment.StateRunning {
+			s.ArchivedAt = new(sampleTime)
+		}
+	}
+	x.mu.Unlock()
+	s, err := x.Experiment(ctx, project, id)
+	if err == nil && s.ArchivedAt == nil {
+		err = experiment.ErrRunning
+	}
+	return s, err
+}
+
+func (x *fakeExperiments) List(_ context.Context, _ string, archived bool) (list []experiment.Status, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.all, x.err
+	for _, s := range x.all {
+		if archived || s.ArchivedAt == nil {
+			list = append(list, s)
+		}
+	}
+	return list, x.err
 }
 
 func (x *fakeExperiments) Experiment(_ context.Context, project, id string) (experiment.Status, error) {
@@ -241,6 +265,71 @@ func TestRampAnExperiment(t *testing.T) {
 	}
 }
 
+func TestExtendAnExperiment(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var e struct {
+		ID          string
+		SampleSize  int    `json:"sample_size"`
+		Planned     int    `json:"planned_sample_size"`
+		MaxDuration string `json:"max_duration"`
+	}
+	s.post(t, "/experiments/start", startBody).want(t, 201).decode(t, &e)
+	at := "/experiments/" + e.ID
+	s.post(t, at+"/extend", `{"sample_size": 4000, "max_duration": "1440h", "note": "few come"}`).want(t, 200).decode(t, &e)
+	if e.SampleSize != 4000 || e.Planned != 2000 || e.MaxDuration != "1440h0m0s" {
+		t.Errorf("extended is %+v", e)
+	}
+	for body, field := range map[string]string{
+		`{}`:                         "sample_size",
+		`{"sample_size": 4000}`:      "sample_size",
+		`{"sample_size": 0}`:         "sample_size",
+		`{"sample_size": 1e12}`:      "sample_size",
+		`{"sample_size": "many"}`:    "sample_size",
+		`{"max_duration": "1h"}`:     "max_duration",
+		`{"max_duration": "a year"}`: "max_duration",
+		`{"max_duration": "9999h"}`:  "max_duration",
+		`{"alpha": 0.1}`:             "alpha",
+	} {
+		if got := s.post(t, at+"/extend", body).want(t, 422).problem(t); strings.Join(got.fields(), ",") != field {
+			t.Errorf("%s: %v, want %s", body, got.Errors, field)
+		}
+	}
+	s.post(t, at+"/extend", "").want(t, 400)
+	s.post(t, "/experiments/none/extend", `{"sample_size": 4000}`).want(t, 404)
+	s.post(t, at+"/stop", "").want(t, 200)
+	s.post(t, at+"/extend", `{"sample_size": 9000}`).want(t, 409)
+}
+
+func TestArchiveAnExperiment(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var e struct {
+		ID         string
+		ArchivedAt *time.Time `json:"archived_at"`
+	}
+	s.post(t, "/experiments/start", startBody).want(t, 201).decode(t, &e)
+	at := "/experiments/" + e.ID
+	if p := s.post(t, at+"/archive", "").want(t, 409).problem(t); !strings.HasSuffix(p.Type, ":experiment-running") {
+		t.Errorf("while it runs: %+v", p)
+	}
+	s.post(t, "/experiments/none/archive", "").want(t, 404)
+	s.post(t, at+"/archive?x=1", "").want(t, 422)
+	s.post(t, at+"/stop", "").want(t, 200)
+	if s.post(t, at+"/archive", "").want(t, 200).decode(t, &e); e.ArchivedAt == nil {
+		t.Errorf("archived is %+v", e)
+	}
+	for path, want := range map[string]int{"/experiments": 0, "/experiments?archived=false": 0, "/experiments?archived=true": 1,
+		"/experiments/results": 0, "/experiments/results?archived=true": 1} {
+		var list struct{ Experiments, Results []struct{ ID string } }
+		if s.send(t, "GET", path, "").want(t, 200).decode(t, &list); len(list.Experiments)+len(list.Results) != want {
+			t.Errorf("%s lists %+v", path, list)
+		}
+	}
+	s.send(t, "GET", at, "").want(t, 200)
+	s.send(t, "GET", "/experiments?archived=perhaps", "").want(t, 422)
+}
+
 func TestExperimentsThatCannotStart(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -294,7 +383,7 @@ func TestExperimentsTakeAdmins(t *testing.T) {
 	s := serve(t, func(s *setup) { s.adminKey = "secret" })
 	s.post(t, "/experiments/start", startBody).want(t, 401)
 	s.post(t, "/experiments/start", startBody, "Authorization: Bearer secret").want(t, 201)
-	for _, path := range []string{"stop", "ramp"} {
+	for _, path := range []string{"stop", "ramp", "extend", "archive"} {
 		s.post(t, "/experiments/x/"+path, "{}").want(t, 401)
 	}
 }

@@ -66,6 +66,34 @@ func lockExperiment(ctx context.Context, tx pgx.Tx, project, id string) (s exper
 	return s, matured, err
 }
 
+// ArchiveExperiment puts an experiment that has ended out of sight, and gives it.
+// It is experiment.ErrUnknown, or experiment.ErrRunning; one that is archived
+// stays so.
+func (db *DB) ArchiveExperiment(ctx context.Context, project, id, by string) (s experiment.Status, err error) {
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		if s, _, err = lockExperiment(ctx, tx, project, id); err != nil || s.ArchivedAt != nil {
+			return err
+		}
+		if s.State == experiment.StateRunning {
+			return experiment.ErrRunning
+		}
+		var at time.Time
+		if err := tx.QueryRow(ctx, `UPDATE experiments SET archived_at = date_trunc('milliseconds', clock_timestamp()), changed_at = clock_timestamp()
+			WHERE id = $1 RETURNING archived_at`, id).Scan(&at); err != nil {
+			return err
+		}
+		s.ArchivedAt = new(at.UTC())
+		return audit(ctx, tx, id, "archive", by, nil)
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return s, experiment.ErrUnknown
+	case err != nil:
+		return s, fmt.Errorf("archive experiment: %w", err)
+	}
+	return s, nil
+}
+
 // Entered tells of every unit that has entered an experiment before a time, and
 // of its arm. all is true when all facts of that time are stored, so that no
 // other can become known.

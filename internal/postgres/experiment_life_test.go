@@ -70,6 +70,51 @@ func TestChangeExperiment(t *testing.T) {
 	}
 }
 
+// Archived is what has ended; lists leave it out, and nothing of it is gone.
+func TestArchiveExperiment(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	e, other := record("over"), record("another")
+	startExperiment(t, db, e)
+	startExperiment(t, db, other)
+	if _, err := db.ArchiveExperiment(t.Context(), e.Project, e.ID, "somebody"); !errors.Is(err, experiment.ErrRunning) {
+		t.Errorf("while it runs: %v", err)
+	}
+	if _, err := db.StopExperiment(t.Context(), e.Project, e.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ArchiveExperiment(t.Context(), "foreign", e.ID, ""); !errors.Is(err, experiment.ErrUnknown) {
+		t.Errorf("another project's: %v", err)
+	}
+	first, err := db.ArchiveExperiment(t.Context(), e.Project, e.ID, "somebody")
+	if err != nil || first.ArchivedAt == nil || first.State != experiment.StateStopped {
+		t.Fatalf("archived: %+v, %v", first, err)
+	}
+	again, err := db.ArchiveExperiment(t.Context(), e.Project, e.ID, "another")
+	if err != nil || !again.ArchivedAt.Equal(*first.ArchivedAt) {
+		t.Errorf("twice: %+v, %v", again, err)
+	}
+	for archived, want := range map[bool][]string{false: {other.ID}, true: {other.ID, e.ID}} {
+		all, err := db.Experiments(t.Context(), e.Project, archived, 10)
+		var ids []string
+		for _, s := range all {
+			ids = append(ids, s.ID)
+		}
+		if err != nil || !slices.Equal(ids, want) {
+			t.Errorf("with those archived, %t: %v, %v", archived, ids, err)
+		}
+	}
+	if read, err := db.Experiment(t.Context(), e.Project, e.ID); err != nil || !read.ArchivedAt.Equal(*first.ArchivedAt) {
+		t.Errorf("read: %+v, %v", read, err)
+	}
+	var trail []string
+	if err := connect(t, url).QueryRow(t.Context(), `SELECT array_agg(concat_ws(' ', action, by_whom) ORDER BY n) FROM experiment_audit WHERE experiment_id = $1`, e.ID).Scan(&trail); err != nil ||
+		!slices.Equal(trail, []string{"start somebody", "stop", "archive somebody"}) {
+		t.Errorf("the audit rows are %v, %v", trail, err)
+	}
+}
+
 // A change is told how many units the judge has counted.
 func TestChangeKnowsWhatHasMatured(t *testing.T) {
 	t.Parallel()

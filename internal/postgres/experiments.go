@@ -161,9 +161,11 @@ func (db *DB) Experiment(ctx context.Context, project, id string) (experiment.St
 	return s, nil
 }
 
-// Experiments gives the experiments of a project, the newest first.
-func (db *DB) Experiments(ctx context.Context, project string, most int) ([]experiment.Status, error) {
-	rows, err := db.pool.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE project = $1 ORDER BY started_at DESC, id DESC LIMIT $2`, project, most)
+// Experiments gives the experiments of a project, the newest first, those that
+// are archived only where they are asked for.
+func (db *DB) Experiments(ctx context.Context, project string, archived bool, most int) ([]experiment.Status, error) {
+	rows, err := db.pool.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE project = $1 AND ($2 OR archived_at IS NULL)
+		ORDER BY started_at DESC, id DESC LIMIT $3`, project, archived, most)
 	if err != nil {
 		return nil, fmt.Errorf("list experiments: %w", err)
 	}

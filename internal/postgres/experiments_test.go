@@ -335,7 +335,7 @@ func TestStartListStop(t *testing.T) {
 	if ids, err := db.Running(t.Context()); err != nil || len(ids) != 1 || ids[0] != layered.ID {
 		t.Errorf("running: %v, %v", ids, err)
 	}
-	all, err := db.Experiments(t.Context(), e.Project, 10)
+	all, err := db.Experiments(t.Context(), e.Project, false, 10)
 	if err != nil || len(all) != 2 {
 		t.Errorf("all: %d, %v", len(all), err)
 	}

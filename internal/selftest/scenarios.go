@@ -38,7 +38,7 @@ func scenarios() []scenario {
 	list = append(list, somethingToFind()...)
 	list = append(list, splits()...)
 	list = append(list, losers()...)
-	return append(list, ramps()...)
+	return append(append(list, ramps()...), extended())
 }
 
 // compare is a scenario of two arms in equal shares, drawn from a population.
@@ -75,19 +75,6 @@ func nothingToFind() []scenario {
 		compare("G1", "A/A by cost, 2000 users, adjusted by what they cost before (CUPED)", usual, 2000, experiment.Cost,
 			population{good: same(.95), cost: same(1), history: true}, crowned, limit{falsePositive, mostFalse}),
 		threeAlike())
-}
-
-// threeAlike has two tests against one control.
-func threeAlike() scenario {
-	p := population{good: same(.8)}
-	return scenario{goal: "G1", name: "A/A/A, 3000 users, 80 % good", runs: usual, measures: []limit{{falsePositive, mostFalse}}, simulate: func(r *rand.Rand) run {
-		e := begin(3000, experiment.Good, .4, .3, .3)
-		d := hold(e, r, func(_ int, u *experiment.Unit) {
-			u.Arm = pick(r, e.Shares())
-			u.Totals = p.draw(r, 0)
-		})
-		return run{crowned(d), d.Units}
-	}}
 }
 
 // clustered is G2: users with several requests that are alike.
@@ -253,4 +240,42 @@ func ramp(r *rand.Rand, n int, requests float64) run {
 		u.Totals = p.draw(r, u.Arm)
 	})
 	return run{crowned(d), d.Units}
+}
+
+// extended goes on to four times the sample wherever nothing was found in what
+// was planned.
+func extended() scenario {
+	p := population{good: same(.8)}
+	const n = 500
+	return scenario{goal: "G1", name: "A/A, 500 users, and up to 2000 where nothing was found", runs: usual, measures: []limit{{falsePositive, mostFalse}}, simulate: func(r *rand.Rand) run {
+		var seen []experiment.Unit
+		draw := func(i int, u *experiment.Unit) {
+			if i == len(seen) {
+				seen = append(seen, experiment.Unit{Arm: pick(r, []float64{.5, .5}), Totals: p.draw(r, 0)})
+			}
+			u.Arm, u.Totals = seen[i].Arm, seen[i].Totals
+		}
+		if d := hold(begin(n, experiment.Good), r, draw); crowned(d) {
+			return run{true, d.Units}
+		}
+		e := begin(n, experiment.Good)
+		if err := e.Extend(experiment.Extension{SampleSize: 4 * n}, epoch.Add(time.Hour), n-1); err != nil {
+			panic(err)
+		}
+		d := hold(e, r, draw)
+		return run{crowned(d), d.Units}
+	}}
+}
+
+// threeAlike has two tests against one control.
+func threeAlike() scenario {
+	p := population{good: same(.8)}
+	return scenario{goal: "G1", name: "A/A/A, 3000 users, 80 % good", runs: usual, measures: []limit{{falsePositive, mostFalse}}, simulate: func(r *rand.Rand) run {
+		e := begin(3000, experiment.Good, .4, .3, .3)
+		d := hold(e, r, func(_ int, u *experiment.Unit) {
+			u.Arm = pick(r, e.Shares())
+			u.Totals = p.draw(r, 0)
+		})
+		return run{crowned(d), d.Units}
+	}}
 }

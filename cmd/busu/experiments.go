@@ -18,11 +18,13 @@ import (
 )
 
 type experimentsCommands struct {
-	Start    experimentsStartCommand    `cmd:"" help:"Begin an experiment at a running busu."`
-	List     experimentsListCommand     `cmd:"" help:"List experiments, the newest first."`
-	Results  experimentsResultsCommand  `cmd:"" help:"Say how an experiment stands."`
-	Plan     experimentsPlanCommand     `cmd:"" help:"Say what an experiment of a size can find, and how long it takes."`
-	Selftest experimentsSelftestCommand `cmd:"" help:"Hold the judge of experiments against simulated users."`
+	Start   experimentsStartCommand   `cmd:"" help:"Begin an experiment at a running busu."`
+	List    experimentsListCommand    `cmd:"" help:"List experiments, the newest first."`
+	Results experimentsResultsCommand `cmd:"" help:"Say how an experiment stands."`
+
+	Deliveries experimentsDeliveriesCommand `cmd:"" help:"Say whether the address of an experiment was told."`
+	Plan       experimentsPlanCommand       `cmd:"" help:"Say what an experiment of a size can find, and how long it takes."`
+	Selftest   experimentsSelftestCommand   `cmd:"" help:"Hold the judge of experiments against simulated users."`
 }
 
 type experimentsSelftestCommand struct {

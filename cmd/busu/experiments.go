@@ -18,15 +18,16 @@ import (
 )
 
 type experimentsCommands struct {
-	Start    experimentsStartCommand    `cmd:"" help:"Begin an experiment at a running busu."`
-	List     experimentsListCommand     `cmd:"" help:"List experiments, the newest first."`
-	Results  experimentsResultsCommand  `cmd:"" help:"Say how an experiment stands."`
-	Ramp     experimentsRampCommand     `cmd:"" help:"Change the shares of the arms."`
-	Extend   experimentsExtendCommand   `cmd:"" help:"Make the sample larger, or the time longer."`
-	Stop     experimentsStopCommand     `cmd:"" help:"End an experiment without a verdict."`
-	Archive  experimentsArchiveCommand  `cmd:"" help:"Take an experiment that has ended out of lists."`
-	Plan     experimentsPlanCommand     `cmd:"" help:"Say what an experiment of a size can find, and how long it takes."`
-	Selftest experimentsSelftestCommand `cmd:"" help:"Hold the judge of experiments against simulated users."`
+	Start      experimentsStartCommand      `cmd:"" help:"Begin an experiment at a running busu."`
+	List       experimentsListCommand       `cmd:"" help:"List experiments, the newest first."`
+	Results    experimentsResultsCommand    `cmd:"" help:"Say how an experiment stands."`
+	Ramp       experimentsRampCommand       `cmd:"" help:"Change the shares of the arms."`
+	Extend     experimentsExtendCommand     `cmd:"" help:"Make the sample larger, or the time longer."`
+	Stop       experimentsStopCommand       `cmd:"" help:"End an experiment without a verdict."`
+	Archive    experimentsArchiveCommand    `cmd:"" help:"Take an experiment that has ended out of lists."`
+	Deliveries experimentsDeliveriesCommand `cmd:"" help:"Say whether the address of an experiment was told."`
+	Plan       experimentsPlanCommand       `cmd:"" help:"Say what an experiment of a size can find, and how long it takes."`
+	Selftest   experimentsSelftestCommand   `cmd:"" help:"Hold the judge of experiments against simulated users."`
 }
 
 type experimentsSelftestCommand struct {

@@ -84,6 +84,7 @@ type experimentsStartCommand struct {
 	MaxDuration time.Duration `help:"When the final test is taken at the latest." default:"720h"`
 	Layer       string        `help:"Experiments of one layer share no user."`
 	LayerShare  float64       `help:"Share of the layer; by default all of it." placeholder:"SHARE"`
+	NotifyURL   string        `name:"notify-url" help:"Address that is told when it has ended, by a signed webhook." placeholder:"URL"`
 	JSON        bool          `help:"Print JSON."`
 }
 
@@ -102,7 +103,7 @@ func (c experimentsStartCommand) body(now time.Time) experiment.Start {
 	s := experiment.Start{Name: cmp.Or(c.Name, fmt.Sprintf("%s against %s, %s", c.Test, c.Control, now.UTC().Format("2006-01-02 15:04:05"))),
 		Control: armSpec(c.Control), Test: armSpec(c.Test), TestShare: &c.TestShare, SampleSize: c.SampleSize,
 		Primary: experiment.Metric(c.Metric), Alpha: &c.Alpha, Observation: new(experiment.Duration(c.Observation)),
-		MinDuration: new(experiment.Duration(c.MinDuration)), MaxDuration: new(experiment.Duration(c.MaxDuration)), Layer: c.Layer}
+		MinDuration: new(experiment.Duration(c.MinDuration)), MaxDuration: new(experiment.Duration(c.MaxDuration)), Layer: c.Layer, NotifyURL: c.NotifyURL}
 	if c.LayerShare != 0 {
 		s.LayerShare = &c.LayerShare
 	}

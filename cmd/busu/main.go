@@ -27,6 +27,7 @@ type commands struct {
 	Eval        evalCommands        `cmd:"" help:"Measure how well prompts are routed."`
 	Experiments experimentsCommands `cmd:"" help:"Plan, start and read experiments, and test the judge of them."`
 	Snapshots   snapshotsCommands   `cmd:"" help:"List what was learned, or go back to an older state."`
+	Webhooks    webhooksCommands    `cmd:"" help:"Show what webhooks are signed with."`
 	Config      configCommands      `cmd:"" help:"Check or print the configuration."`
 	Adopt       adoptCommand        `cmd:"" help:"Ship the journal of an API process that is gone."`
 	Dead        deadCommands        `cmd:"" help:"List, show or replay events that could not be processed."`

@@ -159,6 +159,24 @@ func TestEverySchemaIsDescribed(t *testing.T) {
 	}
 }
 
+// What is sent by busu is shown as such: nobody can ask for it.
+func TestWebhooksAreShown(t *testing.T) {
+	t.Parallel()
+	page, seen := ourPage(t), 0
+	for _, item := range ourDocument(t).Webhooks {
+		for _, o := range item.Operations() {
+			seen++
+			shown := article(t, page, o.OperationID)
+			if !strings.Contains(shown, "sent by busu") || strings.Contains(shown, "curl") || strings.Contains(shown, "public") || !strings.Contains(shown, "webhook-signature") {
+				t.Errorf("%s is shown as\n%s", o.OperationID, shown)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("there are none")
+	}
+}
+
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	page := ourPage(t)

@@ -28,6 +28,7 @@ type operation struct {
 	Summary          template.HTML
 	About            template.HTML
 	IsPublic         bool
+	IsSent           bool // it is sent, to an address of the reader's: a webhook
 	Parameters       []field
 	Body             *body
 	Curl             string // behind the base address
@@ -120,7 +121,7 @@ func (r *reader) page() page {
 		tag, _ := t.(object)
 		tags = append(tags, tag)
 	}
-	for _, path := range r.root.object("paths") {
+	for _, path := range slices.Concat(r.root.object("paths"), r.root.object("webhooks")) {
 		for _, o := range r.operations(path) {
 			tag := o.tag
 			if !slices.ContainsFunc(tags, func(t object) bool { return t.text("name") == tag }) {
@@ -210,6 +211,10 @@ func (r *reader) operation(method, path string, o object) operation {
 		}
 	}
 	r.answering = false
+	if op.IsSent = !strings.HasPrefix(path, "/"); op.IsSent { // webhooks have names in place of paths
+		op.IsPublic = false
+		return op
+	}
 	op.Flags, op.Curl = r.curl(op, o, body)
 	return op
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/busuhq/busu/internal/experiment"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/postgres"
+	"github.com/busuhq/busu/internal/webhook"
 )
 
 // experiments starts experiments, and tells how they go. What it has told is
@@ -51,7 +52,7 @@ func startTrials(cfg config.Config, g *gateway.Gateway, s *stores, m *migration,
 	g.Trials, g.DefaultExperiment = new(gateway.Trials), cfg.Routing.DefaultExperiment
 	life.start("experiments", m.then(func(ctx context.Context) error { return g.Trials.Follow(ctx, s.postgres, log) }))
 	names := namesOf(g)
-	return newExperiments(s.postgres, experiment.Known{Strategies: names.Strategies, Models: names.Models}, g.Trials, log)
+	return newExperiments(s.postgres, experiment.Known{Strategies: names.Strategies, Models: names.Models, Webhooks: cfg.Webhooks.Allow}, g.Trials, log)
 }
 
 func newExperiments(db *postgres.DB, known experiment.Known, trials *gateway.Trials, log *slog.Logger) *experiments {
@@ -91,9 +92,6 @@ func (x *experiments) Start(ctx context.Context, project, by string, s experimen
 // unserved refuses what this build does not do, rather than do without it.
 func unserved(s *experiment.Start) error {
 	var f document.Faults
-	if s.NotifyURL != "" {
-		f.Add(document.CodeValue, "notify_url", "is not served by this release: follow GET /stream/decisions, which tells every verdict")
-	}
 	if s.CUPED {
 		f.Add(document.CodeValue, "cuped", "is not served by this release: leave it out")
 	}
@@ -150,6 +148,14 @@ func (x *experiments) List(ctx context.Context, project string, archived bool) (
 // Experiment implements httpapi.Experiments.
 func (x *experiments) Experiment(ctx context.Context, project, id string) (experiment.Status, error) {
 	return x.db.Experiment(ctx, project, id)
+}
+
+// Deliveries implements httpapi.Deliveries.
+func (x *experiments) Deliveries(ctx context.Context, project, id string) ([]webhook.Delivery, error) {
+	if _, err := x.db.Experiment(ctx, project, id); err != nil {
+		return nil, err
+	}
+	return x.db.Deliveries(ctx, project, id)
 }
 
 // Results implements httpapi.Experiments.

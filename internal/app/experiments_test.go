@@ -27,15 +27,19 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 	t.Parallel()
 	database, server := storetest.Postgres(t), storetest.Redis(t)
 	env := []string{"DATABASE_URL=" + database, "REDIS_URL=" + server,
-		"BUSU_CONFIG=" + configFile(t, quick+"routing: {strategy: complexity, holdout: 0.1, default_experiment: which}\n")}
+		"BUSU_CONFIG=" + configFile(t, quick+"routing: {strategy: complexity, holdout: 0.1, default_experiment: which}\nwebhooks: {allow: [127.0.0.1]}\n")}
 	with := func() []string { return append(env[:len(env):len(env)], "BUSU_STATE_DIR="+stateDir(t)) }
 	conn := connect(t, database)
 	api, other, worker := start(t, nil, with(), "api"), start(t, nil, with(), "api"), start(t, nil, with(), "worker")
 
+	hook := listenForWebhooks(t)
+	api.post("/experiments/start", `{"name": "private", "control": {"model": "large"}, "test": {"model": "small"}, "sample_size": 200, "notify_url": "http://10.0.0.1/"}`,
+		http.StatusUnprocessableEntity, nil)
+
 	const units = 200
 	var e begun
 	body := fmt.Sprintf(`{"name": "which", "control": {"model": "large"}, "test": {"model": "small"}, "sample_size": %d, "primary_metric": "cost",
-		"observation": "1s", "feedback_window": "1s", "min_duration": "0s", "max_duration": "1h", "margins": {"good": 1, "slow": 1, "quality": 1}}`, units)
+		"observation": "1s", "feedback_window": "1s", "min_duration": "0s", "max_duration": "1h", "margins": {"good": 1, "slow": 1, "quality": 1}, "notify_url": "%s/hook?token=secret"}`, units, hook.URL)
 	api.post("/experiments/start", body, http.StatusCreated, &e)
 	if e.State != "running" || !(e.PowerToWin > 0) {
 		t.Errorf("it has begun as %+v", e)
@@ -80,6 +84,7 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 	}
 	worker = start(t, nil, with(), "worker")
 	all.Wait()
+	hangs := hook.hang(t, api)
 	if held < units/20 || arms["control"] < units/2 || arms["test"] < units/2 {
 		t.Errorf("%d are held out, the arms have %v", held, arms)
 	}
@@ -124,6 +129,10 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 	})
 	if told := count(t, conn, `SELECT count(*) FROM decisions WHERE type = 'experiment.decided'`); told != 1 {
 		t.Errorf("it is told %d times", told)
+	}
+	hook.wantDecision(t, api, with(), e.ID, conn)
+	if d := deliveriesOf(api, hangs); len(d) != 1 || d[0].State != "waiting" {
+		t.Errorf("the receiver that hangs was told %+v", d)
 	}
 	at := []string{"--url", api.base}
 	if said := busu(t, with(), append([]string{"experiments", "results", e.ID}, at...)...); !strings.Contains(said, "which: decided, win") || !strings.Contains(said, "small") {

@@ -73,6 +73,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 		return err
 	}
 	startAccountant(cfg, s, m, log, life)
+	startDeliverer(cfg, s, m, health.Registry(), log, life)
 	return startLearner(cfg, s, m, health, log, life)
 }
 
@@ -160,6 +161,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Starter:     trials,
 		Steward:     trials,
 		Experiments: trials,
+		Deliveries:  trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,

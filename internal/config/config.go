@@ -12,6 +12,7 @@ import (
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/webhook"
 )
 
 // Process says which of the commands the configuration is for.
@@ -38,6 +39,8 @@ type Config struct {
 	RedisCache StoreURL // REDIS_CACHE_URL; equal to Redis when not given
 	AdminKey   Secret   // BUSU_ADMIN_KEY; unset means that the API is open
 
+	WebhookSecret Secret // BUSU_WEBHOOK_SECRET; unset means one that the database holds
+
 	LogLevel     slog.Level
 	LogFormat    LogFormat
 	OTLPEndpoint string // "" means that nothing is exported
@@ -52,6 +55,7 @@ type Config struct {
 	Streams   Streams
 	Journal   Journal
 	Limits    Limits
+	Webhooks  Webhooks
 
 	Notes    []string // what was decided for the operator, for start-up to say
 	Warnings []string // what works but should be changed
@@ -192,6 +196,9 @@ type Journal struct {
 type Limits struct {
 	WhenUnavailable string // closed or open
 }
+
+// Webhooks is where they may go.
+type Webhooks struct{ Allow webhook.Allow }
 
 // Provider finds a provider by name.
 func (c Config) Provider(name string) (Provider, bool) {

@@ -117,6 +117,10 @@ func TestBadEnvironment(t *testing.T) {
 		{"redis host", []string{"REDIS_URL", "redis://:pw@"}, "REDIS_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
 		{"redis port", []string{"REDIS_CACHE_URL", "redis://a:6379,b:x"}, "REDIS_CACHE_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
 		{"slash in password", []string{"DATABASE_URL", "postgres://u:p/w@db/x"}, "DATABASE_URL: its user or password holds a / or ?; write postgres://user:password@host:port/… with special characters percent-encoded"},
+		{"webhook secret", []string{"BUSU_WEBHOOK_SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+			`BUSU_WEBHOOK_SECRET: secret 1 is not whsec_ followed by base64; make one with: echo "whsec_$(openssl rand -base64 32)"; separate an old and a new one by a comma`},
+		{"short webhook secret", []string{"BUSU_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,whsec_MfKQ"},
+			`BUSU_WEBHOOK_SECRET: secret 2 has 3 bytes, must have 24 to 64; make one with: echo "whsec_$(openssl rand -base64 32)"; separate an old and a new one by a comma`},
 		{"several", []string{"BUSU_ADMIN_KEY", "short", "BUSU_LOG_LEVEL", "loud"},
 			"BUSU_ADMIN_KEY: it is shorter than 16 characters; make one with: openssl rand -hex 32\n" +
 				`BUSU_LOG_LEVEL: "loud" is no log level; it can be debug, info, warn or error`},

@@ -60,6 +60,7 @@ func (l *loader) environment() {
 	c.File = e.text("BUSU_CONFIG", "")
 	c.StateDir = filepath.Clean(e.text("BUSU_STATE_DIR", ".local"))
 	c.AdminKey = e.adminKey()
+	c.WebhookSecret = e.webhookSecret()
 	c.Addr = e.addr(c.Process, c.AdminKey)
 	c.Database = e.store("DATABASE_URL", "postgres", "postgresql")
 	c.Redis = e.store("REDIS_URL", "redis", "rediss")
@@ -86,7 +87,7 @@ func (l *loader) file() {
 	l.completeModels()
 	for _, section := range []field{
 		{"routing", l.routing}, {"shadow", l.shadow}, {"cache", l.cache}, {"retention", l.retention},
-		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits},
+		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits}, {"webhooks", l.webhooks},
 	} {
 		if v, given := sections[section.name]; given {
 			section.read(v)
@@ -120,7 +121,7 @@ func (l *loader) sections() map[string]value {
 		return nil
 	}
 	var fields []field
-	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits"} {
+	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits", "webhooks"} {
 		fields = append(fields, field{name, func(value) {}})
 	}
 	return top.object(fields...)

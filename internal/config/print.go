@@ -53,6 +53,7 @@ func (p *printer) environment(c Config) {
 		{"BUSU_CONFIG", c.File},
 		{"BUSU_STATE_DIR", c.StateDir},
 		{"BUSU_ADMIN_KEY", c.AdminKey.String()},
+		{"BUSU_WEBHOOK_SECRET", c.WebhookSecret.String()},
 		{"BUSU_LOG_LEVEL", strings.ToLower(c.LogLevel.String())},
 		{"BUSU_LOG_FORMAT", string(c.LogFormat)},
 		{"DATABASE_URL", c.Database.String()},
@@ -182,14 +183,20 @@ func (p *printer) policies(c Config) {
 	p.cache(c.Cache)
 	p.line("\nretention:\n  prompts: %s", c.Retention.Prompts)
 	p.line("  features: %s\n  completions: %s", formatDuration(c.Retention.Features), formatDuration(c.Retention.Completions))
-	groups := make([]string, len(c.Streams.Groups))
-	for i, group := range c.Streams.Groups {
-		groups[i] = quote(group)
-	}
 	p.line("\nstreams:\n  partitions: %d", c.Streams.Partitions)
-	p.line("  retention: %s\n  groups: [%s]", formatDuration(c.Streams.Retention), strings.Join(groups, ", "))
+	p.line("  retention: %s\n  groups: [%s]", formatDuration(c.Streams.Retention), list(c.Streams.Groups))
 	p.line("\njournal:\n  max_bytes: %s\n  sync: %s", formatBytes(c.Journal.MaxBytes), formatDuration(c.Journal.Sync))
 	p.line("\nlimits:\n  when_unavailable: %s", c.Limits.WhenUnavailable)
+	p.line("\nwebhooks:\n  allow: [%s]", list(c.Webhooks.Allow.Entries()))
+}
+
+// list writes texts side by side.
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = quote(text)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 func (p *printer) cache(c Cache) {

@@ -5,21 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/busuhq/busu/internal/document"
+	"github.com/busuhq/busu/internal/webhook"
 )
 
 // Known is what the installation has, as far as an experiment may name it.
 type Known struct {
-	Strategies      []string // nil: any name will do
-	Models          []string // nil: any name will do
-	PrivateWebhooks bool     // notify_url may name an address of this machine or network
+	Strategies []string      // nil: any name will do
+	Models     []string      // nil: any name will do
+	Webhooks   webhook.Allow // where notify_url may go beyond the public network
 }
 
 // Bounds of a record. Fewer than 30 units of an arm are never judged; beyond a
@@ -31,7 +30,6 @@ const (
 	maxObserved   = 90 * 24 * time.Hour
 	maxLasting    = 366 * 24 * time.Hour
 	minShare      = 0.001
-	maxURL        = 2000
 )
 
 var (
@@ -106,8 +104,10 @@ func (e *Experiment) check(f *document.Faults, k Known, arm func(i int, field st
 	e.checkLayer(f)
 	e.checkRules(f)
 	e.checkTimes(f)
-	if err := checkURL(e.NotifyURL, k.PrivateWebhooks); err != nil {
-		f.Add(document.CodeValue, "notify_url", "%s", err)
+	if e.NotifyURL != "" {
+		if err := k.Webhooks.CheckURL(e.NotifyURL); err != nil {
+			f.Add(document.CodeValue, "notify_url", "%s", err)
+		}
 	}
 }
 
@@ -285,33 +285,4 @@ func (e *Experiment) checkTimes(f *document.Faults) {
 	if e.MinDuration > e.MaxDuration {
 		f.Add(document.CodeValue, "min_duration", "is %s, must not be longer than max_duration", time.Duration(e.MinDuration))
 	}
-}
-
-// checkURL looks at what can be seen without a network: what a name resolves to
-// is for whoever delivers.
-func checkURL(text string, private bool) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	switch {
-	case len(text) > maxURL:
-		return fmt.Errorf("is longer than %d bytes", maxURL)
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return fmt.Errorf("is no address: write it like https://example.com/hook")
-	case u.User != nil || u.Fragment != "":
-		return fmt.Errorf("must hold neither a password nor a fragment: what is sent is signed, and can be verified by its signature")
-	case private:
-		return nil
-	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	a, err := netip.ParseAddr(host)
-	if a = a.Unmap(); err == nil && !public(a) || host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return fmt.Errorf("names an address of a private network or of this machine (%s), which is not allowed here", host)
-	}
-	return nil
-}
-
-func public(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !netip.MustParsePrefix("100.64.0.0/10").Contains(a)
 }

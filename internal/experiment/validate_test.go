@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/document"
+	"github.com/busuhq/busu/internal/webhook"
 )
 
 var known = Known{Strategies: []string{"complexity", "learning", "hybrid"}, Models: []string{"small", "large"}}
@@ -147,6 +148,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		{"notify_url", "private network", func(s *Start) { s.NotifyURL = "http://169.254.169.254/latest/meta-data" }},
 		{"notify_url", "private network", func(s *Start) { s.NotifyURL = "http://[::ffff:169.254.169.254]/" }},
 		{"notify_url", "private network", func(s *Start) { s.NotifyURL = "http://10.0.0.1/" }},
+		{"notify_url", "must begin with https", func(s *Start) { s.NotifyURL = "http://example.com/" }},
 		{"notify_url", "private network", func(s *Start) { s.NotifyURL = "http://[fd00:ec2::254]/" }},
 		{"notify_url", "private network", func(s *Start) { s.NotifyURL = "http://LOCALHOST.:8000/" }},
 	} {
@@ -181,7 +183,7 @@ func TestWhatMayBe(t *testing.T) {
 		"no waiting": func(s *Start) {
 			s.MinDuration, s.Observation, s.FeedbackWindow = new(Duration(0)), new(Duration(time.Second)), new(Duration(0))
 		},
-		"a public webhook": func(s *Start) { s.NotifyURL = "https://203.0.113.7:8443/hook?x=1" },
+		"a public webhook": func(s *Start) { s.NotifyURL = "https://93.184.215.14:8443/hook?x=1" },
 		"no guardrails":    func(s *Start) { s.Margins = &StartMargins{new(1.0), new(1.0), new(1.0)} },
 	} {
 		e, err := New(asked(change), given1, known)
@@ -193,7 +195,10 @@ func TestWhatMayBe(t *testing.T) {
 		}
 	}
 	private := known
-	private.PrivateWebhooks = true
+	var err error
+	if private.Webhooks, err = webhook.ParseAllow([]string{"127.0.0.0/8"}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := New(asked(func(s *Start) { s.NotifyURL = "http://127.0.0.1:9000/" }), given1, private); err != nil {
 		t.Error(err)
 	}

@@ -44,6 +44,7 @@ type API struct {
 	Starter     Starter
 	Steward     Steward
 	Experiments Experiments
+	Deliveries  Deliveries
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
 	Keys        *access.Keys
@@ -88,6 +89,7 @@ func (a *API) Handler() http.Handler {
 	get(e, "/experiments/results", a.allResults)
 	get(e, "/experiments/:experiment_id", a.experiment)
 	get(e, "/experiments/:experiment_id/results", a.experimentResults)
+	get(e, "/experiments/:experiment_id/deliveries", a.experimentDeliveries)
 	get(e, "/stream/completions", a.stream(a.Completions))
 	get(e, "/stream/decisions", a.stream(a.Decisions))
 	return e

@@ -102,6 +102,7 @@ func (a *API) startExperiment(c echo.Context) error {
 	if err != nil {
 		return experimentFailure("", err)
 	}
+	started.Status = shownExperiment(started.Status)
 	return c.JSON(http.StatusCreated, started)
 }
 
@@ -114,7 +115,7 @@ func (a *API) stopExperiment(c echo.Context) error {
 	if err != nil {
 		return experimentFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, s)
+	return c.JSON(http.StatusOK, shownExperiment(s))
 }
 
 // experimentList is the answer of GET /experiments.
@@ -131,7 +132,11 @@ func (a *API) listExperiments(c echo.Context) error {
 	if err != nil {
 		return experimentFailure("", err)
 	}
-	return c.JSON(http.StatusOK, experimentList{append([]experiment.Status{}, all...)})
+	list := experimentList{make([]experiment.Status, len(all))}
+	for i, s := range all {
+		list.Experiments[i] = shownExperiment(s)
+	}
+	return c.JSON(http.StatusOK, list)
 }
 
 func (a *API) experiment(c echo.Context) error {
@@ -143,7 +148,7 @@ func (a *API) experiment(c echo.Context) error {
 	if err != nil {
 		return experimentFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, s)
+	return c.JSON(http.StatusOK, shownExperiment(s))
 }
 
 func (a *API) experimentResults(c echo.Context) error {

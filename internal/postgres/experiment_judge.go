@@ -204,7 +204,14 @@ func storeDecision(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error 
 	if err := audit(ctx, tx, e.ID, "decide", "", map[string]any{"outcome": d.Outcome, "winner": d.Winner}); err != nil {
 		return err
 	}
-	return decide(ctx, tx, fact)
+	if err := decide(ctx, tx, fact); err != nil || e.NotifyURL == "" {
+		return err
+	}
+	m, err := e.DecidedNotice(fact)
+	if err != nil {
+		return err
+	}
+	return enqueue(ctx, tx, m)
 }
 
 func decidedFact(e *experiment.Experiment, d *experiment.Decision) (*event.ExperimentDecided, error) {

@@ -124,17 +124,14 @@ func (db *DB) StopExperiment(ctx context.Context, project, id, by string) (s exp
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() > 0 {
-			if err := audit(ctx, tx, id, "stop", by, nil); err != nil {
-				return err
-			}
-		}
 		rows, err := tx.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE project = $1 AND id = $2`, project, id)
 		if err != nil {
 			return err
 		}
-		s, err = pgx.CollectExactlyOneRow(rows, scanStatus)
-		return err
+		if s, err = pgx.CollectExactlyOneRow(rows, scanStatus); err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return noteStop(ctx, tx, &s, by)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, experiment.ErrUnknown
@@ -143,6 +140,21 @@ func (db *DB) StopExperiment(ctx context.Context, project, id, by string) (s exp
 		return s, fmt.Errorf("stop experiment: %w", err)
 	}
 	return s, nil
+}
+
+func noteStop(ctx context.Context, tx pgx.Tx, s *experiment.Status, by string) error {
+	if err := audit(ctx, tx, s.ID, "stop", by, nil); err != nil || s.NotifyURL == "" {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	m, err := s.StoppedNotice(id, *s.EndedAt)
+	if err != nil {
+		return err
+	}
+	return enqueue(ctx, tx, m)
 }
 
 // Experiment gives one experiment of a project, or experiment.ErrUnknown.

@@ -157,6 +157,7 @@ func TestOneDecisionHoweverItIsReached(t *testing.T) {
 			dbs := []*postgres.DB{open(t, url), open(t, url)}
 			r := rand.New(rand.NewPCG(seed, 7))
 			e := record("decided")
+			e.NotifyURL = "https://example.com/hook?token=secret"
 			startExperiment(t, dbs[0], e)
 			facts := enrolled(r, &e, 400, good)
 			want := judged(t, &e, facts)
@@ -225,6 +226,7 @@ func TestOneDecisionHoweverItIsReached(t *testing.T) {
 			if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM decisions WHERE type <> 'experiment.started'`).Scan(&told); err != nil || told != 1 {
 				t.Errorf("it is told %d times: %v", told, err)
 			}
+			wantTold(t, conn, dbs[0], &e, want)
 			s, _, live, err := dbs[1].Progress(t.Context(), e.Project, e.ID)
 			if err != nil || s.State != experiment.StateDecided || *s.Outcome != want.Outcome {
 				t.Errorf("the experiment is %+v: %v", s, err)

@@ -45,6 +45,9 @@ type API struct {
 	Experiments Experiments
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
+	System      System
+	Letters     Letters
+	Books       Books
 	Keys        *access.Keys
 	Health      *Health
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
@@ -84,9 +87,20 @@ func (a *API) Handler() http.Handler {
 	get(e, "/experiments/results", a.allResults)
 	get(e, "/experiments/:experiment_id", a.experiment)
 	get(e, "/experiments/:experiment_id/results", a.experimentResults)
+	a.operation(e)
 	get(e, "/stream/completions", a.stream(a.Completions))
 	get(e, "/stream/decisions", a.stream(a.Decisions))
 	return e
+}
+
+// operation are the routes about busu itself. What they tell is of all projects.
+func (a *API) operation(e *echo.Echo) {
+	get(e, "/system", onlyAdmins(a.system))
+	get(e, "/reconcile", onlyAdmins(a.reconcile))
+	get(e, "/dead", onlyAdmins(a.deadLetters))
+	get(e, "/dead/:dead_id", onlyAdmins(a.deadLetter))
+	e.POST("/dead/:dead_id/replay", a.replayLetter, onlyAdmins)
+	e.DELETE("/dead/:dead_id", a.deleteLetter, onlyAdmins)
 }
 
 // public reports whether a route answers without a key. It is asked for the

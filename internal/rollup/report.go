@@ -89,6 +89,11 @@ type Pipeline struct {
 	Pending       int64   `json:"pending"`      // handed to the worker, not yet stored
 	OldestMS      float64 `json:"oldest_ms"`    // age of the oldest that is not stored
 	DeadLetters   int64   `json:"dead_letters"` // could not be processed
+
+	// Of all API processes' journals.
+	JournalBytes    int64 `json:"journal_bytes"`
+	JournalMaxBytes int64 `json:"journal_max_bytes"` // at which requests are refused
+	JournalBacklog  int64 `json:"journal_backlog"`   // facts that are not shipped
 }
 
 // NewReport makes a report of cells.

@@ -53,10 +53,14 @@ type API struct {
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
 	OpenAPI     []byte       // JSON
 	Log         *slog.Logger
+
+	screen *screen // of the live metrics
 }
 
 // Handler gives the routes.
 func (a *API) Handler() http.Handler {
+	a.screen = newScreen(a.Metrics)
+	a.screen.export(a.Health.Registry())
 	e := newEcho(a.Log)
 	e.Use(a.authenticate, a.onlyOwnPages, noStore)
 	a.Health.routes(e)

@@ -153,8 +153,9 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	if err != nil {
 		return nil, fmt.Errorf("show openapi.yaml: %w", err)
 	}
+	metrics := newMetrics(s.redis, s.postgres, s.postgres)
 	api := &httpapi.API{
-		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres), Ledger: recorder,
+		Gateway: gateway, Names: namesOf(gateway), Metrics: metrics, Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Savings:     newReports(s.postgres),
 		Starter:     trials,
@@ -162,6 +163,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,
+		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
 		System: newOverview(cfg, s), Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,

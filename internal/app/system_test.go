@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/busuhq/busu/internal/lineup"
 	"github.com/busuhq/busu/internal/reconcile"
 	"github.com/busuhq/busu/internal/storetest"
 	"github.com/busuhq/busu/internal/system"
@@ -79,6 +80,16 @@ func TestOperatorsSeeEverything(t *testing.T) {
 	if books.Projects[0].Stored.TotalRequests != 20 || books.Projects[0].Live.TotalRequests != 20 || !books.Projects[0].RowsAgree {
 		t.Errorf("the books say %+v", books.Projects)
 	}
+	var models lineup.Report
+	api.get("/models?window=1h", &models)
+	asked := int64(0)
+	for _, m := range models.Models {
+		asked += m.Requests
+	}
+	if len(models.Models) != 3 || asked != 20 || models.BaselineModel != "large" || models.Curve == nil || models.Curve.Decisions != 20 || len(models.Degraded) > 0 {
+		t.Errorf("the models are %+v, the curve %+v", models, models.Curve)
+	}
+	api.operate(http.MethodPost, "/snapshots/7/rollback", http.StatusNotFound, nil)
 	t.Run("dead letters", func(t *testing.T) { replayAndDelete(t, api, server, database) })
 	for _, p := range []*process{worker, aggregator, other} {
 		p.stop()

@@ -45,6 +45,8 @@ type API struct {
 	Experiments Experiments
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
+	Lineup      Lineup
+	Snapshots   Snapshots
 	System      System
 	Letters     Letters
 	Books       Books
@@ -97,8 +99,12 @@ func (a *API) Handler() http.Handler {
 	return e
 }
 
-// operation are the routes about busu itself. What they tell is of all projects.
+// operation are the routes about busu itself. What they tell is of all projects,
+// but for models and snapshots.
 func (a *API) operation(e *echo.Echo) {
+	get(e, "/models", a.lineup)
+	get(e, "/snapshots", a.snapshots)
+	e.POST("/snapshots/:snapshot/rollback", a.rollBack, onlyAdmins)
 	get(e, "/system", onlyAdmins(a.system))
 	get(e, "/reconcile", onlyAdmins(a.reconcile))
 	get(e, "/dead", onlyAdmins(a.deadLetters))

@@ -108,7 +108,7 @@ func problemOf(err error) problem {
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}
@@ -159,6 +159,7 @@ func requestProblem(err error) (p problem, ok bool) {
 	var unrecorded *unknownRequestError
 	var noExperiment *unknownExperimentError
 	var noLetter *unknownLetterError
+	var noSnapshot *unknownSnapshotError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -187,6 +188,8 @@ func requestProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "unknown-experiment", Status: http.StatusNotFound, Detail: noExperiment.Error()}
 	case errors.As(err, &noLetter):
 		p = problem{Type: "unknown-dead-letter", Status: http.StatusNotFound, Detail: noLetter.Error()}
+	case errors.As(err, &noSnapshot):
+		p = problem{Type: "unknown-snapshot", Status: http.StatusNotFound, Detail: noSnapshot.Error()}
 	case errors.As(err, &unknown):
 		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
 	case errors.As(err, &unrecorded):

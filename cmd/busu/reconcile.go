@@ -9,11 +9,11 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/busuhq/busu/internal/app"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/reconcile"
 	"github.com/busuhq/busu/internal/redisdb"
-	"github.com/busuhq/busu/internal/rollup"
 )
 
 type reconcileCommand struct {
@@ -68,26 +68,15 @@ func (c reconcileCommand) settled(ctx context.Context, ledger *postgres.DB, live
 }
 
 func compare(ctx context.Context, ledger *postgres.DB, live *redisdb.DB) (reconcile.Report, error) {
-	beats, err := live.Heartbeats(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "busu:", err) // those in PostgreSQL must do
-	}
 	audit, err := ledger.Audit(ctx)
 	if err != nil {
 		return reconcile.Report{}, err
 	}
-	audit.Hear(beats)
-	totals := map[string]rollup.Sums{}
-	for project := range audit.Projects {
-		s, err := live.Live(ctx, project)
-		if err != nil && !errors.Is(err, redisdb.ErrNone) {
-			fmt.Fprintln(os.Stderr, "busu:", err)
-		}
-		if err == nil && s.Totals != nil {
-			totals[project] = *s.Totals
-		}
+	report, unasked := app.HoldAgainst(ctx, audit, live)
+	for _, err := range unasked {
+		fmt.Fprintln(os.Stderr, "busu:", err) // what is in PostgreSQL must do
 	}
-	return reconcile.Compare(audit, totals), nil
+	return report, nil
 }
 
 func printReport(w io.Writer, r reconcile.Report) error {

@@ -42,6 +42,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	migration := newMigration(stores.postgres, log)
 	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
 	countPools(health.Registry(), stores)
+	stores.presence = newPresence(cfg, health, stores.redis, log)
 	if runs(cfg, config.Worker) {
 		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
 			return err
@@ -58,6 +59,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	}
 	life.start("migration", migration.Run)
 	life.start("watch", health.Watch)
+	life.start("presence", stores.presence.Run)
 	serve(listener, handler, health, graceOf(cfg), log, life)
 	if err := migration.first(ctx); err != nil {
 		return err
@@ -76,6 +78,7 @@ type stores struct {
 	urls     urls
 	redis    *redisdb.DB
 	postgres *postgres.DB
+	presence *presence // of this process, in them
 }
 
 func (s *stores) checks(m *migration) []httpapi.Check {

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
@@ -36,7 +34,7 @@ func startLearner(cfg config.Config, s *stores, m *migration, health *httpapi.He
 	if err != nil {
 		return fmt.Errorf("read the shipped prior: %w", err)
 	}
-	owner := uuid.NewString()
+	owner := s.presence.id()
 	learner := &worker.Learner{Lessons: s.postgres, Snapshots: s.postgres, Lease: s.postgres, Owner: owner,
 		Prior: prior, Start: startPrices(cfg, prior), Decisions: s.postgres, Goal: goalOf(cfg), Log: log}
 	announcer := &worker.Announcer{Outbox: s.postgres, Notices: s.redis, Lease: s.postgres, Owner: owner, Log: log}

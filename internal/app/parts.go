@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/goccy/go-yaml"
-	"github.com/google/uuid"
 
 	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/aggregator"
@@ -92,7 +91,7 @@ func persisters[F worker.Fact](lanes []event.Lane, s *stores, decode func(event.
 // startAggregator counts the partitions that no other process counts, and
 // publishes when no other does.
 func startAggregator(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) {
-	owner := uuid.NewString()
+	owner := s.presence.id()
 	publisher := &aggregator.Publisher{Partitions: cfg.Streams.Partitions, Owner: owner, Chair: s.redis, Board: s.redis, Providers: s.redis, Log: log}
 	loops := []func(context.Context) error{publisher.Run}
 	var all []*aggregator.Aggregator
@@ -124,6 +123,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	adopter := &journal.Adopter{Dir: dir, Options: options, Stream: s.redis, Marks: s.postgres, Log: log}
 	life.start("shipper", shipper.Run, adopter.Run)
 	countJournal(health.Registry(), j, shipper)
+	s.presence.keeps(j, shipper)
 
 	completions, decisions := startTail(cfg, s, health, log, life)
 	providers, err := newProviders(cfg)
@@ -154,8 +154,9 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	if err != nil {
 		return nil, fmt.Errorf("show openapi.yaml: %w", err)
 	}
+	metrics := newMetrics(s.redis, s.postgres, s.postgres)
 	api := &httpapi.API{
-		Gateway: gateway, Names: namesOf(gateway), Metrics: newMetrics(s.redis, s.postgres, s.postgres), Ledger: recorder,
+		Gateway: gateway, Names: namesOf(gateway), Metrics: metrics, Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Savings:     newReports(s.postgres),
 		Starter:     trials,
@@ -165,6 +166,8 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,
+		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
+		System: newOverview(cfg, s), Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/google/uuid"
-
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/provider/guard"
@@ -36,7 +34,7 @@ func guardOptions(p config.Provider) guard.Options {
 // startAgreement lets the breakers of all processes hear of each other, and
 // shows how the providers fare.
 func startAgreement(providers []*guard.Provider, s *stores, health *httpapi.Health, log *slog.Logger, life *lifecycle) {
-	a := &guard.Agreement{Process: uuid.NewString(), Providers: providers, Board: s.redis, Log: log}
+	a := &guard.Agreement{Process: s.presence.id(), Providers: providers, Board: s.redis, Log: log}
 	life.start("providers", a.Run)
 	for _, p := range providers {
 		countProvider(telemetry.Labelled(health.Registry(), "provider", p.Name()), p.State)

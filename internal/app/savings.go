@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/busuhq/busu/internal/config"
@@ -20,7 +19,7 @@ import (
 // startAccountant counts what users cost and guards quality, when no other
 // process does.
 func startAccountant(cfg config.Config, s *stores, m *migration, log *slog.Logger, life *lifecycle) {
-	a := &worker.Accountant{Days: s.postgres, Guards: s.postgres, Old: s.postgres, Lease: s.postgres, Owner: uuid.NewString(),
+	a := &worker.Accountant{Days: s.postgres, Guards: s.postgres, Old: s.postgres, Lease: s.postgres, Owner: s.presence.id(),
 		Observation: cfg.Routing.Observation, Keep: cfg.Retention.Completions, Log: log}
 	life.start("accountant", m.then(a.Run))
 }

@@ -46,6 +46,12 @@ func Completion(r *rand.Rand, at time.Time) *event.CompletionRecorded {
 	if c.Status == event.StatusError {
 		c.ErrorKind = pick(r, "timeout", "unavailable")
 	}
+	if r.IntN(5) == 0 {
+		c.Fallbacks = []string{pick(r, "small", "medium"), pick(r, "medium", "large")}
+	}
+	if r.IntN(5) == 0 {
+		c.Experiments = []event.Arm{{Experiment: "e1", Arm: pick(r, "control", "test")}}
+	}
 	c.TokensIn, c.TokensOut = r.Int64N(4000), r.Int64N(2000)
 	c.CostNanos = r.Int64N(1_000_000)
 	c.OriginCostNanos = c.CostNanos

@@ -47,15 +47,24 @@ type API struct {
 	Deliveries  Deliveries
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
+	Lineup      Lineup
+	Snapshots   Snapshots
+	System      System
+	Letters     Letters
+	Books       Books
 	Keys        *access.Keys
 	Health      *Health
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
 	OpenAPI     []byte       // JSON
 	Log         *slog.Logger
+
+	screen *screen // of the live metrics
 }
 
 // Handler gives the routes.
 func (a *API) Handler() http.Handler {
+	a.screen = newScreen(a.Metrics)
+	a.screen.export(a.Health.Registry())
 	e := newEcho(a.Log)
 	e.Use(a.authenticate, a.onlyOwnPages, noStore)
 	a.Health.routes(e)
@@ -90,9 +99,24 @@ func (a *API) Handler() http.Handler {
 	get(e, "/experiments/:experiment_id", a.experiment)
 	get(e, "/experiments/:experiment_id/results", a.experimentResults)
 	get(e, "/experiments/:experiment_id/deliveries", a.experimentDeliveries)
+	a.operation(e)
 	get(e, "/stream/completions", a.stream(a.Completions))
 	get(e, "/stream/decisions", a.stream(a.Decisions))
 	return e
+}
+
+// operation are the routes about busu itself. What they tell is of all projects,
+// but for models and snapshots.
+func (a *API) operation(e *echo.Echo) {
+	get(e, "/models", a.lineup)
+	get(e, "/snapshots", a.snapshots)
+	e.POST("/snapshots/:snapshot/rollback", a.rollBack, onlyAdmins)
+	get(e, "/system", onlyAdmins(a.system))
+	get(e, "/reconcile", onlyAdmins(a.reconcile))
+	get(e, "/dead", onlyAdmins(a.deadLetters))
+	get(e, "/dead/:dead_id", onlyAdmins(a.deadLetter))
+	e.POST("/dead/:dead_id/replay", a.replayLetter, onlyAdmins)
+	e.DELETE("/dead/:dead_id", a.deleteLetter, onlyAdmins)
 }
 
 // public reports whether a route answers without a key. It is asked for the

@@ -108,7 +108,7 @@ func problemOf(err error) problem {
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}
@@ -158,6 +158,8 @@ func requestProblem(err error) (p problem, ok bool) {
 	var unknown *unknownModelError
 	var unrecorded *unknownRequestError
 	var noExperiment *experimentError
+	var noLetter *unknownLetterError
+	var noSnapshot *unknownSnapshotError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -184,6 +186,10 @@ func requestProblem(err error) (p problem, ok bool) {
 			Errors: []document.Fault{{Field: "session_id", Message: "is missing: this experiment assigns sessions"}}}
 	case errors.As(err, &noExperiment):
 		p = noExperiment.problem()
+	case errors.As(err, &noLetter):
+		p = problem{Type: "unknown-dead-letter", Status: http.StatusNotFound, Detail: noLetter.Error()}
+	case errors.As(err, &noSnapshot):
+		p = problem{Type: "unknown-snapshot", Status: http.StatusNotFound, Detail: noSnapshot.Error()}
 	case errors.As(err, &unknown):
 		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
 	case errors.As(err, &unrecorded):

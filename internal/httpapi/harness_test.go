@@ -181,6 +181,7 @@ type setup struct {
 	repeats  idempotency.Store
 	users    gateway.Forgetter
 	trials   *fakeExperiments
+	system   *fakeSystem
 	checks   []httpapi.Check
 
 	source     tail.Source // of the streams
@@ -213,6 +214,9 @@ func build(choose ...func(*setup)) *stack {
 	if s.trials == nil {
 		s.trials = newFakeExperiments()
 	}
+	if s.system == nil {
+		s.system = new(fakeSystem)
+	}
 	st.Health = httpapi.NewHealth(prometheus.NewRegistry(), log, s.checks...)
 	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
 	if err != nil {
@@ -226,7 +230,8 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
+		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: access.NewKeys(s.adminKey), Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/busuhq/busu/internal/system"
 )
 
 // Check is something that a process needs.
@@ -29,6 +31,7 @@ type Health struct {
 	registry *prometheus.Registry
 	log      *slog.Logger
 	away     atomic.Pointer[[]string] // stores, by their checks' names
+	seen     atomic.Pointer[[]system.Check]
 
 	mu       sync.Mutex
 	drained  bool

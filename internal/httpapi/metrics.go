@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/document"
@@ -69,11 +68,11 @@ func (a *API) live(c echo.Context) error {
 	if c.IsWebSocket() {
 		return a.listen(c, interval)
 	}
-	s, err := a.Metrics.Live(c.Request().Context(), callerOf(c).Project)
+	body, err := a.screen.snapshot(c.Request().Context(), callerOf(c).Project)
 	if err != nil {
 		return errors.Join(errUnavailable, err)
 	}
-	return c.JSON(http.StatusOK, s)
+	return c.JSONBlob(http.StatusOK, body)
 }
 
 func intervalOf(text string) (time.Duration, error) {
@@ -111,6 +110,8 @@ func (a *API) feed(ctx context.Context, conn *websocket.Conn, project string, in
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer conn.CloseNow()
+	a.screen.listeners.Add(1)
+	defer a.screen.listeners.Add(-1)
 	listening.Go(func() {
 		defer left()
 		ignoreMessages(ctx, conn)
@@ -118,9 +119,9 @@ func (a *API) feed(ctx context.Context, conn *websocket.Conn, project string, in
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		if s, err := a.Metrics.Live(ctx, project); err != nil {
+		if body, err := a.screen.snapshot(ctx, project); err != nil {
 			a.Log.Debug("no snapshot for the live feed", "err", err)
-		} else if err := send(ctx, conn, s); err != nil {
+		} else if err := send(ctx, conn, body); err != nil {
 			return
 		}
 		select {
@@ -148,10 +149,12 @@ func ignoreMessages(ctx context.Context, conn *websocket.Conn) {
 	}
 }
 
-func send(ctx context.Context, conn *websocket.Conn, s rollup.Snapshot) error {
+// send gives up a listener that does not take a snapshot in time. Until then,
+// snapshots that come meanwhile are left out.
+func send(ctx context.Context, conn *websocket.Conn, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
-	return wsjson.Write(ctx, conn, s)
+	return conn.Write(ctx, websocket.MessageText, body)
 }
 
 // goodbye tells a listener to come back, without waiting long for an answer.

@@ -12,21 +12,29 @@ func TestWrongMethods(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for route, allowed := range map[string][]string{
-		"GET /complete":          {"POST"},
-		"DELETE /complete":       {"POST"},
-		"PUT /recommendation":    {"GET", "HEAD", "POST"},
-		"POST /routing/metrics":  {"GET", "HEAD"},
-		"POST /metrics/live":     {"GET", "HEAD"},
-		"POST /metrics/history":  {"GET", "HEAD"},
-		"POST /metrics/savings":  {"GET", "HEAD"},
-		"DELETE /requests":       {"GET", "HEAD"},
-		"PUT /requests/x":        {"GET", "HEAD"},
-		"POST /healthz":          {"GET", "HEAD"},
-		"PATCH /":                {"GET", "HEAD"},
-		"DELETE /static/app.js":  {"GET", "HEAD"},
-		"BREW /routing/metrics":  {"GET", "HEAD"},
-		"DELETE /openapi.json":   {"GET", "HEAD"},
-		"POST /metrics?a=1&b=%z": {"GET", "HEAD"},
+		"GET /complete":             {"POST"},
+		"DELETE /complete":          {"POST"},
+		"PUT /recommendation":       {"GET", "HEAD", "POST"},
+		"POST /routing/metrics":     {"GET", "HEAD"},
+		"POST /metrics/live":        {"GET", "HEAD"},
+		"POST /metrics/history":     {"GET", "HEAD"},
+		"POST /metrics/savings":     {"GET", "HEAD"},
+		"DELETE /requests":          {"GET", "HEAD"},
+		"PUT /requests/x":           {"GET", "HEAD"},
+		"POST /system":              {"GET", "HEAD"},
+		"POST /models":              {"GET", "HEAD"},
+		"DELETE /snapshots":         {"GET", "HEAD"},
+		"GET /snapshots/1/rollback": {"POST"},
+		"POST /reconcile":           {"GET", "HEAD"},
+		"POST /dead":                {"GET", "HEAD"},
+		"PUT /dead/1-0":             {"DELETE", "GET", "HEAD"},
+		"GET /dead/1-0/replay":      {"POST"},
+		"POST /healthz":             {"GET", "HEAD"},
+		"PATCH /":                   {"GET", "HEAD"},
+		"DELETE /static/app.js":     {"GET", "HEAD"},
+		"BREW /routing/metrics":     {"GET", "HEAD"},
+		"DELETE /openapi.json":      {"GET", "HEAD"},
+		"POST /metrics?a=1&b=%z":    {"GET", "HEAD"},
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		got := s.send(t, method, path, "").want(t, 405)
@@ -64,7 +72,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
-		"/metrics/live", "/metrics/history", "/metrics/savings", "/requests", "/routing/metrics", "/recommendation?prompt=a"} {
+		"/metrics/live", "/metrics/history", "/metrics/savings", "/requests", "/models", "/snapshots", "/system", "/reconcile", "/dead", "/dead/1-0", "/routing/metrics", "/recommendation?prompt=a"} {
 		head := s.send(t, "HEAD", path, "").want(t, 200)
 		get := s.send(t, "GET", path, "").want(t, 200)
 		if len(head.Body) > 0 || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || head.Header.Get("X-Request-Id") == "" {

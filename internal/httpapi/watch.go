@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/busuhq/busu/internal/system"
 )
 
 // watchEvery is the time between two looks at the stores. With checkWithin it
@@ -50,6 +52,29 @@ func (h *Health) note(results map[string]string) {
 		}
 	}
 	h.away.Store(&away)
+	h.looked(results, time.Now())
+}
+
+// looked keeps what came of each check, and since when.
+func (h *Health) looked(results map[string]string, now time.Time) {
+	before := h.Checks()
+	seen := make([]system.Check, len(h.checks))
+	for i, check := range h.checks {
+		seen[i] = system.Check{Name: check.Name, OK: results[check.Name] == passed, Since: now.UTC().Truncate(time.Millisecond)}
+		if i < len(before) && before[i].OK == seen[i].OK {
+			seen[i].Since = before[i].Since
+		}
+	}
+	h.seen.Store(&seen)
+}
+
+// Checks tells what Watch found when it last looked, and since when it does;
+// nothing before its first look.
+func (h *Health) Checks() []system.Check {
+	if seen := h.seen.Load(); seen != nil {
+		return *seen
+	}
+	return []system.Check{}
 }
 
 // Away names the stores that did not answer when Watch last looked.

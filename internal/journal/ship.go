@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -41,8 +42,9 @@ type Shipper struct {
 
 	shipped atomic.Int64
 	failing atomic.Bool
-	forgot  atomic.Bool // the stream has lost what it was given
-	closed  atomic.Bool // the ids that were given up have had their last heartbeat
+	oldest  atomic.Int64 // when the request arrived whose fact the stream does not take, in Unix milliseconds; 0: it does
+	forgot  atomic.Bool  // the stream has lost what it was given
+	closed  atomic.Bool  // the ids that were given up have had their last heartbeat
 
 	mu   sync.Mutex
 	came map[origin]int64 // the last seq that the stream was given by this process
@@ -74,6 +76,25 @@ func (s *Shipper) Backlog() int64 {
 
 // Failing reports whether the stream did not take the last batch.
 func (s *Shipper) Failing() bool { return s.failing.Load() }
+
+// Waits is how long the oldest fact waits that the stream does not take; 0
+// when it does.
+func (s *Shipper) Waits(now time.Time) time.Duration {
+	since := s.oldest.Load()
+	if since == 0 {
+		return 0
+	}
+	return max(now.Sub(time.UnixMilli(since)), time.Millisecond)
+}
+
+// arrivedAt is when the request of a fact arrived, in Unix milliseconds.
+func arrivedAt(body []byte) int64 {
+	var h event.Header
+	if json.Unmarshal(body, &h) != nil || h.At.IsZero() {
+		return time.Now().UnixMilli() // cannot be read: the stream will say so
+	}
+	return h.At.UnixMilli()
+}
 
 // Run ships until ctx ends. It begins behind what is persisted; where that
 // cannot be told, at the start of the journal.
@@ -169,6 +190,9 @@ func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 		if ctx.Err() != nil {
 			return
 		}
+		if s.oldest.Load() == 0 {
+			s.oldest.Store(arrivedAt(runs[0].Bodies[0]))
+		}
 		if !s.failing.Swap(true) {
 			s.Log.Warn("stream does not take facts; they wait in the journal", "err", err)
 		}
@@ -178,6 +202,7 @@ func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 		case <-time.After(wait/2 + rand.N(wait)): // apart from other processes
 		}
 	}
+	s.oldest.Store(0)
 	if len(runs) > 0 && s.failing.Swap(false) {
 		s.Log.Info("stream takes facts again")
 	}

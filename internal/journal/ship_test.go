@@ -230,11 +230,15 @@ func TestShipperTriesAgain(t *testing.T) {
 		if !s.Failing() || s.Backlog() != 10 {
 			t.Errorf("backlog %d, failing %t", s.Backlog(), s.Failing())
 		}
+		waits := s.Waits(time.Now())
+		if later := s.Waits(time.Now().Add(time.Hour)); waits <= 0 || later-waits < 59*time.Minute {
+			t.Errorf("the oldest waits for %s, and %s an hour later", waits, later)
+		}
 		recordSome(t, j, 10)
 		time.Sleep(time.Minute)
 		settle()
-		if s.Backlog() != 0 || s.Failing() {
-			t.Errorf("backlog %d, failing %t", s.Backlog(), s.Failing())
+		if s.Backlog() != 0 || s.Failing() || s.Waits(time.Now()) != 0 {
+			t.Errorf("backlog %d, failing %t, the oldest waits for %s", s.Backlog(), s.Failing(), s.Waits(time.Now()))
 		}
 		checkShipped(t, j, withoutRepeats(t, s.store.received()), 0)
 	})

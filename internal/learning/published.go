@@ -1,6 +1,7 @@
 package learning
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -21,6 +22,10 @@ type Snapshot struct {
 	Controller        []byte
 	Model             []byte // of ModelOf
 }
+
+// ErrNoSnapshot says that a learner has no snapshot of a number, or not any
+// more: old ones go.
+var ErrNoSnapshot = errors.New("there is no such snapshot, or not any more")
 
 // Take makes a snapshot of a model that has applied the lessons up to one.
 func Take(m *Model, project, strategy string, number, lesson int64) Snapshot {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,10 +15,28 @@ import (
 // Audit reads what the ledger says of itself, as of one moment: heartbeats,
 // marks, rows and rollups. It reads every row.
 func (db *DB) Audit(ctx context.Context) (reconcile.Ledger, error) {
+	return db.audit(ctx, auditing{since: time.Unix(0, 0), ever: "rollups"})
+}
+
+// AuditSince is Audit over the rows and rollups from a time on, its minute
+// whole. Marks, heartbeats and what there is in all are looked at anyway.
+func (db *DB) AuditSince(ctx context.Context, since time.Time) (reconcile.Ledger, error) {
+	return db.audit(ctx, auditing{since: since.UTC().Truncate(time.Minute), ever: `(
+		SELECT project, kind, requests, errors, tokens_in, tokens_out, cost_nanos, baseline_cost_nanos FROM rollups_days UNION ALL
+		SELECT project, kind, requests, errors, tokens_in, tokens_out, cost_nanos, baseline_cost_nanos FROM rollups_new) AS ever`})
+}
+
+// auditing is how much is read.
+type auditing struct {
+	since time.Time // rows, and rollups to hold them against
+	ever  string    // where to find what all requests add up to
+}
+
+func (db *DB) audit(ctx context.Context, a auditing) (reconcile.Ledger, error) {
 	l := reconcile.NewLedger()
 	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		for _, read := range []func(context.Context, pgx.Tx, *reconcile.Ledger) error{
-			auditHeartbeats, auditMarks, auditRows, auditSums, auditRollups} {
+			auditHeartbeats, auditMarks, a.rows, a.sums, a.rollups} {
 			if err := read(ctx, tx, &l); err != nil {
 				return err
 			}
@@ -61,12 +80,12 @@ func auditMarks(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 	return err
 }
 
-func auditRows(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+func (a auditing) rows(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 	rows, err := tx.Query(ctx, `
-		SELECT journal, $1::text || '/' || partition, count(*), count(DISTINCT seq) FROM completions GROUP BY 1, 2
+		SELECT journal, $1::text || '/' || partition, count(*), count(DISTINCT seq) FROM completions WHERE at >= $3 GROUP BY 1, 2
 		UNION ALL
-		SELECT journal, $2::text || '/' || partition, count(*), count(DISTINCT seq) FROM feedback WHERE NOT implicit GROUP BY 1, 2`,
-		event.Completions.String(), event.Feedback.String())
+		SELECT journal, $2::text || '/' || partition, count(*), count(DISTINCT seq) FROM feedback WHERE NOT implicit AND at >= $3 GROUP BY 1, 2`,
+		event.Completions.String(), event.Feedback.String(), a.since)
 	if err != nil {
 		return err
 	}
@@ -83,29 +102,29 @@ func auditRows(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 const oldestDay = `(SELECT min(to_date(substr(relname, 13), 'YYYYMMDD')) AT TIME ZONE 'UTC'
 	FROM pg_class WHERE relname ~ '^completions_[0-9]{8}$' AND relispartition)`
 
-func auditSums(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+func (a auditing) sums(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 	return readSums(ctx, tx, `
 		SELECT project, count(*), count(*) FILTER (WHERE `+failed+`), sum(tokens_in)::bigint, sum(tokens_out)::bigint,
 		       sum(cost_nanos)::bigint, sum(baseline_cost_nanos)::bigint
-		FROM completions WHERE at >= coalesce(`+oldestDay+`, '-infinity') GROUP BY project`,
-		func(project string, c rollup.Cell) { l.Project(project).Rows = c })
+		FROM completions WHERE at >= coalesce(`+oldestDay+`, '-infinity') AND at >= $1 GROUP BY project`,
+		func(project string, c rollup.Cell) { l.Project(project).Rows = c }, a.since)
 }
 
-func auditRollups(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+func (a auditing) rollups(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 	const sums = `
 		SELECT project, sum(requests)::bigint, sum(errors)::bigint, sum(tokens_in)::bigint, sum(tokens_out)::bigint,
 		       sum(cost_nanos)::bigint, sum(baseline_cost_nanos)::bigint
-		FROM rollups WHERE kind = 'all'`
-	err := readSums(ctx, tx, sums+` AND minute >= coalesce(`+oldestDay+`, '-infinity') GROUP BY project`,
-		func(project string, c rollup.Cell) { l.Project(project).Rollups = c })
+		FROM `
+	err := readSums(ctx, tx, sums+`rollups WHERE kind = 'all' AND minute >= coalesce(`+oldestDay+`, '-infinity') AND minute >= $1 GROUP BY project`,
+		func(project string, c rollup.Cell) { l.Project(project).Rollups = c }, a.since)
 	if err != nil {
 		return err
 	}
-	return readSums(ctx, tx, sums+` GROUP BY project`, func(project string, c rollup.Cell) { l.Project(project).Ever = c })
+	return readSums(ctx, tx, sums+a.ever+` WHERE kind = 'all' GROUP BY project`, func(project string, c rollup.Cell) { l.Project(project).Ever = c })
 }
 
-func readSums(ctx context.Context, tx pgx.Tx, sql string, keep func(project string, c rollup.Cell)) error {
-	rows, err := tx.Query(ctx, sql)
+func readSums(ctx context.Context, tx pgx.Tx, sql string, keep func(project string, c rollup.Cell), args ...any) error {
+	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (r *rebuilding) readRows(ctx context.Context, tx pgx.Tx) error {
 	ws, from := r.windows(false)
 	rows, err := tx.Query(ctx, `
 		SELECT project, at, strategy, cache, coalesce(model, ''), coalesce(provider, ''), coalesce(confidence, ''),
-		       coalesce(error_kind, ''), status, unpriced, tokens_in, tokens_out, cost_nanos, baseline_cost_nanos,
+		       coalesce(error_kind, ''), status, unpriced, fallbacks, experiments, tokens_in, tokens_out, cost_nanos, baseline_cost_nanos,
 		       latency_us, ttft_us, overhead_us
 		FROM completions WHERE partition = $1 AND at >= $2`, r.partition, from)
 	if err != nil {
@@ -171,7 +171,7 @@ func (r *rebuilding) readRows(ctx context.Context, tx pgx.Tx) error {
 	for rows.Next() {
 		f := new(event.CompletionRecorded)
 		if err := rows.Scan(&f.Project, &f.At, &f.Strategy, &f.Cache, &f.Model, &f.Provider, &f.Confidence,
-			&f.ErrorKind, &f.Status, &f.Unpriced, &f.TokensIn, &f.TokensOut, &f.CostNanos, &f.BaselineCostNanos,
+			&f.ErrorKind, &f.Status, &f.Unpriced, &f.Fallbacks, &f.Experiments, &f.TokensIn, &f.TokensOut, &f.CostNanos, &f.BaselineCostNanos,
 			&f.LatencyUS, &f.TTFTUS, &f.OverheadUS); err != nil {
 			return err
 		}

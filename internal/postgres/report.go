@@ -20,7 +20,9 @@ const timed = `NOT ` + failed + ` AND strategy NOT IN ('` + event.StrategyShadow
 // dimensions gives a row for each dimension that a completion counts in.
 const dimensions = `CROSS JOIN LATERAL (VALUES
 	('all', ''), ('strategy', strategy), ('cache', cache), ('model', model), ('provider', provider),
-	('confidence', confidence), ('error', error_kind), ('unpriced', CASE WHEN unpriced THEN '' END)) AS d (kind, name)`
+	('confidence', confidence), ('error', error_kind), ('unpriced', CASE WHEN unpriced THEN '' END), ('fallback', CASE WHEN cardinality(fallbacks) > 0 THEN '' END)
+	UNION ALL SELECT DISTINCT 'fallback', nullif(model, '') FROM unnest(fallbacks) AS model
+	UNION ALL SELECT DISTINCT 'arm', (e ->> 'experiment') || '/' || (e ->> 'arm') FROM jsonb_array_elements(experiments) AS e) AS d (kind, name)`
 
 // Report counts the stored completions of a project over a window at now. It
 // reads rows, not rollups: it is what the live counters are held against.

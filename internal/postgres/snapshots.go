@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -39,8 +40,13 @@ func (db *DB) Latest(ctx context.Context) ([]learning.Snapshot, error) {
 
 // Snapshots gives a learner's snapshots, the newest first, without models.
 func (db *DB) Snapshots(ctx context.Context, l learning.Learner, most int) ([]learning.Snapshot, error) {
+	return db.SnapshotsBefore(ctx, l, math.MaxInt64, most)
+}
+
+// SnapshotsBefore gives those with lower numbers than one.
+func (db *DB) SnapshotsBefore(ctx context.Context, l learning.Learner, before int64, most int) ([]learning.Snapshot, error) {
 	rows, err := db.pool.Query(ctx, `SELECT `+snapshotColumns+` FROM snapshots
-		WHERE project = $1 AND strategy = $2 ORDER BY snapshot DESC LIMIT $3`, l.Project, l.Strategy, most)
+		WHERE project = $1 AND strategy = $2 AND snapshot < $3 ORDER BY snapshot DESC LIMIT $4`, l.Project, l.Strategy, before, most)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshots: %w", err)
 	}
@@ -122,7 +128,7 @@ func readSnapshot(ctx context.Context, q queryer, l learning.Learner, number int
 		s, err = pgx.CollectExactlyOneRow(rows, scanSnapshot)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return s, fmt.Errorf("%s of project %s has no snapshot %d, or not any more", l.Strategy, l.Project, number)
+		return s, fmt.Errorf("%s of project %s, snapshot %d: %w", l.Strategy, l.Project, number, learning.ErrNoSnapshot)
 	}
 	if err != nil {
 		return s, fmt.Errorf("read snapshot %d: %w", number, err)
@@ -157,6 +163,9 @@ func (db *DB) RollBack(ctx context.Context, l learning.Learner, to int64) (s lea
 		}
 		return decide(ctx, tx, fact)
 	})
+	if isDuplicate(err) {
+		err = ErrSnapshotTaken
+	}
 	if err != nil {
 		return s, fmt.Errorf("roll back: %w", err)
 	}

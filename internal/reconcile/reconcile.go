@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/rollup"
@@ -45,7 +46,10 @@ func (l *Ledger) Hear(beats []event.Heartbeat) {
 }
 
 // LaneKey names a lane of a journal, the lane as Lane.String writes it.
-type LaneKey struct{ Journal, Lane string }
+type LaneKey struct {
+	Journal string `json:"journal"`
+	Lane    string `json:"lane"`
+}
 
 // Lane is what is known of one lane of one journal.
 type Lane struct {
@@ -81,30 +85,35 @@ func (l *Ledger) Project(name string) *Project {
 
 // Report is what came of the comparison.
 type Report struct {
-	Lanes    []LaneReport
-	Projects []ProjectReport
-	Open     int // intents that are not settled
+	Lanes    []LaneReport    `json:"lanes"`
+	Projects []ProjectReport `json:"projects"`
+	Open     int             `json:"open_intents"` // that are not settled
 }
 
 // LaneReport is one line on a lane.
 type LaneReport struct {
 	LaneKey
-	Announced, Stored, Missing, Repeated int64
-	Unheard                              bool // it never sent a heartbeat
-	Problem                              string
+	Announced int64  `json:"announced"`
+	Stored    int64  `json:"stored"`
+	Missing   int64  `json:"missing"`
+	Repeated  int64  `json:"repeated"`
+	Unheard   bool   `json:"unheard"` // it never sent a heartbeat
+	Problem   string `json:"problem"` // "" for none
 }
 
 // ProjectReport is one line on a project: three ways to count the same.
 type ProjectReport struct {
-	Project             string
-	Stored, Live        rollup.Sums
-	RowsAgree, LiveSeen bool
-	Problem             string
+	Project   string      `json:"project"`
+	Stored    rollup.Sums `json:"stored"`
+	Live      rollup.Sums `json:"live"`
+	RowsAgree bool        `json:"rows_agree"` // rows and rollups add up to the same
+	LiveSeen  bool        `json:"live_seen"`
+	Problem   string      `json:"problem"` // "" for none
 }
 
 // Compare holds the ledger against the live totals of projects.
 func Compare(l Ledger, live map[string]rollup.Sums) Report {
-	var r Report
+	r := Report{Lanes: []LaneReport{}, Projects: []ProjectReport{}}
 	for _, b := range l.Heartbeats {
 		r.Open += b.OpenIntents
 		for lane := range b.Seqs {
@@ -169,6 +178,16 @@ func sums(c rollup.Cell) rollup.Sums {
 
 func brief(s rollup.Sums) string {
 	return fmt.Sprintf("%d requests, %d errors, %s USD against %s", s.TotalRequests, s.Errors, s.CostUSD, s.BaselineCostUSD)
+}
+
+// Answer is a comparison over a stretch of time, for whoever asks over HTTP.
+type Answer struct {
+	Window   string    `json:"window"` // of which rows and rollups were read
+	From     time.Time `json:"from"`
+	AsOf     time.Time `json:"as_of"`
+	Settled  bool      `json:"settled"`
+	Degraded []string  `json:"degraded"` // what could not be asked
+	Report
 }
 
 // Settled reports whether everything agrees.

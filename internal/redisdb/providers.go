@@ -55,12 +55,12 @@ func (db *DB) Exchange(ctx context.Context, process string, mine []rollup.Provid
 	if err != nil {
 		return nil, fmt.Errorf("encode providers: %w", err)
 	}
-	return db.exchange(ctx, process, string(body))
+	return db.exchangeProviders(ctx, process, string(body))
 }
 
 // Providers sums what all processes say of their providers.
 func (db *DB) Providers(ctx context.Context) ([]rollup.ProviderState, error) {
-	all, err := db.exchange(ctx, "", "")
+	all, err := db.exchangeProviders(ctx, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -71,24 +71,46 @@ func (db *DB) Providers(ctx context.Context) ([]rollup.ProviderState, error) {
 	return rollup.MergeProviders(said...), nil
 }
 
-func (db *DB) exchange(ctx context.Context, process, body string) (map[string][]rollup.ProviderState, error) {
-	found, err := exchangeScript.Run(ctx, db.rdb, []string{providersKey}, process, body, providersTTL.Milliseconds()).Slice()
+func (db *DB) exchangeProviders(ctx context.Context, process, body string) (map[string][]rollup.ProviderState, error) {
+	said, err := db.exchange(ctx, providersKey, process, body, providersTTL)
 	if err != nil {
-		return nil, fmt.Errorf("exchange providers: %w", err)
+		return nil, err
 	}
 	all := map[string][]rollup.ProviderState{}
-	for ; len(found) >= 3; found = found[3:] {
-		name, _ := found[0].(string)
-		age, _ := found[1].(int64)
-		said, _ := found[2].(string)
+	for _, s := range said {
 		var states []rollup.ProviderState
-		if json.Unmarshal([]byte(said), &states) != nil {
+		if json.Unmarshal([]byte(s.body), &states) != nil {
 			continue
 		}
 		for i := range states {
-			states[i] = states[i].Aged(float64(age))
+			states[i] = states[i].Aged(s.ageMS)
 		}
-		all[name] = states
+		all[s.process] = states
+	}
+	return all, nil
+}
+
+// saying is what a process has put up, and how long ago.
+type saying struct {
+	process, body string
+	ageMS         float64
+}
+
+// exchange puts up what a process says under a key, unless both are empty, and
+// returns what is not too old.
+func (db *DB) exchange(ctx context.Context, key, process, body string, ttl time.Duration) ([]saying, error) {
+	found, err := exchangeScript.Run(ctx, db.rdb, []string{key}, process, body, ttl.Milliseconds()).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("exchange %s: %w", key, err)
+	}
+	var all []saying
+	for ; len(found) >= 3; found = found[3:] {
+		var s saying
+		s.process, _ = found[0].(string)
+		age, _ := found[1].(int64)
+		s.body, _ = found[2].(string)
+		s.ageMS = float64(age)
+		all = append(all, s)
 	}
 	return all, nil
 }

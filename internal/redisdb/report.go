@@ -9,7 +9,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/rollup"
 )
 
@@ -97,67 +96,35 @@ func get[T any](ctx context.Context, db *DB, key string) (value T, err error) {
 	return value, nil
 }
 
-// Pipeline measures how far the facts of all partitions have come.
+// Pipeline measures how far the facts of all partitions have come: completions
+// and feedback, and what waits in the journals of all processes.
 func (db *DB) Pipeline(ctx context.Context, partitions int, now time.Time) (rollup.Pipeline, error) {
 	var p rollup.Pipeline
+	streams, err := db.streams(ctx, factLanes(partitions), false, now)
+	if err != nil {
+		return p, fmt.Errorf("measure pipeline: %w", err)
+	}
+	for _, s := range streams {
+		p.StreamEntries += s.Entries
+		p.Unread += s.Unread
+		p.Pending += s.Pending
+		p.OldestMS = max(p.OldestMS, s.OldestMS)
+	}
 	dead, err := db.rdb.XLen(ctx, deadKey).Result()
 	if err != nil {
 		return p, fmt.Errorf("measure pipeline: %w", err)
 	}
 	p.DeadLetters = dead
-	for i := range partitions {
-		lane := event.Lane{Stream: event.Completions, Partition: i}
-		if err := db.measure(ctx, lane, now, &p); err != nil {
-			return p, fmt.Errorf("measure %s: %w", StreamKey(lane), err)
+	processes, err := db.Processes(ctx)
+	if err != nil {
+		return p, fmt.Errorf("measure pipeline: %w", err)
+	}
+	for _, process := range processes {
+		if j := process.Journal; j != nil {
+			p.JournalBytes += j.Bytes
+			p.JournalMaxBytes += j.MaxBytes
+			p.JournalBacklog += j.Backlog
 		}
 	}
 	return p, nil
-}
-
-// measure adds one stream. The lag that XINFO gives can be wrong after a trim,
-// so it only counts while there is an entry that was not handed out.
-func (db *DB) measure(ctx context.Context, lane event.Lane, now time.Time, p *rollup.Pipeline) error {
-	key := StreamKey(lane)
-	entries, err := db.rdb.XLen(ctx, key).Result()
-	if err != nil || entries == 0 {
-		return err
-	}
-	p.StreamEntries += entries
-	groups, err := db.rdb.XInfoGroups(ctx, key).Result()
-	if err != nil {
-		return err
-	}
-	for _, g := range groups {
-		if g.Name != persistGroup {
-			continue
-		}
-		if err := db.measureGroup(ctx, key, g, now, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (db *DB) measureGroup(ctx context.Context, key string, g redis.XInfoGroup, now time.Time, p *rollup.Pipeline) error {
-	unread, err := db.rdb.XRangeN(ctx, key, "("+g.LastDeliveredID, "+", 1).Result()
-	if err != nil {
-		return err
-	}
-	oldest := ""
-	if len(unread) > 0 {
-		p.Unread += max(g.Lag, 1)
-		oldest = unread[0].ID
-	}
-	if g.Pending > 0 {
-		pending, err := db.rdb.XPending(ctx, key, persistGroup).Result()
-		if err != nil {
-			return err
-		}
-		p.Pending += pending.Count
-		oldest = pending.Lower
-	}
-	if oldest != "" {
-		p.OldestMS = max(p.OldestMS, float64(now.UnixMilli()-millisOf(oldest)))
-	}
-	return nil
 }

@@ -96,16 +96,11 @@ func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time, grou
 // Fullness is the share of its memory budget that Redis uses; 0 where it does
 // not say.
 func (db *DB) Fullness(ctx context.Context) (float64, error) {
-	info, err := db.rdb.InfoMap(ctx, "memory").Result()
-	if err != nil {
-		return 0, ignoreUnknown(err)
+	used, budget, err := db.memory(ctx)
+	if err != nil || budget == 0 {
+		return 0, err
 	}
-	used, _ := strconv.ParseFloat(info["Memory"]["used_memory"], 64)
-	budget, _ := strconv.ParseFloat(info["Memory"]["maxmemory"], 64)
-	if budget == 0 {
-		budget = budgetIfNone
-	}
-	return used / budget, nil
+	return float64(used) / float64(budget), nil
 }
 
 // ignoreUnknown lets pass that an in-process Redis does not know a section.

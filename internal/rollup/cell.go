@@ -6,6 +6,7 @@
 package rollup
 
 import (
+	"slices"
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
@@ -26,6 +27,8 @@ const (
 	KindConfidence = "confidence"
 	KindCache      = "cache"
 	KindError      = "error"
+	KindFallback   = "fallback" // requests that another model served, by one that failed; under the empty name, all of them
+	KindArm        = "arm"      // of an experiment: its id, a slash, the arm
 	KindUnpriced   = "unpriced" // requests of models whose price nobody knows; the name is empty
 )
 
@@ -43,6 +46,19 @@ func dims(c *event.CompletionRecorded, into []Dim) []Dim {
 	}
 	if c.Unpriced {
 		into = append(into, Dim{Kind: KindUnpriced})
+	}
+	if len(c.Fallbacks) > 0 {
+		into = append(into, Dim{Kind: KindFallback})
+	}
+	for i, model := range c.Fallbacks {
+		if model != "" && !slices.Contains(c.Fallbacks[:i], model) {
+			into = append(into, Dim{KindFallback, model})
+		}
+	}
+	for i, arm := range c.Experiments {
+		if !slices.Contains(c.Experiments[:i], arm) {
+			into = append(into, Dim{KindArm, arm.Experiment + "/" + arm.Arm})
+		}
 	}
 	return into
 }

@@ -86,6 +86,9 @@ func NewHistory(s Span, pieces []Piece, source string, now time.Time) (History, 
 		case KindAll:
 			whole.add(p)
 		case s.By:
+			if p.Dim.Name == "" { // all of them
+				continue
+			}
 			l := byName[p.Dim.Name]
 			if l == nil {
 				l = g.line()

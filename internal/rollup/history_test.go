@@ -96,7 +96,7 @@ func checkSeries(t *testing.T, h rollup.History, span rollup.Span, facts []*even
 	t.Helper()
 	left := map[string]*rollup.Cell{}
 	for d, c := range cellsOf(facts) {
-		if d.Kind == span.By {
+		if d.Kind == span.By && d.Name != "" {
 			left[d.Name] = c
 		}
 	}
@@ -236,5 +236,27 @@ func TestSpans(t *testing.T) {
 		if part, fault := span.Validate(); !strings.HasPrefix(part+" "+fault, want) {
 			t.Errorf("%+v: %s %s, want %s", span, part, fault, want)
 		}
+	}
+}
+
+// TestFallbacksAndArms: each once, and those that fell back in all.
+func TestFallbacksAndArms(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 9))
+	now := time.Date(2026, 11, 23, 12, 34, 56, 0, time.UTC)
+	var facts []*event.CompletionRecorded
+	for _, failed := range [][]string{nil, {"small"}, {"small", "medium", "small"}, {"", "medium"}} {
+		f := eventtest.Completion(r, now.Add(-time.Minute))
+		f.Fallbacks, f.Experiments = failed, []event.Arm{{Experiment: "e", Arm: "test"}, {Experiment: "e", Arm: "test"}}
+		facts = append(facts, f)
+	}
+	got := rollup.NewReport(rollup.Windows()[1], cellsOf(facts), "", now).Fallbacks
+	if want := (rollup.Fallbacks{Requests: 3, ByModel: map[string]int64{"small": 2, "medium": 2}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("fallbacks %+v, want %+v", got, want)
+	}
+	span := rollup.Span{Length: time.Hour, Step: time.Minute, By: rollup.KindArm, Top: 3}
+	h, err := rollup.NewHistory(span, piecesOf(r, facts, span.Step), "", now)
+	if err != nil || len(h.Series) != 1 || h.Series[0].Name != "e/test" || h.Series[0].Requests != 4 {
+		t.Errorf("by arm %+v (%v)", h.Series, err)
 	}
 }

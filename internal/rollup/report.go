@@ -55,9 +55,17 @@ type Report struct {
 	ByProvider   map[string]Share `json:"by_provider"`
 	ByConfidence map[string]Share `json:"by_confidence"`
 	ErrorsByKind map[string]int64 `json:"errors_by_kind"`
+	Fallbacks    Fallbacks        `json:"fallbacks"`
 	Source       string           `json:"source"`
 	AsOf         time.Time        `json:"as_of"`
 	Stale        bool             `json:"stale"`
+}
+
+// Fallbacks are requests that another model served, or tried to, since one had
+// failed.
+type Fallbacks struct {
+	Requests int64            `json:"requests"`
+	ByModel  map[string]int64 `json:"by_model"` // that failed; a request may count for several
 }
 
 // CacheCounts are requests by where their answer came from.
@@ -89,6 +97,11 @@ type Pipeline struct {
 	Pending       int64   `json:"pending"`      // handed to the worker, not yet stored
 	OldestMS      float64 `json:"oldest_ms"`    // age of the oldest that is not stored
 	DeadLetters   int64   `json:"dead_letters"` // could not be processed
+
+	// Of all API processes' journals.
+	JournalBytes    int64 `json:"journal_bytes"`
+	JournalMaxBytes int64 `json:"journal_max_bytes"` // at which requests are refused
+	JournalBacklog  int64 `json:"journal_backlog"`   // facts that are not shipped
 }
 
 // NewReport makes a report of cells.
@@ -105,12 +118,15 @@ func NewReport(w Window, cells Cells, source string, now time.Time) Report {
 		},
 		ByStrategy: cells.shares(KindStrategy), ByModel: cells.shares(KindModel),
 		ByProvider: cells.shares(KindProvider), ByConfidence: cells.shares(KindConfidence),
-		ErrorsByKind: map[string]int64{},
-		Source:       source, AsOf: now.UTC(),
+		ErrorsByKind: map[string]int64{}, Fallbacks: Fallbacks{cells.get(Dim{Kind: KindFallback}).Requests, map[string]int64{}},
+		Source: source, AsOf: now.UTC(),
 	}
 	for d, c := range cells {
-		if d.Kind == KindError {
+		switch {
+		case d.Kind == KindError:
 			r.ErrorsByKind[d.Name] = c.Requests
+		case d.Kind == KindFallback && d.Name != "":
+			r.Fallbacks.ByModel[d.Name] = c.Requests
 		}
 	}
 	return r

@@ -33,7 +33,7 @@ func Steps() []time.Duration { return []time.Duration{time.Minute, 5 * time.Minu
 
 // SpanKinds are the dimensions that a history may be told by.
 func SpanKinds() []string {
-	return []string{KindStrategy, KindModel, KindProvider, KindConfidence, KindCache, KindError}
+	return []string{KindStrategy, KindModel, KindProvider, KindConfidence, KindCache, KindError, KindFallback, KindArm}
 }
 
 // UsualStep is the step for a stretch of time of which nobody says more: a few

@@ -20,9 +20,9 @@ const (
 	PolicyMix      = "random_mix" // of both, at the cost of routed
 )
 
-// policies are those that can be compared; none without plans that list models
+// Policies are those that can be compared; none without plans that list models
 // with their prices.
-func policies(e Expected) []Fixed {
+func Policies(e Expected) []Fixed {
 	if e.Requests == 0 {
 		return []Fixed{}
 	}

@@ -205,7 +205,7 @@ func NewReport(t Tally) Report {
 		r.Good.State, r.Quality.State = lopsided(r.Good.State), lopsided(r.Quality.State)
 	}
 	r.Holdout = t.holdout(r.Proven)
-	r.Policies = policies(t.Expected)
+	r.Policies = Policies(t.Expected)
 	r.Verdict = r.sentence()
 	return r
 }

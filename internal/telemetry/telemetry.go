@@ -18,14 +18,15 @@ func NewRegistry(process string) *prometheus.Registry {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "busu_build_info", Help: "1, labelled with the version that runs.",
-		ConstLabels: prometheus.Labels{"process": process, "version": version()},
+		ConstLabels: prometheus.Labels{"process": process, "version": Version()},
 	})
 	info.Set(1)
 	r.MustRegister(info)
 	return r
 }
 
-func version() string {
+// Version is that of the module that runs.
+func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
 	}

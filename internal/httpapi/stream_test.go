@@ -258,7 +258,7 @@ func TestStreamFilters(t *testing.T) {
 	s := serveStreams(t, storetest.Redis(t), 1)
 	is := func(project, user, model, experiment string) event.Entry {
 		return s.fact(t, 0, func(c *event.CompletionRecorded) {
-			c.Project, c.UserID, c.Model = project, user, model
+			c.Project, c.UserID, c.Model, c.Experiments = project, user, model, nil
 			if experiment != "" {
 				c.Experiments = []event.Arm{{Experiment: "else", Arm: "test"}, {Experiment: experiment, Arm: "control"}}
 			}
@@ -268,7 +268,7 @@ func TestStreamFilters(t *testing.T) {
 	other, broken := is("other", "ada", "small", "e1"), event.Entry{Lane: ada.Lane, Body: []byte(`{"project": "default`)}
 	nameless := event.Entry{Lane: ada.Lane, Body: []byte(`{"project":"default","type":"x\nid: 9:9-9"}`)}
 	s.append(t, other, ada, broken, bob, nameless, comma, other)
-	end := s.fact(t, 0, func(c *event.CompletionRecorded) { c.Project, c.Model, c.UserID = "default", "end", "end" })
+	end := s.fact(t, 0, func(c *event.CompletionRecorded) { c.Project, c.Model, c.UserID, c.Experiments = "default", "end", "end", nil })
 	s.append(t, end)
 	var checking sync.WaitGroup
 	defer checking.Wait()

@@ -126,13 +126,16 @@ func reached(t *testing.T, page string) map[string]bool {
 	return found
 }
 
+// awaited are modules for pages that are still to come.
+var awaited = map[string]bool{"static/charts/experiment.js": true}
+
 // The pages load every file there is, and none that is not.
 func TestReferencedFilesAreTheEmbeddedOnes(t *testing.T) {
 	t.Parallel()
 	live, reference := reached(t, "static/index.html"), reached(t, "docs.html")
 	for name := range sources(t) {
-		if !live[name] && !reference[name] && path.Ext(name) != ".txt" {
-			t.Errorf("%s is embedded but nothing references it", name)
+		if used := live[name] || reference[name]; used == awaited[name] && path.Ext(name) != ".txt" {
+			t.Errorf("%s is embedded, used: %t, awaited: %t", name, used, awaited[name])
 		}
 	}
 	if live["static/docs.css"] || reference["static/main.js"] {

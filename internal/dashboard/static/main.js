@@ -20,7 +20,7 @@ function App({ live }) {
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <${Rail} ...${{ route, pages }} />
     <main id="main" tabindex="-1"><${DegradedBanner} />
-      ${live.locked ? html`<${Unlock} problem=${live.feed.state.problem} />` : html`<${Guarded} key=${route.page}><${Page} route=${route} /></${Guarded}>`}</main>
+      ${live.locked ? html`<${Unlock} live=${live} />` : live.settled && html`<${Guarded} key=${route.page}><${Page} route=${route} /></${Guarded}>`}</main>
     <${Speech} />`;
 }
 

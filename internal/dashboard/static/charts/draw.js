@@ -89,7 +89,7 @@ const NARROW = 420;
 /**
  * The frame of a chart. draw(width, narrow) gives its marks, label is the
  * sentence that it is to those who do not see it. height is a number, or a
- * function of narrow.
+ * function of narrow and width.
  */
 export function Chart({ height, label, draw, cls = "", onPoint, onLeave, onKey }) {
   const box = useRef(null), width = useWidth(box);
@@ -97,6 +97,6 @@ export function Chart({ height, label, draw, cls = "", onPoint, onLeave, onKey }
   const active = onPoint ? {
     tabindex: 0, onPointerMove: (e) => onPoint(e.clientX - box.current.getBoundingClientRect().left, width), onPointerLeave: onLeave, onBlur: onLeave, onKeyDown: onKey,
   } : {};
-  return html`<svg ref=${box} class="chart ${cls}" role="img" width="100%" height=${typeof height === "function" ? height(narrow) : height} aria-label=${label} ...${active}>${width > 0 && draw(width, narrow)}</svg>`;
+  return html`<svg ref=${box} class="chart ${cls}" role="img" width="100%" height=${typeof height === "function" ? height(narrow, width) : height} aria-label=${label} ...${active}>${width > 0 && draw(width, narrow)}</svg>`;
 }
 

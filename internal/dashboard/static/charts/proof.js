@@ -3,7 +3,7 @@
 
 import { dollars, money, moneyDigits, percent, percentage, signed } from "../core/format.js";
 import { html } from "../core/html.js";
-import { Chart, area, circle, line, linear, path, rect, text, ticks } from "./draw.js";
+import { Chart, circle, line, linear, path, rect, text, ticks } from "./draw.js";
 
 const pct = (n) => percent(percentage(n));
 const isProven = (savings) => savings.proven.state === "proven";
@@ -64,9 +64,10 @@ export function MarginRuler({ value, low, high, margin, unit, good, digits = 2 }
   const label = `Difference ${fmt(value)} ${unit}, interval ${fmt(low)} to ${fmt(high)}, margin ${fmt(margin)}.`;
   const draw = (width) => {
     const x = linear(scale[0], scale.at(-1), 6, width - 6), y = 59, ay = 138, colour = good ? "g" : "c";
+    const close = Math.abs(x(margin) - x(0)) < 100;
     const edge = down ? x(scale[0]) : x(scale.at(-1));
-    const marks = [rect(Math.min(edge, x(margin)), y - 15, Math.abs(x(margin) - edge), 30, "fhw"), line(x(margin), y - 26, x(margin), y + 34, "margin"), text(x(margin), y - 34, `margin ${fmt(margin)}`, `th ${down && x(margin) < 50 ? "" : "m"}`),
-      line(x(0), y - 26, x(0), y + 34, "zero"), text(x(0), y - 34, "no difference", `lb2 ${x(0) > width - 44 ? "e" : "m"}`)];
+    const marks = [rect(Math.min(edge, x(margin)), y - 15, Math.abs(x(margin) - edge), 30, "fhw"), line(x(margin), y - 26, x(margin), y + 34, "margin"), text(x(margin), y - 34, `margin ${fmt(margin)}`, `th ${close ? (down ? "e" : "") : x(margin) < 50 ? "" : "m"}`),
+      line(x(0), y - 26, x(0), y + 34, "zero"), text(x(0), y - 34, close ? "zero" : "no difference", `lb2 ${close ? (down ? "" : "e") : x(0) > width - 44 ? "e" : "m"}`)];
     const [a, b] = [x(low ?? scale[0]), x(high ?? scale.at(-1))];
     marks.push(line(a, y, b, y, `s${colour} w3`), low !== null && line(a, y - 6, a, y + 6, `s${colour} w2`), high !== null && line(b, y - 6, b, y + 6, `s${colour} w2`), circle(x(value), y, 6, good ? "fg spaper w2" : "fp sc w2"));
     marks.push(low !== null && text(a - 8, y + 4, fmt(low), "lb e halo"), high !== null && text(b + 8, y + 4, fmt(high), "lb halo"));
@@ -95,7 +96,7 @@ export function Bridge({ rows }) {
     at = "change" in row ? at + row.change : row.value;
     return { ...row, lo: "change" in row ? Math.min(from, at) : 0, hi: "change" in row ? Math.max(from, at) : row.value, at };
   });
-  const most = Math.max(...drawn.map((row) => row.hi)), digits = moneyDigits(drawn.map((row) => row.change ?? row.value), 3);
+  const most = Math.max(...drawn.map((row) => row.hi)), digits = moneyDigits(drawn.map((row) => row.change ?? row.value), 2);
   const say = (row) => ("change" in row ? (row.change > 0 ? "+" : "") : "") + money(row.change ?? row.value, digits);
   const cls = (row) => ({ modelled: "hatch", fact: "fi2", total: "fi" })[row.kind] ?? (row.kind === "unproven" ? "fc" : row.change > 0 ? "fh" : "fg");
   const draw = (width, narrow) => {
@@ -146,16 +147,3 @@ function policy(p, [x, y], scale, width, narrow) {
   const end = p.role !== "", right = x > width - 130;
   return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"), text(right ? x : x + 10, right ? y - 14 : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
 }
-
-/** An estimate with its interval over time: points {t, value, low, high}; reached says what the last one is. */
-export function Narrowing({ points, unit = "%", zero = "no saving", height = 250, label }) {
-  const values = points.flatMap((p) => [p.low, p.high, p.value]).filter((v) => v !== null), ys = ticks(Math.min(0, ...values), Math.max(...values), 4), last = points.at(-1);
-  const draw = (width) => {
-    const x = linear(points[0].t, last.t, 34, width - 86), y = linear(ys[0], ys.at(-1), height - 28, 14), known = points.filter((p) => p.low !== null && p.high !== null);
-    return [ys.map((v) => [line(x.a, y(v), x.b, y(v), v ? "gr" : "zero"), text(x.a - 8, y(v) + 4, String(v), "ax e")]), text(x.a + 6, y(0) - 8, zero, "lb2 halo"),
-      known.length > 1 && area(known.map((p) => [x(p.t), y(p.high)]), known.map((p) => [x(p.t), y(p.low)]), "fgs"), path(points.map((p) => [x(p.t), y(p.value)]), "ln g"), circle(x(last.t), y(last.value), 3.5, "fg"),
-      text(x.b + 8, y(last.value) + 5, `${last.value.toFixed(1)}\u202f${unit}`, "tg b l13")];
-  };
-  return html`<${Chart} ...${{ height, label: label ?? `${last.value.toFixed(1)} ${unit}`, draw }} />`;
-}
-

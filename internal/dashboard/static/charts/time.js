@@ -7,7 +7,7 @@ import { html, useId, useState } from "../core/html.js";
 import { known } from "../core/series.js";
 import { Chart, area, circle, clipped, line, linear, logTicks, logarithmic, path, rect, shorten, spread, text, ticks, trace } from "./draw.js";
 
-const TOP = 20, BELOW = 26;
+const TOP = 20, BELOW = 26, LEFT = 48; // of all, so that their cursors stand above each other
 
 /** The time that several charts are read at: {at: milliseconds or null, set}. */
 export function useCursor() {
@@ -20,11 +20,11 @@ export function useCursor() {
  * {t, text}. draw({x, y0, y1, reading, pointed}) gives {marks, labels}; marks
  * are clipped to the axis, labels are {y, name, value, strong} behind its end.
  */
-function TimeChart({ height, axis, left = 34, draw, sentence }) {
+function TimeChart({ height, axis, draw, sentence }) {
   const { series, from, end, cursor, markers = [] } = axis, clip = useId();
   const shown = cursor.at !== null && series.first && cursor.at >= series.first.t ? cursor.at : null;
   const reading = shown === null ? series.last : series.nearest(shown);
-  const scale = (width) => linear(from, end, left, width - (width < 420 ? 112 : 140));
+  const scale = (width) => linear(from, end, LEFT, width - (width < 420 ? 112 : 140));
   const point = (px, width) => series.last && cursor.set(series.nearest(scale(width).invert(px)).t);
   const key = (e) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key], { points } = series;
@@ -43,7 +43,7 @@ function TimeChart({ height, axis, left = 34, draw, sentence }) {
       lastKnown(axis, x, y0, y1), markers.filter((m) => m.t > from && m.t < end).map((m) => marker(m, x, y1)),
       timeTicks(x, y1, shown === null ? null : reading.t),
       shown !== null && [line(x(reading.t), 4, x(reading.t), y1, "cross"), text(x(reading.t), y1 + 19, clock(reading.t), "lb m halo")],
-      spread(labels, y0, y1).map((l) => [text(x.b + 10, l.y + 4, shorten(l.name, width < 420 ? 8 : 13), l.strong ? "lb b" : "lb2"), text(width, l.y + 4, l.value, `lb e ${l.strong ? "b" : ""}`)]),
+      spread(labels, y0, y1).map((l) => [text(x.b + 10, l.y + 4, shorten(l.name, width < 420 ? 11 : 13), l.strong ? "lb b" : "lb2"), text(width, l.y + 4, l.value, `lb e ${l.strong ? "b" : ""}`)]),
     ];
   };
   return html`<${Chart} cls="timed" height=${height} label=${`${sentence(reading)} Arrow keys read other times.`} draw=${frame} onPoint=${point} onLeave=${() => cursor.set(null)} onKey=${key} />`;
@@ -127,16 +127,23 @@ export function PercentileLines({ axis, height = 226 }) {
     return { under, marks, over, labels: there.map(([name, figure]) => ({ y: y(reading[figure]), name, value: duration(reading[figure]), strong: figure === "p95" })) };
   };
   const sentence = (p) => (p ? `Latency at ${clock(p.t)}: ${LINES.map(([name, figure]) => `${name} ${duration(p[figure])}`).join(", ")}.` : "No latency in this time.");
-  return html`<${TimeChart} ...${{ height, axis, left: 50, draw, sentence }} />`;
+  return html`<${TimeChart} ...${{ height, axis, draw, sentence }} />`;
 }
 
-/** Rows for the table behind both: about thirty times, newest first. */
-export function timeTable({ points }) {
-  const every = Math.max(1, Math.ceil(points.length / 30));
+const every = (points) => points.filter((_, i) => (points.length - 1 - i) % Math.max(1, Math.ceil(points.length / 30)) === 0).reverse();
+const timeCell = (p) => ({ show: clock(p.t), value: new Date(p.t).toISOString() });
+
+/** Requests per second as a table: about thirty times, newest first. */
+export function rateTable({ points }, groups) {
+  const names = groups.flatMap(([, , inside]) => inside).filter((name) => points.some((p) => p.rates.get(name) > 0));
   return {
-    head: ["Time", ">Requests /s", ">p50", ">p95", ">p99", ">First token p50"],
-    rows: points.filter((_, i) => (points.length - 1 - i) % every === 0).reverse().map((p) => ({
-      key: p.t, cells: [{ show: clock(p.t), value: new Date(p.t).toISOString() }, { show: rate(p.rate), value: p.rate }, ...["p50", "p95", "p99", "first"].map((figure) => ({ show: duration(p[figure]), value: p[figure] }))],
-    })),
+    head: ["Time", ">all", ...names.map((name) => `>${name}`)],
+    rows: every(points).map((p) => ({ key: p.t, cells: [timeCell(p), ...[p.rate, ...names.map((name) => p.rates.get(name) ?? 0)].map((n) => ({ show: rate(n), value: n }))] })),
   };
 }
+
+/** Percentiles as a table, likewise. */
+export const percentileTable = ({ points }) => ({
+  head: ["Time", ...LINES.map(([name]) => `>${name}`)],
+  rows: every(points).map((p) => ({ key: p.t, cells: [timeCell(p), ...LINES.map(([, figure]) => ({ show: duration(p[figure]), value: p[figure] }))] })),
+});

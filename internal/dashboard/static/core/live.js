@@ -8,6 +8,7 @@ import { Ramp } from "./ramp.js";
 import { Recent } from "./recent.js";
 
 const FRESH = 5000; // a snapshot that has not moved for longer is stale
+const SOON = 1000; // since the page began
 const LOOK = 3000; // between looks at what the server needs
 
 export class Live {
@@ -17,6 +18,7 @@ export class Live {
   ramp = new Ramp();
   #movedAt = 0; // when the snapshot's as_of last advanced, by our own clock
   #downSince = 0;
+  #wantsKey = false; // until a snapshot comes, so that the question for the key stays while one is tried
   #listeners = new Set();
 
   constructor() {
@@ -41,7 +43,10 @@ export class Live {
 
   get mode() { return this.feed.state.mode; }
   get paused() { return this.mode === "paused"; }
-  get locked() { return this.mode === "locked"; }
+  get locked() { return this.#wantsKey; }
+
+  /** Whether it is known if a key is wanted; a server that does not say so soon is not waited for. */
+  get settled() { return this.snapshot !== null || this.mode !== "connecting" || performance.now() > SOON; }
 
   /** Milliseconds since the snapshot moved; by our clock, for the server's may differ. */
   get old() { return performance.now() - this.#movedAt; }
@@ -58,6 +63,7 @@ export class Live {
   #take(s) {
     if (s.as_of !== this.snapshot?.as_of) this.#movedAt = performance.now();
     this.snapshot = s;
+    this.#wantsKey = false;
     this.recent.push(s);
     this.ramp.learn("now", s.by_model);
     this.#tell();
@@ -66,6 +72,7 @@ export class Live {
   #tell() {
     if (this.mode === "down" || this.mode === "reconnecting") this.#downSince ||= performance.now();
     else if (this.mode !== "connecting") this.#downSince = 0;
+    if (this.mode === "locked") this.#wantsKey = true;
     for (const told of this.#listeners) told();
   }
 

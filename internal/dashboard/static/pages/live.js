@@ -1,11 +1,11 @@
 // Live: what happens now, and in the last minutes, hours or days.
 
-import { PercentileLines, StackedRates, timeTable, useCursor } from "../charts/time.js";
+import { PercentileLines, StackedRates, percentileTable, rateTable, useCursor } from "../charts/time.js";
 import { ProvenBar } from "../charts/proof.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { useDecisions } from "../core/decisions.js";
-import { NONE, age, count, dollars, duration, inScale, money, percent, percentage, plural, rate, share, timeScale } from "../core/format.js";
+import { NONE, age, count, dollars, duration, inScale, money, moneyDigits, percent, percentage, plural, rate, share, timeScale } from "../core/format.js";
 import { html, useEffect, useMemo } from "../core/html.js";
 import { useLive } from "../core/live.js";
 import { to } from "../core/router.js";
@@ -73,11 +73,13 @@ function Figures({ snapshot, report, axis, phrase, waiting }) {
     <${KeyFigure} name="Errors" value=${s && share(s.errors, s.total_requests)} unit=${s?.total_requests ? "%" : ""} spark=${recent("errors") ?? []} sub=${s && `${count(s.errors)} of ${plural(s.total_requests, "request")}`} />
     ${time("Latency p95", s?.latency_ms, "p95", recent("p95"))}
     ${time("First token p95", s?.ttft_ms, "p95", recent("ttft"))}
-    <${KeyFigure} name="Cost" value=${snapshot && dollars(snapshot.cost_usd_per_hour)} unit="/h" spark=${recent("cost") ?? []} sub=${s && html`<b>${money(s.cost_usd)}</b>, baseline <b>${money(s.baseline_cost_usd)}</b>`} />
+    <${KeyFigure} name="Cost" value=${snapshot && dollars(snapshot.cost_usd_per_hour)} unit="/h" spark=${recent("cost") ?? []} sub=${s && html`<b>${brief(s.cost_usd)}</b>, baseline <b>${brief(s.baseline_cost_usd)}</b>`} />
     <${KeyFigure} name="Cache hits" value=${s && (asked ? of(asked - s.cache.miss) : NONE)} unit=${asked ? "%" : ""} spark=${recent("hits") ?? []} sub=${s && asked > 0 && html`memory <b>${of(s.cache.memory)}</b> · Redis <b>${of(s.cache.redis)}</b>`} />
     ${time("Overhead p99", s?.overhead_ms, "p99", recent("overhead"))}
   </${KeyFigures}></div>`;
 }
+
+const brief = (usd) => money(usd, moneyDigits([usd], 2));
 
 /** A duration's key figure; q are its quantiles, shown is the one that counts. */
 function time(name, q, shown, spark) {
@@ -88,10 +90,10 @@ function time(name, q, shown, spark) {
 
 function Course({ live, axis }) {
   const of = axis.of ?? { data: axis.series, problem: null };
-  const table = () => timeTable(axis.series), nothing = html`<p class="note nm">No request in this time.</p>`;
-  return html`<${Panel} title="Requests by model" unit="per second, stacked cheap to dear" of=${of} height=${280} name="requests-by-model" table=${axis.series && table}>
-      ${() => (axis.series ? html`<${StackedRates} axis=${axis} groups=${live.ramp.groups()} />` : nothing)}</${Panel}>
-    <${Panel} title="Latency" unit="log scale" of=${of} height=${226} name="latency" table=${axis.series && table}>
+  const groups = live.ramp.groups(), nothing = html`<p class="note nm">No request in this time.</p>`;
+  return html`<${Panel} title="Requests by model" unit="per second, stacked cheap to dear" of=${of} height=${280} name="requests-by-model" table=${axis.series && (() => rateTable(axis.series, groups))}>
+      ${() => (axis.series ? html`<${StackedRates} ...${{ axis, groups }} />` : nothing)}</${Panel}>
+    <${Panel} title="Latency" unit="log scale" of=${of} height=${226} name="latency" table=${axis.series && (() => percentileTable(axis.series))}>
       ${() => (axis.series ? html`<${PercentileLines} axis=${axis} />` : nothing)}</${Panel}>`;
 }
 

@@ -42,7 +42,7 @@ function story(r) {
   if (r.fallbacks.length) parts.push(`Before, ${r.fallbacks.join(", ")} failed.`);
   if (r.error_kind) parts.push(`Error: ${r.error_kind.replaceAll("_", " ")}.`);
   if (r.degraded.length) parts.push(`Done without ${r.degraded.join(", ")}.`);
-  if (r.baseline_cost_usd > 0) parts.push(`${r.cost.baseline_model} would have cost ${money(r.baseline_cost_usd)}, by the price list: a modelled ${r.savings_usd < 0 ? "loss" : "saving"} of ${money(Math.abs(r.savings_usd))}.`);
+  if (r.savings_usd !== 0) parts.push(`${r.cost.baseline_model} would have cost ${money(r.baseline_cost_usd)}, by the price list: a modelled ${r.savings_usd < 0 ? "loss" : "saving"} of ${money(Math.abs(r.savings_usd))}.`);
   return parts.join(" ");
 }
 

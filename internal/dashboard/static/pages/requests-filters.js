@@ -20,7 +20,7 @@ const FILTERS = [
 ];
 
 const SINCE = { "1h": ["last hour", 3_600_000], "24h": ["last 24 hours", 86_400_000], "7d": ["last 7 days", 604_800_000] };
-export const SINCES = [["any", "any time"], ...Object.entries(SINCE).map(([value, [text]]) => [value, text])];
+export const SINCES = [["any", "any time"], ["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
 
 /** The API's parameters for a query of the address. now is a time in milliseconds. */
 export function parameters(query, now) {

@@ -85,15 +85,17 @@ function bannerOf(live) {
 }
 
 /** Asks for the key where the server wants one. */
-export function Unlock({ problem }) {
+export function Unlock({ live }) {
   const [tried, setTried] = useState(false), form = useRef(null);
   useEffect(() => form.current.querySelector("input[type=password]").focus(), []);
   const unlock = (e) => {
     e.preventDefault();
     setTried(true);
-    client.useKey(new FormData(form.current).get("key").trim());
+    const key = new FormData(form.current).get("key").trim();
+    form.current.reset();
+    client.useKey(key);
   };
-  const wrong = tried && (problem?.status === 403 ? problem.message : "This key was not accepted.");
+  const { problem } = live.feed.state, wrong = tried && live.mode === "locked" && (problem?.status === 403 ? problem.message : "This key was not accepted.");
   return html`<${PageHead} title="A key is wanted" /><section class="emp">
     <div><h2 class="say">This busu asks for a key.</h2><p class="note">It stays in this page and is gone when the page is closed or reloaded.</p></div>
     <form ref=${form} onSubmit=${unlock}><input class="vh" type="text" autocomplete="username" value="admin" readonly tabindex="-1" aria-hidden="true" />

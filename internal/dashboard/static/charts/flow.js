@@ -10,15 +10,16 @@ const r = (n) => Math.round(n * 10) / 10;
 /**
  * links are {from, to, n}; left lists the names of from, right is
  * [{name, step, columns}] in the order they are drawn, step 0 to 5 or "cache".
- * heads are those of columns: [text, numeric].
+ * heads are those of columns; keep are the places of
+ * those behind the first, the most important first.
  */
-export function Flow({ links, left, right, heads }) {
+export function Flow({ links, left, right, heads, keep }) {
   const all = links.reduce((sum, l) => sum + l.n, 0);
   const sum = (key, name) => links.reduce((s, l) => s + (l[key] === name ? l.n : 0), 0);
   const lefts = left.map((name) => ({ name, n: sum("from", name) })), rights = right.map((node) => ({ ...node, n: sum("to", node.name) }));
   const tall = (narrow) => layout(lefts, rights, all, narrow).height;
   const label = `Share of ${all} requests. By strategy: ${lefts.map((n) => `${n.name} ${share(n.n, all)} percent`).join(", ")}. By model: ${rights.map((n) => `${n.name} ${share(n.n, all)} percent`).join(", ")}.`;
-  return html`<${Chart} height=${tall} label=${label} draw=${(width, narrow) => drawFlow({ links, lefts, rights, all, heads, width, narrow })} />`;
+  return html`<${Chart} height=${tall} label=${label} draw=${(width, narrow) => drawFlow({ links, lefts, rights, all, heads, keep, width, narrow })} />`;
 }
 
 function layout(lefts, rights, all, narrow) {
@@ -36,7 +37,7 @@ function layout(lefts, rights, all, narrow) {
   return { l, r: rr, per, height: Math.max(end(l), end(rr)) + 10 };
 }
 
-function drawFlow({ links, lefts, rights, all, heads, width, narrow }) {
+function drawFlow({ links, lefts, rights, all, heads, keep, width, narrow }) {
   const place = layout(lefts, rights, all, narrow), lx = narrow ? 88 : 158, rx = narrow ? width - 126 : Math.max(lx + 160, Math.min(560, width * 0.46));
   const marks = [...ribbons(links, place, lx + 7, rx - 1)];
   for (const n of place.l) {
@@ -45,19 +46,20 @@ function drawFlow({ links, lefts, rights, all, heads, width, narrow }) {
     if (!narrow) marks.push(text(0, cy, percent(share(n.n, all)), "lb2"));
     else if (n.height > 40) marks.push(text(lx - 10, cy + 8, percent(share(n.n, all)), "lb2 e"));
   }
-  const columns = narrow ? [] : columnsFrom(rx, width, heads);
+  const columns = narrow ? [] : columnsFrom(rx, width, keep);
   for (const n of place.r) marks.push(...rightNode(n, rx, columns, all, narrow));
   if (!narrow) {
     marks.push(text(0, 16, "Strategy", "lb2"), text(rx + 16, 16, "Model", "lb2"), line(0, 24, lx + 6, 24, "gr"), line(rx, 24, width, 24, "gr"));
-    columns.forEach(([x, end], i) => marks.push(text(x, 16, heads[i], `lb2 ${end}`)));
+    columns.forEach(([i, x, end]) => marks.push(text(x, 16, heads[i], `lb2 ${end}`)));
   }
   return marks;
 }
 
-/** Where columns behind the nodes stand: the first begins behind the names, the others end evenly. */
-function columnsFrom(rx, width, heads) {
-  const first = rx + 116, room = width - first - 60, n = heads.length - 1;
-  return heads.map((_, i) => (i === 0 ? [first, ""] : [first + 60 + (room * i) / n, "e"]));
+/** Where columns behind the nodes stand, as [index, x, anchor]: the first begins behind the names, the others end evenly; where there is no room the last ones in keep go. */
+function columnsFrom(rx, width, keep) {
+  const first = rx + 116, room = width - first - 64, n = Math.min(keep.length, Math.max(1, Math.floor(room / 76)));
+  const shown = keep.slice(0, n).sort((a, b) => a - b);
+  return [[0, first, ""], ...shown.map((i, at) => [i, first + 64 + (room * (at + 1)) / n, "e"])];
 }
 
 function rightNode(n, rx, columns, all, narrow) {
@@ -65,7 +67,7 @@ function rightNode(n, rx, columns, all, narrow) {
   const marks = [rect(rx, n.y, 6, n.height, shade), n.step < 3 || n.step === "cache" ? rect(rx + 0.5, n.y + 0.5, 5, n.height - 1, n.step === "cache" ? "out" : "edge") : null];
   marks.push(text(rx + 16, narrow ? Math.max(cy - 6, n.y + 10) : cy, shorten(n.name, narrow ? 15 : 14), "lb l13 md"));
   if (narrow) marks.push(text(rx + 16, Math.max(cy + 9, n.y + 25), percent(share(n.n, all)), "lb2"));
-  columns.forEach(([x, end], i) => {
+  columns.forEach(([i, x, end]) => {
     const cell = n.columns[i];
     marks.push(text(x, cy, cell.show ?? cell, `${cell.mood ?? (i ? "lb" : "lb2")} l13 ${end}`));
   });

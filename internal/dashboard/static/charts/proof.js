@@ -137,7 +137,8 @@ export function CostQualityPlane({ policies, margin, unit }) {
 function gain([x, y], [, below], routed, mix) {
   const more = routed.quality - mix.quality;
   if (below - y < 30) return null;
-  return [line(x, y + 10, x, below - 6, "sg w15"), text(x + 9, (y + below) / 2 + 4, `${signed(more, 1)} at the same cost`, "tg md halo")];
+  const left = x > 190;
+  return [line(x, y + 10, x, below - 6, "sg w15"), text(x + (left ? -9 : 9), (y + below) / 2 + 4, `${signed(more, 1)} at the same cost`, `tg md halo ${left ? "e" : ""}`)];
 }
 
 function policy(p, [x, y], scale, width, narrow) {
@@ -145,5 +146,5 @@ function policy(p, [x, y], scale, width, narrow) {
   if (p.role === "routed") return [bars, circle(x, y, 7, "fg spaper w2"), text(x, y - 14, "busu", `tg b l14 halo ${x > 60 ? "m" : ""}`)];
   if (p.role === "mix") return [rect(x - 4, y - 4, 8, 8, "fp si2 w15"), text(x + 10, y + 16, narrow ? "random mix" : "random mix of both, at the same cost", "lb2 halo")];
   const end = p.role !== "", right = x > width - 130;
-  return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"), text(right ? x : x + 10, right ? y - 14 : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
+  return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"), text(right ? x : x + 10, right ? (narrow ? y + 21 : y - 14) : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
 }

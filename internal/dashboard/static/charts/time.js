@@ -40,7 +40,7 @@ function TimeChart({ height, axis, draw, sentence }) {
     return [
       html`<clipPath id=${clip}>${rect(x.a, 0, x.b - x.a, height)}</clipPath>`, under, clipped(clip, marks), over,
       series.holes(from, end).map(([a, b]) => rect(x(a), y0, x(b) - x(a), y1 - y0, "hatch")),
-      lastKnown(axis, x, y0, y1), markers.filter((m) => m.t > from && m.t < end).map((m) => marker(m, x, y1)),
+      lastKnown(axis, x, y0, y1), drawMarkers(markers.filter((m) => m.t > from && m.t < end), x, y1),
       timeTicks(x, y1, shown === null ? null : reading.t),
       shown !== null && [line(x(reading.t), 4, x(reading.t), y1, "cross"), text(x(reading.t), y1 + 19, clock(reading.t), "lb m halo")],
       spread(labels, y0, y1).map((l) => [text(x.b + 10, l.y + 4, shorten(l.name, width < 420 ? 11 : 13), l.strong ? "lb b" : "lb2"), text(width, l.y + 4, l.value, `lb e ${l.strong ? "b" : ""}`)]),
@@ -55,9 +55,14 @@ function lastKnown({ series, from, end, stale }, x, y0, y1) {
   return [line(at, y0, at, y1, "cross"), text(at + (room ? -8 : 8), y0 + 10, `last known ${clock(series.last.t)}`, `tw2 halo ${room ? "e" : ""}`)];
 }
 
-function marker(m, x, y1) {
-  const at = x(m.t), late = at > (x.a + x.b) / 2;
-  return [line(at, TOP - 2, at, y1, "mark"), text(at + (late ? 2 : -2), TOP - 8, m.text, `lb2 halo ${late ? "e" : ""}`)];
+/** Dotted lines, the newest with its words, the others too where there is room. */
+function drawMarkers(markers, x, y1) {
+  let room = Infinity;
+  return [...markers].sort((a, b) => b.t - a.t).map((m) => {
+    const at = x(m.t), words = at < room && text(at + 2, TOP - 8, m.text, "lb2 halo e");
+    if (words) room = at - 6 * m.text.length;
+    return [line(at, TOP - 2, at, y1, "mark"), at - 6 * m.text.length > 0 && words];
+  });
 }
 
 const STEPS = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800].map((s) => s * 1000);

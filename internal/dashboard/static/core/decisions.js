@@ -2,6 +2,7 @@
 // now and then instead of being followed, for a browser has few connections to
 // one server and each open page would hold one of them.
 
+import { client } from "./client.js";
 import { count, number, percent, percentage } from "./format.js";
 import { html } from "./html.js";
 import { useData } from "./data.js";
@@ -9,6 +10,7 @@ import { drain } from "./stream.js";
 
 const KEPT = 100;
 let lastID = "", found = [];
+client.onKey(() => { [lastID, found] = ["", []]; }); // another key may be of another project
 
 async function ask(path, signal) {
   const { events, lastID: id } = await drain(lastID ? path : `${path}?from=start`, { signal, lastID });

@@ -11,10 +11,10 @@ import { Panel } from "../parts/panel.js";
 const SAMPLE = 500;
 const HELD = 98; // per cent answered; less is said in the colour of harm
 
-const HEADS = ["Provider", "Share", "$ per 1,000", "Saving", "Answered", "p95"];
+const HEADS = ["Provider", "Share", "$ per 1,000", "Saving", "Answered", "p95"], KEEP = [1, 2, 5, 4, 3];
 
 export function RoutingFlow({ live, report, phrase }) {
-  const latest = useData(`requests?limit=${SAMPLE}`, { every: 10_000 });
+  const latest = useData(`requests?limit=${SAMPLE}`, { every: 15_000 });
   const of = { ...latest, data: latest.data && report.data && { ...latest.data, stale: report.data.stale } };
   const n = latest.data?.requests.length;
   return html`<${Panel} title="Where requests go" unit=${n ? `ribbons: the latest ${count(n)} requests; figures: ${phrase}` : ""} of=${of} height=${360} name="routing" table=${() => modelTable(live, report.data)}>
@@ -36,7 +36,7 @@ function flowOf(requests, ramp, report) {
   const to = new Set(names.map((l) => l.to)), others = [...to].filter((name) => name !== "cache" && !ramp.names.includes(name));
   const right = ["cache", ...ramp.names, ...others].filter((name) => to.has(name));
   const digits = moneyDigits(right.map((name) => perThousand(report.by_model[name])));
-  return { links: names, left, heads: HEADS, right: right.map((name) => ({ name, step: name === "cache" ? "cache" : ramp.step(name), columns: columns(name, providers.get(name), report, digits) })) };
+  return { links: names, left, heads: HEADS, keep: KEEP, right: right.map((name) => ({ name, step: name === "cache" ? "cache" : ramp.step(name), columns: columns(name, providers.get(name), report, digits) })) };
 }
 
 const perThousand = (s) => (s?.requests ? (1000 * s.cost_usd) / s.requests : null);

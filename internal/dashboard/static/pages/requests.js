@@ -1,6 +1,7 @@
 // Requests: an explorer. What is looked for, the columns, the place in the list
 // and the request that is open are all in the address.
 
+import { shorten } from "../charts/draw.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { saveCSV } from "../core/export.js";
@@ -21,7 +22,7 @@ const PAGE = 50, TAIL = 2000;
 const COLUMNS = {
   time: { head: "Time", cell: (r) => time(r), shown: true },
   strategy: { head: "Strategy", cell: (r) => html`${r.holdout ? "hold-out" : r.strategy}${r.experiments.map((x) => html` <small>${x.arm}</small>`)}`, shown: true, wide: true },
-  answered: { head: "Answered by", cell: (r, { ramp }) => html`<span class="key k${r.cache === "miss" ? ramp.step(r.model) : 0}" />${r.cache === "miss" ? r.model ?? "none" : `cache · ${r.cache}`}`, shown: true },
+  answered: { head: "Answered by", cell: (r, { ramp }) => html`<span class="key k${r.cache === "miss" ? ramp.step(r.model) : 0}" />${r.cache === "miss" ? html`<span title=${r.model}>${shorten(r.model ?? "none", 24)}</span>` : `cache · ${r.cache}`}`, shown: true },
   in: { head: ">Tokens in", cell: (r) => count(r.tokens_in), shown: true, wide: true },
   out: { head: ">out", cell: (r) => count(r.tokens_out), shown: true, wide: true },
   latency: { head: ">Latency", cell: (r) => duration(r.latency_ms), shown: true },

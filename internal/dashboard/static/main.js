@@ -1,7 +1,7 @@
 // Begins: one Live for the life of the page, and the page that the address names.
 
-import { html, render, useEffect, useState } from "./core/html.js";
-import { Live, LiveContext } from "./core/live.js";
+import { html, render } from "./core/html.js";
+import { Live, LiveContext, useLivePart } from "./core/live.js";
 import { adoptOldAddress, useRoute } from "./core/router.js";
 import { pageOf, pages } from "./pages/pages.js";
 import { Speech } from "./parts/speech.js";
@@ -9,9 +9,9 @@ import { Guarded } from "./parts/panel.js";
 import { DegradedBanner, Rail, Unlock, useArrival } from "./parts/shell.js";
 
 function App({ live }) {
-  const route = useRoute(), [, again] = useState(0);
+  const route = useRoute();
+  const locked = useLivePart((l) => l.locked), settled = useLivePart((l) => l.settled);
   const { title, Page, inPlace } = pageOf(route);
-  useEffect(() => live.onChange(() => again((n) => n + 1)), []);
   useArrival(title, inPlace ? route.page : `${route.page}/${route.id ?? ""}`);
   const skip = (e) => {
     e.preventDefault();
@@ -20,7 +20,7 @@ function App({ live }) {
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <${Rail} ...${{ route, pages }} />
     <main id="main" tabindex="-1"><${DegradedBanner} />
-      ${live.locked ? html`<${Unlock} live=${live} />` : live.settled && html`<${Guarded} key=${route.page}><${Page} route=${route} /></${Guarded}>`}</main>
+      ${locked ? html`<${Unlock} />` : settled && html`<${Guarded} key=${route.page}><${Page} route=${route} /></${Guarded}>`}</main>
     <${Speech} />`;
 }
 

@@ -29,13 +29,15 @@ export function SavingRuler({ savings }) {
   const draw = (width, narrow) => {
     const x = linear(from, 100, 0, width - 10), at = (v) => x(Math.max(from, Math.min(100, v)));
     const ay = 138, marks = [line(x(from), ay, x(100), ay, "gr")];
-    for (const v of ticks(from, 100, narrow ? 4 : 8)) marks.push(line(x(v), ay, x(v), ay + 5, "zero"), text(x(v), ay + 19, v === 0 ? "0" : v === 100 ? pct(100).replace(".0", "") : signed(v).replace("+", ""), `ax ${v === from ? "" : v === 100 ? "e" : "m"}`));
+    for (const v of ticks(from, 100, narrow ? 4 : 8)) marks.push(line(x(v), ay, x(v), ay + 5, "zero"),
+      text(x(v), ay + 19, v === 0 ? "0" : v === 100 ? pct(100).replace(".0", "") : signed(v).replace("+", ""), `ax ${v === from ? "" : v === 100 ? "e" : "m"}`));
     marks.push(text(0, 32, "Proven", "lb b l13"), text(x(100), 32, narrow ? "baseline" : "the baseline’s cost", "lb2 e"), rect(at(0), 44, x(100) - at(0), 30, "fs"));
     if (low !== null) marks.push(...provenMarks(at, { value, low, high }, isProven(savings)));
     else marks.push(text(12, 64, "not enough users yet", "lb2"));
     if (modelled !== null) {
       const [a, b] = [at(Math.min(0, modelled)), at(Math.max(0, modelled))];
-      marks.push(text(0, 100, "Modelled", "lb2 l13"), text(Math.max(at(modelled), narrow ? 110 : 120), 100, pct(modelled), "lb2 l13 e"), rect(at(0), 108, x(100) - at(0), 14, "fs"), rect(a, 108, b - a, 14, "hatch"), rect(a + 0.5, 108.5, b - a - 1, 13, "out"));
+      marks.push(text(0, 100, "Modelled", "lb2 l13"), text(Math.max(at(modelled), narrow ? 110 : 120), 100, pct(modelled), "lb2 l13 e"),
+        rect(at(0), 108, x(100) - at(0), 14, "fs"), rect(a, 108, b - a, 14, "hatch"), rect(a + 0.5, 108.5, b - a - 1, 13, "out"));
     }
     if (from < 0) marks.push(line(x(0), 40, x(0), ay, "zero"));
     return marks;
@@ -66,13 +68,15 @@ export function MarginRuler({ value, low, high, margin, unit, good, digits = 2 }
     const x = linear(scale[0], scale.at(-1), 6, width - 6), y = 59, ay = 138, colour = good ? "g" : "c";
     const close = Math.abs(x(margin) - x(0)) < 100;
     const edge = down ? x(scale[0]) : x(scale.at(-1));
-    const marks = [rect(Math.min(edge, x(margin)), y - 15, Math.abs(x(margin) - edge), 30, "fhw"), line(x(margin), y - 26, x(margin), y + 34, "margin"), text(x(margin), y - 34, `margin ${fmt(margin)}`, `th ${close ? (down ? "e" : "") : x(margin) < 50 ? "" : "m"}`),
+    const marks = [rect(Math.min(edge, x(margin)), y - 15, Math.abs(x(margin) - edge), 30, "fhw"), line(x(margin), y - 26, x(margin), y + 34, "margin"),
+      text(x(margin), y - 34, `margin ${fmt(margin)}`, `th ${close ? (down ? "e" : "") : x(margin) < 50 ? "" : "m"}`),
       line(x(0), y - 26, x(0), y + 34, "zero"), text(x(0), y - 34, close ? "zero" : "no difference", `lb2 ${close ? (down ? "" : "e") : x(0) > width - 44 ? "e" : "m"}`)];
     const [a, b] = [x(low ?? scale[0]), x(high ?? scale.at(-1))];
     marks.push(line(a, y, b, y, `s${colour} w3`), low !== null && line(a, y - 6, a, y + 6, `s${colour} w2`), high !== null && line(b, y - 6, b, y + 6, `s${colour} w2`), circle(x(value), y, 6, good ? "fg spaper w2" : "fp sc w2"));
     marks.push(low !== null && text(a - 8, y + 4, fmt(low), "lb e halo"), high !== null && text(b + 8, y + 4, fmt(high), "lb halo"));
     if (good) marks.push(...spare(x, down ? low : high, margin, y + 22, digits));
-    marks.push(line(x.a, ay, x.b, ay, "gr"), scale.map((v, i) => [line(x(v), ay, x(v), ay + 5, "zero"), text(x(v), ay + 19, v ? signed(v, Number.isInteger(v) ? 0 : 1) : "0", `ax ${i === scale.length - 1 ? "e" : i ? "m" : ""}`)]), text(width - 6, ay + 34, unit, "ax e"));
+    marks.push(line(x.a, ay, x.b, ay, "gr"), scale.map((v, i) => [line(x(v), ay, x(v), ay + 5, "zero"),
+      text(x(v), ay + 19, v ? signed(v, Number.isInteger(v) ? 0 : 1) : "0", `ax ${i === scale.length - 1 ? "e" : i ? "m" : ""}`)]), text(width - 6, ay + 34, unit, "ax e"));
     return marks;
   };
   return html`<${Chart} ...${{ height: 176, label, draw }} />`;
@@ -82,7 +86,8 @@ export function MarginRuler({ value, low, high, margin, unit, good, digits = 2 }
 function spare(x, end, margin, y, digits) {
   const [a, b] = [Math.min(x(margin), x(end)) + 3, Math.max(x(margin), x(end)) - 2];
   if (b - a < 40) return [];
-  return [line(a, y, b, y, "cross"), path([[a + 6, y - 3], [a, y], [a + 6, y + 3]], "cross"), path([[b - 6, y - 3], [b, y], [b - 6, y + 3]], "cross"), text((a + b) / 2, y + 17, `${Math.abs(margin - end).toFixed(digits)} to spare`, "lb2 m halo")];
+  return [line(a, y, b, y, "cross"), path([[a + 6, y - 3], [a, y], [a + 6, y + 3]], "cross"), path([[b - 6, y - 3], [b, y], [b - 6, y + 3]], "cross"),
+    text((a + b) / 2, y + 17, `${Math.abs(margin - end).toFixed(digits)} to spare`, "lb2 m halo")];
 }
 
 /**
@@ -123,9 +128,11 @@ export function CostQualityPlane({ policies, margin, unit }) {
   const draw = (width, narrow) => {
     const tall = narrow ? 320 : 440, y0 = 18, y1 = tall - 42;
     const x = linear(xs[0], xs.at(-1), narrow ? 34 : 40, width - 14), y = linear(ys[0], ys.at(-1), y1, y0), at = (p) => [x(p.cost), y(p.quality)];
-    const marks = [ys.map((v) => [line(x.a, y(v), x.b, y(v), "gr"), text(x.a - 8, y(v) + 4, String(v), "ax e")]), xs.map((v, i) => [text(x(v), y1 + 18, `$${v}`, `ax ${i === xs.length - 1 ? "e" : "m"}`), line(x(v), y1, x(v), y1 + 4, "zero")]),
+    const marks = [ys.map((v) => [line(x.a, y(v), x.b, y(v), "gr"), text(x.a - 8, y(v) + 4, String(v), "ax e")]),
+      xs.map((v, i) => [text(x(v), y1 + 18, `$${v}`, `ax ${i === xs.length - 1 ? "e" : "m"}`), line(x(v), y1, x(v), y1 + 4, "zero")]),
       line(x.a, y1, x.b, y1, "zero"), text(x.b, tall - 4, "cost per 1,000 requests", "lb2 e"), text(x.a + 6, y0 + 4, unit, "lb2 halo")];
-    if (margin !== undefined && baseline) marks.push(line(x.a, y(baseline.quality - margin), x.b, y(baseline.quality - margin), "margin"), text(x.a + 6, y(baseline.quality - margin) + 16, narrow ? "margin" : `baseline less the margin of ${margin}`, "th halo"));
+    if (margin !== undefined && baseline) marks.push(line(x.a, y(baseline.quality - margin), x.b, y(baseline.quality - margin), "margin"),
+      text(x.a + 6, y(baseline.quality - margin) + 16, narrow ? "margin" : `baseline less the margin of ${margin}`, "th halo"));
     if (cheapest && baseline) marks.push(path([at(cheapest), at(baseline)], "ln n"));
     if (routed && mix) marks.push(gain(at(routed), at(mix), routed, mix));
     if (routed && baseline) marks.push(line(at(routed)[0] + 12, at(routed)[1], Math.max(at(routed)[0] + 12, at(baseline)[0] - 12), at(routed)[1], "sg w15"));
@@ -146,5 +153,6 @@ function policy(p, [x, y], scale, width, narrow) {
   if (p.role === "routed") return [bars, circle(x, y, 7, "fg spaper w2"), text(x, y - 14, "busu", `tg b l14 halo ${x > 60 ? "m" : ""}`)];
   if (p.role === "mix") return [rect(x - 4, y - 4, 8, 8, "fp si2 w15"), text(x + 10, y + 16, narrow ? "random mix" : "random mix of both, at the same cost", "lb2 halo")];
   const end = p.role !== "", right = x > width - 130;
-  return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"), text(right ? x : x + 10, right ? (narrow ? y + 21 : y - 14) : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
+  return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"),
+    text(right ? x : x + 10, right ? (narrow ? y + 21 : y - 14) : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
 }

@@ -17,7 +17,9 @@ export function Timeline({ rows, until }) {
     return [scale.map((v, i) => [line(x(v), 18, x(v), height - 6, v ? "gr" : "zero"), text(x(v), 12, axisTime(v, until) + (i === scale.length - 1 ? unit : ""), "ax m")]),
       rows.map((row, i) => {
         const y = 26 + i * 26, note = narrow ? row.text.split(/ · |;/)[0] : row.text;
-        return [text(0, y + 12, shorten(row.name, narrow ? 13 : 17), "lb"), row.from !== undefined && rect(x(Math.min(row.from, until)), y + 3, row.thin ? 3 : Math.max(2.5, x(Math.min(row.to, until)) - x(row.from)), 11, row.cls), text(width, y + 12, note, `${row.mood === "bad" ? "th" : "lb2"} e`)];
+        return [text(0, y + 12, shorten(row.name, narrow ? 13 : 17), "lb"),
+          row.from !== undefined && rect(x(Math.min(row.from, until)), y + 3, row.thin ? 3 : Math.max(2.5, x(Math.min(row.to, until)) - x(row.from)), 11,
+          row.cls), text(width, y + 12, note, `${row.mood === "bad" ? "th" : "lb2"} e`)];
       })];
   };
   return html`<${Chart} ...${{ height, label: `Timeline: ${rows.map((row) => `${row.name} ${row.text}`).join("; ")}. Answered after ${duration(until)}.`, draw }} />`;
@@ -29,13 +31,17 @@ export function Candidates({ rows, enough }) {
   const least = Math.min(...rows.map((c) => c.low ?? c.quality), enough ?? 1);
   const label = `Candidates by cost with predicted quality: ${rows.map((c) => `${c.model} ${number(c.quality, 2)} for ${money(c.cost_usd, digits)}${c.note ? `, ${c.note}` : ""}`).join("; ")}.`;
   const draw = (width, narrow) => {
-    const scale = ticks(Math.min(0.9, least), 1, 4).filter((v) => v <= 1), x = linear(scale[0], 1, narrow ? 98 : 112, width - (narrow ? 80 : 160)), bottom = 30 + rows.length * 27, right = narrow ? width : width - 84;
+    const scale = ticks(Math.min(0.9, least), 1, 4).filter((v) => v <= 1), x = linear(scale[0], 1, narrow ? 98 : 112, width - (narrow ? 80 : 160)),
+      bottom = 30 + rows.length * 27, right = narrow ? width : width - 84;
     return [scale.map((v) => [line(x(v), 26, x(v), bottom, "gr"), text(x(v), bottom + 16, String(v), "ax m")]), text(right, 16, "cost", "lb2 e"),
-      enough !== undefined && [rect(x(enough), 26, x(1) - x(enough), bottom - 26, "fgw"), line(x(enough), 22, x(enough), bottom, "bd"), text(x(enough) + 6, 16, `good enough ${number(enough, 3)}`, "lb2 e")],
+      enough !== undefined && [rect(x(enough), 26, x(1) - x(enough), bottom - 26, "fgw"), line(x(enough), 22, x(enough), bottom, "bd"),
+        text(x(enough) + 6, 16, `good enough ${number(enough, 3)}`, "lb2 e")],
       rows.map((c, i) => {
         const y = 30 + i * 27 + 13.5, chosen = c.note === "answered";
-        return [rect(0, y - 5, 9, 9, `f${c.step}`, 2), c.step < 3 && rect(0.5, y - 4.5, 8, 8, "edge", 2), text(16, y + 4, shorten(c.model, narrow ? 11 : 13), chosen ? "lb b" : "lb"), c.low !== undefined && whisker(x(c.low), x(c.high), y, chosen ? "sg" : "sc", { ends: [false, false] }),
-          circle(x(c.quality), y, chosen ? 5.5 : 4, chosen ? "fi spaper w15" : "fp si2 w15"), text(right, y + 4, money(c.cost_usd, digits), `${chosen ? "lb b" : "lb2"} e`), !narrow && text(width, y + 4, c.note, `${c.note === "failed" ? "th" : chosen ? "lb md" : "lb2"} e`)];
+        return [rect(0, y - 5, 9, 9, `f${c.step}`, 2), c.step < 3 && rect(0.5, y - 4.5, 8, 8, "edge", 2),
+          text(16, y + 4, shorten(c.model, narrow ? 11 : 13), chosen ? "lb b" : "lb"), c.low !== undefined && whisker(x(c.low), x(c.high), y, chosen ? "sg" : "sc", { ends: [false, false] }),
+          circle(x(c.quality), y, chosen ? 5.5 : 4, chosen ? "fi spaper w15" : "fp si2 w15"),
+            text(right, y + 4, money(c.cost_usd, digits), `${chosen ? "lb b" : "lb2"} e`), !narrow && text(width, y + 4, c.note, `${c.note === "failed" ? "th" : chosen ? "lb md" : "lb2"} e`)];
       })];
   };
   return html`<${Chart} ...${{ height, label, draw }} />`;

@@ -2,7 +2,7 @@
 
 import { backoff, client } from "./client.js";
 import { useEffect, useState } from "./html.js";
-import { useLive } from "./live.js";
+import { useLivePart } from "./live.js";
 
 const SLOWEST = 30_000; // between tries of what fails
 
@@ -15,7 +15,7 @@ const SLOWEST = 30_000; // between tries of what fails
  * first answer. at is when it came, in milliseconds.
  */
 export function useData(path, { every = 0, ask = (p, signal) => client.get(p, { signal }) } = {}) {
-  const { paused } = useLive();
+  const paused = useLivePart((live) => live.paused);
   const [state, set] = useState({ data: null, of: null, problem: null, at: 0 });
   const [turn, again] = useState(0);
   useEffect(() => client.onKey(() => again((n) => n + 1)), []);

@@ -87,13 +87,23 @@ export class Live {
 
 export const LiveContext = createContext(null);
 
-/** The Live of the page; draws again when it changes. */
+/** The Live of the page; draws again whenever it changes, twice a second. */
 export function useLive() {
   const live = useContext(LiveContext);
-  const [, again] = useState(0);
-  useEffect(() => live.onChange(() => again((n) => n + 1)), [live]);
+  useLivePart(() => ({}));
   return live;
 }
 
-/** The same without drawing again, for those who look when they are drawn anyway. */
+/** What read makes of the Live; draws again only when that changes. */
+export function useLivePart(read) {
+  const live = useContext(LiveContext);
+  const [part, set] = useState(() => read(live));
+  useEffect(() => {
+    set(read(live));
+    return live.onChange(() => set(read(live)));
+  }, [live]);
+  return part;
+}
+
+/** The Live for those who look when they are drawn anyway. */
 export const useLiveQuietly = () => useContext(LiveContext);

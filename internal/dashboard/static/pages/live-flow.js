@@ -36,7 +36,8 @@ function flowOf(requests, ramp, report) {
   const to = new Set(names.map((l) => l.to)), others = [...to].filter((name) => name !== "cache" && !ramp.names.includes(name));
   const right = ["cache", ...ramp.names, ...others].filter((name) => to.has(name));
   const digits = moneyDigits(right.map((name) => perThousand(report.by_model[name])));
-  return { links: names, left, heads: HEADS, keep: KEEP, right: right.map((name) => ({ name, step: name === "cache" ? "cache" : ramp.step(name), columns: columns(name, providers.get(name), report, digits) })) };
+  return { links: names, left, heads: HEADS, keep: KEEP, right: right.map((name) => ({ name, step: name === "cache" ? "cache" : ramp.step(name),
+    columns: columns(name, providers.get(name), report, digits) })) };
 }
 
 const perThousand = (s) => (s?.requests ? (1000 * s.cost_usd) / s.requests : null);
@@ -59,8 +60,10 @@ function modelTable(live, report) {
     head: ["Model", ">Share", ">Requests", ">Errors", ">Cost", ">per 1,000", ">Saving, modelled", ">p50", ">p95", ">p99"],
     rows: live.ramp.names.filter((name) => shares[name]).map((name) => {
       const s = shares[name];
-      return { key: name, cells: [{ show: html`<span class="key k${live.ramp.step(name)}" />${name}`, value: name }, { show: percent(share(s.requests, report.total_requests)), value: s.requests / report.total_requests },
-        { show: count(s.requests), value: s.requests }, { show: count(s.errors), value: s.errors }, { show: money(s.cost_usd), value: s.cost_usd }, { show: money(perThousand(s)), value: perThousand(s) },
+      return { key: name, cells: [{ show: html`<span class="key k${live.ramp.step(name)}" />${name}`, value: name },
+        { show: percent(share(s.requests, report.total_requests)), value: s.requests / report.total_requests },
+        { show: count(s.requests), value: s.requests }, { show: count(s.errors), value: s.errors }, { show: money(s.cost_usd), value: s.cost_usd },
+          { show: money(perThousand(s)), value: perThousand(s) },
         { show: money(s.savings_usd), value: s.savings_usd }, ...["p50", "p95", "p99"].map((q) => ({ show: duration(s.latency_ms[q]), value: s.latency_ms[q] }))] };
     }),
   };

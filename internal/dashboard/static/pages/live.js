@@ -142,7 +142,8 @@ function stations(s, p, providers) {
     { name: "Gateway", rate: flow, rows: [["at providers", `${count(sum("in_flight"))} of ${count(sum("limit"))}`], ["waiting", count(sum("waiting"))], ["refused", count(sum("shed"))]] },
     { name: "Redis Streams", rate: flow, state: waits(p?.unread) && "late", rows: [["kept", count(p?.stream_entries)], ["not yet read", count(p?.unread), waits(p?.unread)]] },
     { name: "Workers", rate: flow, state: waits(p?.pending) && "late", rows: [["not yet stored", count(p?.pending), waits(p?.pending)], ["oldest", oldest, late ? "warn" : ""]] },
-    { name: "Ledger", state: p?.dead_letters ? "broken" : p ? "end" : "", rows: [["answered in all", count(s.totals?.total_requests)], ["dead letters", count(p?.dead_letters), p?.dead_letters ? "bad" : p ? "good" : ""]] },
+    { name: "Ledger", state: p?.dead_letters ? "broken" : p ? "end" : "",
+      rows: [["answered in all", count(s.totals?.total_requests)], ["dead letters", count(p?.dead_letters), p?.dead_letters ? "bad" : p ? "good" : ""]] },
   ];
 }
 

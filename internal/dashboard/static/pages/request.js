@@ -54,15 +54,18 @@ function Course({ r }) {
   const failed = r.attempts.filter((a) => a.outcome === "failed").map((a) => ({ name: a.model, text: "failed; how long it took is not recorded", mood: "bad" }));
   const own = { name: "busu itself", from: 0, to: r.overhead_ms, cls: "fi", text: `${duration(r.overhead_ms)} in all` };
   const rows = r.cache !== "miss" ? [{ name: `cache, ${r.cache}`, from: 0, to: r.latency_ms, cls: "fi", text: duration(r.latency_ms) }]
-    : [own, ...failed, { name: r.model ?? "no model", from: 0, to: r.ttft_ms || r.latency_ms, cls: "fi3", text: r.ttft_ms && r.ttft_ms < r.latency_ms ? `first token ${duration(r.ttft_ms)}` : duration(r.latency_ms) },
-      r.ttft_ms > 0 && r.ttft_ms < r.latency_ms && { name: "stream", from: r.ttft_ms, to: r.latency_ms, cls: `f${ramp.step(r.model) || 3}`, text: `${duration(r.latency_ms - r.ttft_ms)} · ${number((1000 * r.tokens_out) / (r.latency_ms - r.ttft_ms))} tokens/s` }];
+    : [own, ...failed, { name: r.model ?? "no model", from: 0, to: r.ttft_ms || r.latency_ms, cls: "fi3",
+      text: r.ttft_ms && r.ttft_ms < r.latency_ms ? `first token ${duration(r.ttft_ms)}` : duration(r.latency_ms) },
+      r.ttft_ms > 0 && r.ttft_ms < r.latency_ms && { name: "stream", from: r.ttft_ms, to: r.latency_ms, cls: `f${ramp.step(r.model) || 3}`,
+        text: `${duration(r.latency_ms - r.ttft_ms)} · ${number((1000 * r.tokens_out) / (r.latency_ms - r.ttft_ms))} tokens/s` }];
   const recorded = { name: "recorded", from: r.latency_ms, to: stored, cls: "fg", text: `+${duration(Math.max(0, stored - r.latency_ms))} in PostgreSQL`, thin: true };
   return html`<h3>Timeline <span>${whole}${rest}</span></h3><${Timeline} rows=${[...rows, recorded].filter(Boolean)} until=${r.latency_ms} />`;
 }
 
 function Choice({ r }) {
   const { ramp } = useLiveQuietly(), { candidates } = r.plan;
-  const rows = candidates.map((c) => ({ ...c, step: ramp.step(c.model), note: c.model === r.model && r.cache === "miss" ? "answered" : r.fallbacks.includes(c.model) ? "failed" : c.model === r.planned_model ? "planned" : "" })).sort((a, b) => a.cost_usd - b.cost_usd);
+  const rows = candidates.map((c) => ({ ...c, step: ramp.step(c.model),
+    note: c.model === r.model && r.cache === "miss" ? "answered" : r.fallbacks.includes(c.model) ? "failed" : c.model === r.planned_model ? "planned" : "" })).sort((a, b) => a.cost_usd - b.cost_usd);
   return html`<h3>Candidates <span>predicted chance of a good answer, cheapest first</span></h3><${Candidates} rows=${rows} />`;
 }
 

@@ -97,7 +97,8 @@ function policyTable(s) {
   const routed = s.policies.find((p) => p.name === "routed");
   return {
     head: ["Policy", ">$ per 1,000", ">Predicted good", ">Against busu"],
-    rows: s.policies.map((p) => ({ key: p.name, cls: p === routed ? "me" : "", cells: [p.name === "always_baseline" ? { show: html`${NAMES[p.name]} <small>${s.baseline_model}</small>`, value: NAMES[p.name] } : NAMES[p.name],
+    rows: s.policies.map((p) => ({ key: p.name, cls: p === routed ? "me" : "",
+      cells: [p.name === "always_baseline" ? { show: html`${NAMES[p.name]} <small>${s.baseline_model}</small>`, value: NAMES[p.name] } : NAMES[p.name],
       { show: money(perThousand(p)), value: perThousand(p) }, { show: pct(100 * p.quality), value: p.quality }, { show: against(p, routed), value: "" }] })),
   };
 }
@@ -115,9 +116,11 @@ const Policies = ({ savings, s }) => html`<${Panel} title="Policies" unit="predi
 function bridgeRows(s) {
   const { modelled: m, proven: p } = s, k = 1000;
   const listed = (k * m.baseline_cost_usd) / m.requests, paid = (k * m.cost_usd) / m.requests;
-  if (p.state === "too_few") return [{ name: "Baseline, modelled", value: listed, kind: "modelled" }, { name: "routing, modelled", change: paid - listed, kind: "unproven" }, { name: "Spent", value: paid, kind: "total" }];
+  if (p.state === "too_few") return [{ name: "Baseline, modelled", value: listed, kind: "modelled" },
+    { name: "routing, modelled", change: paid - listed, kind: "unproven" }, { name: "Spent", value: paid, kind: "total" }];
   const held = k * p.raw_per_request_usd.holdout, charged = k * p.raw_per_request_usd.routed, kind = p.state === "proven" ? undefined : "unproven";
-  return [{ name: "Baseline, modelled", value: listed, kind: "modelled" }, { name: "answer length", change: held - listed, kind: "unproven" }, { name: "Baseline, measured", value: held, kind: "fact" },
+  return [{ name: "Baseline, modelled", value: listed, kind: "modelled" }, { name: "answer length", change: held - listed, kind: "unproven" },
+    { name: "Baseline, measured", value: held, kind: "fact" },
     { name: "routing", change: charged - held, kind }, { name: "cache", change: paid - charged }, { name: "Spent", value: paid, kind: "total" }];
 }
 

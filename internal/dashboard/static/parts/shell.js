@@ -78,14 +78,16 @@ function bannerOf(live) {
   if (mode === "down" && (!snapshot || live.downFor > BEAR)) {
     const kept = snapshot ? `These figures are of ${clock(Date.parse(snapshot.as_of))}.` : "";
     const id = problem.requestID ? `Request ${problem.requestID}.` : "";
-    return { mood: "bad", what: problem.status ? "The figures cannot be read." : "busu does not answer.", so: [problem.message, id, kept].filter(Boolean).join(" "), next: `Next try in ${age(nextTry - performance.now())}.` };
+    return { mood: "bad", what: problem.status ? "The figures cannot be read." : "busu does not answer.",
+      so: [problem.message, id, kept].filter(Boolean).join(" "), next: `Next try in ${age(nextTry - performance.now())}.` };
   }
   if (!snapshot || ["locked", "paused", "down", "reconnecting"].includes(mode)) return null;
   return degraded({ snapshot, stale: live.stale, checks: live.checks });
 }
 
 /** Asks for the key where the server wants one. */
-export function Unlock({ live }) {
+export function Unlock() {
+  const live = useLive();
   const [tried, setTried] = useState(false), form = useRef(null);
   useEffect(() => form.current.querySelector("input[type=password]").focus(), []);
   const unlock = (e) => {

@@ -22,7 +22,7 @@ import (
 
 // What a browser loads for a page is bounded, in bytes.
 const (
-	maxTransfer = 90_000  // compressed
+	maxTransfer = 100_000 // compressed
 	maxSize     = 250_000 // as it is
 )
 

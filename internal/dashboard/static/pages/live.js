@@ -5,7 +5,7 @@ import { ProvenBar } from "../charts/proof.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { useDecisions } from "../core/decisions.js";
-import { NONE, age, count, dollars, duration, inScale, money, moneyDigits, percent, percentage, plural, rate, share, timeScale } from "../core/format.js";
+import { NONE, age, count, dollars, duration, inScale, money, moneyDigits, percent, percentage, rate, share, timeScale } from "../core/format.js";
 import { html, useEffect, useMemo } from "../core/html.js";
 import { useLive } from "../core/live.js";
 import { to } from "../core/router.js";
@@ -70,7 +70,7 @@ function Figures({ snapshot, report, axis, phrase, waiting }) {
   const of = (part) => percentage((100 * part) / asked);
   return html`<div class=${waiting ? "waiting" : ""}><${KeyFigures} label="Figures of the ${phrase}">
     <${KeyFigure} name="Requests" value=${snapshot && rate(snapshot.requests_per_second)} unit="/s" spark=${recent("rate") ?? []} sub=${s && `${count(s.total_requests)} in the ${phrase}`} />
-    <${KeyFigure} name="Errors" value=${s && share(s.errors, s.total_requests)} unit=${s?.total_requests ? "%" : ""} spark=${recent("errors") ?? []} sub=${s && `${count(s.errors)} of ${plural(s.total_requests, "request")}`} />
+    <${KeyFigure} name="Errors" value=${s && share(s.errors, s.total_requests)} unit=${s?.total_requests ? "%" : ""} spark=${recent("errors") ?? []} sub=${s && html`${count(s.errors)} requests · <b>${percent(share(s.fallbacks.requests, s.total_requests))}</b> fell back`} />
     ${time("Latency p95", s?.latency_ms, "p95", recent("p95"))}
     ${time("First token p95", s?.ttft_ms, "p95", recent("ttft"))}
     <${KeyFigure} name="Cost" value=${snapshot && dollars(snapshot.cost_usd_per_hour)} unit="/h" spark=${recent("cost") ?? []} sub=${s && html`<b>${brief(s.cost_usd)}</b>, baseline <b>${brief(s.baseline_cost_usd)}</b>`} />
@@ -139,7 +139,8 @@ function stations(s, p, providers) {
   const late = p?.oldest_ms > LATE, waits = (n) => (late && n ? "warn" : "");
   const oldest = !p || p.oldest_ms <= 0 ? NONE : p.oldest_ms < 1000 ? duration(Math.round(p.oldest_ms)) : age(p.oldest_ms);
   return [
-    { name: "Gateway", rate: flow, rows: [["at providers", `${count(sum("in_flight"))} of ${count(sum("limit"))}`], ["waiting", count(sum("waiting"))], ["refused", count(sum("shed"))]] },
+    { name: "Gateway", rate: flow, rows: [["at providers", `${count(sum("in_flight"))} of ${count(sum("limit"))}`], ["waiting", count(sum("waiting"))], ["refused", count(sum("shed"))],
+      ["in the journal", count(p?.journal_backlog), waits(p?.journal_backlog)]] },
     { name: "Redis Streams", rate: flow, state: waits(p?.unread) && "late", rows: [["kept", count(p?.stream_entries)], ["not yet read", count(p?.unread), waits(p?.unread)]] },
     { name: "Workers", rate: flow, state: waits(p?.pending) && "late", rows: [["not yet stored", count(p?.pending), waits(p?.pending)], ["oldest", oldest, late ? "warn" : ""]] },
     { name: "Ledger", state: p?.dead_letters ? "broken" : p ? "end" : "",

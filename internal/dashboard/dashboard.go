@@ -1,6 +1,13 @@
 // Package dashboard is the page at /, embedded: static files that talk to the
-// HTTP interface like any other client. Nothing is loaded from elsewhere. The
-// files of the page at /docs, which is rendered, lie beside them.
+// HTTP interface like any other client. Nothing is loaded from elsewhere, and
+// nothing is built: browsers run the modules under static/ as they lie there.
+// The files of the page at /docs, which is rendered, lie beside them.
+//
+// Addresses within the dashboard lie behind the # of /: /#/requests?status=error.
+// /requests and /experiments are the API's own paths, so pages cannot have them;
+// behind the # the server needs to know no page, any path prefix of a proxy
+// works, and what is looked for stays out of its log. README.md says how the
+// modules are laid out, and how to add a page.
 package dashboard
 
 import (
@@ -61,7 +68,9 @@ var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
+	".mjs":  "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".txt":  "text/plain; charset=utf-8",
 }
 
 // load reads all files by their path. What cannot be read of an embedded

@@ -7,11 +7,16 @@ const CLEARLY = 1.15; // a model changes its place only for a clear difference
 export class Ramp {
   #order = [];
   #step = new Map();
+  #windows = new Map();
 
-  /** Takes in shares by model, of several windows; the one with most requests tells a model's cost. */
-  learn(...windows) {
+  /**
+   * Takes in shares by model of one of the windows that are shown. Of a model,
+   * the window in which it has most requests tells its cost.
+   */
+  learn(window, shares) {
+    this.#windows.set(window, shares);
     const best = new Map();
-    for (const shares of windows) {
+    for (const shares of this.#windows.values()) {
       for (const [name, s] of Object.entries(shares)) {
         if (s.requests > (best.get(name)?.requests ?? 0)) best.set(name, s);
       }

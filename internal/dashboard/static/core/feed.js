@@ -1,58 +1,10 @@
 // The live feed: a WebSocket where one can be had, plain GETs where not, and
 // patience where neither answers.
 
+import { backoff } from "./client.js";
+
 const POLL = 2000; // between plain GETs
 const SILENCE = 4000; // an open socket that sends nothing for so long is lost
-const PATIENCE = 5000; // for one GET
-
-/** Problem is an answer that is not what was asked for, or none at all. */
-export class Problem extends Error {
-  constructor(status, detail, requestID) {
-    super(detail);
-    this.status = status; // 0: no answer
-    this.requestID = requestID;
-  }
-}
-
-/** Client asks the HTTP interface, wherever the page is served from. */
-export class Client {
-  #key = ""; // in memory only
-
-  useKey(key) { this.#key = key; }
-  get hasKey() { return this.#key !== ""; }
-
-  url(path) { return new URL(path, new URL(".", location.href)); }
-
-  socketURL(path) {
-    const url = this.url(path);
-    url.protocol = url.protocol.replace("http", "ws");
-    return url;
-  }
-
-  /** What the server needs, by name: "ok" or "failing"; null when it does not say. */
-  async checks() {
-    try {
-      const response = await fetch(this.url("readyz"), { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE) });
-      return (await response.json()).checks ?? null; // also with status 503
-    } catch {
-      return null;
-    }
-  }
-
-  async get(path) {
-    const headers = this.hasKey ? { Authorization: `Bearer ${this.#key}` } : {};
-    let response;
-    try {
-      response = await fetch(this.url(path), { headers, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE) });
-    } catch (err) {
-      throw new Problem(0, err.name === "TimeoutError" ? "It took too long to answer." : "Nothing answers at this address.");
-    }
-    const body = await response.json().catch(() => null);
-    if (response.ok && body) return body;
-    throw new Problem(response.status, body?.detail ?? body?.title ?? `It answered with status ${response.status}.`, body?.request_id);
-  }
-}
-
 /**
  * Feed calls onSnapshot with each snapshot and onChange whenever its state
  * does. State.mode is one of connecting, live (socket), polling, reconnecting,
@@ -146,7 +98,7 @@ export class Feed {
   }
 
   #refused(problem) {
-    if (problem.status === 401 || problem.status === 403) {
+    if (problem.locked) {
       this.#enter({ mode: "locked", problem });
       return;
     }
@@ -156,5 +108,3 @@ export class Feed {
     this.#after(wait, () => this.#poll());
   }
 }
-
-const backoff = (n, most) => Math.min(most, 1000 * 2 ** (n - 1)) * (0.75 + Math.random() / 2);

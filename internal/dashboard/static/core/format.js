@@ -12,7 +12,16 @@ function decimals(digits) {
 }
 
 const known = (n) => typeof n === "number" && Number.isFinite(n);
-const sum = (n, digits) => decimals(digits).format(n).replace("-", MINUS);
+const sum = (n, digits) => {
+  const text = decimals(digits).format(n);
+  return /[1-9]/.test(text) ? text.replace("-", MINUS) : text.replace("-", ""); // no negative zero
+};
+
+/** A number with so many decimals, with a true minus. */
+export const number = (n, digits = 0) => (known(n) ? sum(n, digits) : NONE);
+
+/** The same with its sign, + too. */
+export const signed = (n, digits = 0) => (known(n) ? (n > 0 && /[1-9]/.test(sum(n, digits)) ? "+" : "") + sum(n, digits) : NONE);
 
 export const count = (n) => (known(n) ? sum(n, 0) : NONE);
 export const plural = (n, one, many = one + "s") => `${count(n)} ${n === 1 ? one : many}`;
@@ -31,6 +40,7 @@ export function share(part, whole) {
 
 export function percentage(n) {
   if (!known(n)) return NONE;
+  if (n === 0) return "0";
   if (n > 0 && n < 0.01) return "<0.01";
   return sum(n, n !== 0 && Math.abs(n) < 1 ? 2 : 1);
 }
@@ -41,6 +51,17 @@ export const percent = (text) => (text === NONE ? NONE : `${text}${THIN}%`);
 export function money(n, digits = moneyDigits([n], 3)) {
   if (!known(n)) return NONE;
   return (n < 0 ? MINUS : "") + "$" + decimals(digits).format(Math.abs(n));
+}
+
+/** Dollars for a headline or an axis: $42,856, $3.20, $0.0042. */
+export const dollars = (n) => money(n, known(n) && Math.abs(n) >= 1000 ? 0 : moneyDigits([n], 3));
+
+/** Nano-dollars, in full: what is added up must add up to the last digit. */
+export function exact(nanos) {
+  if (!known(nanos)) return NONE;
+  const text = String(Math.abs(nanos)).padStart(10, "0");
+  const cents = text.slice(-9).replace(/0+$/, "").padEnd(6, "0");
+  return `${nanos < 0 ? MINUS : ""}$${decimals(0).format(Number(text.slice(0, -9)))}.${cents}`;
 }
 
 /** The decimals that show the smallest of several amounts in one column. */
@@ -82,5 +103,28 @@ export function clock(ms) {
   const t = new Date(ms);
   return (t.toDateString() === new Date().toDateString() ? "" : `${day.format(t)} `) + hms.format(t);
 }
+
+const ms3 = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const hm = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const long = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+/** A time to the millisecond: what can be read at once, and the rest of it. */
+export function precise(ms) {
+  const [whole, rest] = ms3.format(ms).split(".");
+  return [(isToday(ms) ? "" : `${day.format(ms)} `) + whole, `.${rest}`];
+}
+
+const isToday = (ms) => new Date(ms).toDateString() === new Date().toDateString();
+
+/** Hours and minutes. */
+export const minute = (ms) => hm.format(ms);
+export const shortDate = (ms) => day.format(ms);
+export const date = (ms) => long.format(ms);
+
+/** A time on an axis whose ticks are step milliseconds apart. */
+export const tick = (ms, step) => (step >= 86_400_000 ? day.format(ms) : step >= 60_000 ? hm.format(ms) : hms.format(ms));
+
+/** When an event was: the time today, the date before. */
+export const when = (ms) => (isToday(ms) ? hm.format(ms) : day.format(ms));
 
 export const zone = hms.resolvedOptions().timeZone.replaceAll("_", " ");

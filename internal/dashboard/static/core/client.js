@@ -1,0 +1,101 @@
+// The HTTP interface, wherever the page is served from.
+
+const PATIENCE = 8000; // for one answer
+
+/** Problem is an answer that is not what was asked for, or none at all. */
+export class Problem extends Error {
+  constructor(status, detail, { requestID, type = "", errors = [] } = {}) {
+    super(detail);
+    Object.assign(this, { status, requestID, type, errors, at: Date.now() }); // status 0: no answer
+  }
+
+  get locked() { return this.status === 401 || this.type.endsWith(":forbidden"); }
+}
+
+export class Client {
+  #key = ""; // in memory only
+  #listeners = new Set();
+  turn = 0; // counts keys, so that what was refused is asked for again
+
+  useKey(key) {
+    this.#key = key;
+    this.turn++;
+    for (const told of this.#listeners) told();
+  }
+
+  /** Calls told with each new key; gives what ends that. */
+  onKey(told) {
+    this.#listeners.add(told);
+    return () => this.#listeners.delete(told);
+  }
+
+  get hasKey() { return this.#key !== ""; }
+
+  url(path) { return new URL(path, new URL(".", location.href)); }
+
+  socketURL(path) {
+    const url = this.url(path);
+    url.protocol = url.protocol.replace("http", "ws");
+    return url;
+  }
+
+  /** JSON at a path, relative to the page: get("requests?limit=5"). */
+  get(path, { signal } = {}) { return this.#json(path, { signal }); }
+
+  /** Sends a body as JSON. */
+  post(path, body, { signal, headers } = {}) {
+    return this.#json(path, { method: "POST", signal, body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json", ...headers } });
+  }
+
+  /** What the server needs, by name: "ok" or "failing"; null when it does not say. */
+  async checks() {
+    try {
+      const response = await this.#ask("readyz", {});
+      return (await response.json()).checks ?? null; // also with status 503
+    } catch {
+      return null;
+    }
+  }
+
+  /** A response whose body is read as it comes. */
+  async open(path, { signal, headers } = {}) {
+    const response = await this.#ask(path, { signal, headers, patience: null });
+    if (response.ok) return response;
+    throw await problemOf(response);
+  }
+
+  async #json(path, request) {
+    const response = await this.#ask(path, request);
+    if (!response.ok) throw await problemOf(response);
+    const body = await response.json().catch(() => null);
+    if (body !== null) return body;
+    throw new Problem(response.status, "It answered with something that is no JSON.", { requestID: response.headers.get("X-Request-Id") });
+  }
+
+  async #ask(path, { signal, headers, patience = PATIENCE, ...request }) {
+    const key = this.hasKey ? { Authorization: `Bearer ${this.#key}` } : {};
+    const signals = [signal, patience && AbortSignal.timeout(patience)].filter(Boolean);
+    try {
+      return await fetch(this.url(path), {
+        ...request, headers: { ...headers, ...key }, cache: "no-store", credentials: "omit",
+        signal: signals.length ? AbortSignal.any(signals) : undefined,
+      });
+    } catch (err) {
+      if (signal?.aborted) throw err;
+      throw new Problem(0, err.name === "TimeoutError" ? `It took longer than ${PATIENCE / 1000} s to answer.` : "Nothing answers at this address.");
+    }
+  }
+}
+
+async function problemOf(response) {
+  const body = await response.json().catch(() => null);
+  const wait = response.headers.get("Retry-After");
+  return Object.assign(new Problem(response.status, body?.detail ?? body?.title ?? `It answered with status ${response.status}.`, {
+    requestID: body?.request_id ?? response.headers.get("X-Request-Id"), type: body?.type, errors: body?.errors,
+  }), { retryAfter: wait ? 1000 * Number(wait) : 0 });
+}
+
+export const client = new Client();
+
+/** How long to wait after n failures in a row, of most milliseconds. */
+export const backoff = (n, most) => Math.min(most, 1000 * 2 ** (n - 1)) * (0.75 + Math.random() / 2);

@@ -1,0 +1,53 @@
+// Server-sent events over fetch: unlike EventSource, it sends a key.
+
+import { client } from "./client.js";
+
+/**
+ * Gives events as they come: {name, data, id}, data as text, name "" for an id
+ * alone. Ends when signal does, or the server; throws a Problem when refused.
+ */
+export async function* events(path, { signal, lastID = "" } = {}) {
+  const response = await client.open(path, { signal, headers: lastID ? { "Last-Event-ID": lastID } : {} });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value.replaceAll("\r\n", "\n")).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) yield parseEvent(block);
+  }
+}
+
+function parseEvent(block) {
+  const event = { name: "", data: "", id: "" };
+  for (const line of block.split("\n")) {
+    const at = line.indexOf(":");
+    if (at < 1) continue; // a comment
+    const value = line.slice(at + 1).replace(/^ /, "");
+    const field = { event: "name", data: "data", id: "id" }[line.slice(0, at)];
+    if (field) event[field] = field === "data" && event.data ? `${event.data}\n${value}` : value;
+  }
+  return event;
+}
+
+/** Reads what a stream has behind lastID and stops when nothing came for quiet milliseconds. */
+export async function drain(path, { signal, lastID = "", quiet = 700 } = {}) {
+  const over = new AbortController(), found = [];
+  const stop = () => over.abort();
+  let timer = setTimeout(stop, 4000), id = lastID;
+  signal?.addEventListener("abort", stop);
+  try {
+    for await (const event of events(path, { signal: over.signal, lastID })) {
+      clearTimeout(timer);
+      timer = setTimeout(stop, quiet);
+      if (event.id) id = event.id;
+      if (event.data) found.push(event);
+    }
+  } catch (err) {
+    if (!over.signal.aborted) throw err;
+  } finally {
+    clearTimeout(timer);
+  }
+  return { events: found, lastID: id };
+}

@@ -268,7 +268,9 @@ func TestStreamFilters(t *testing.T) {
 	other, broken := is("other", "ada", "small", "e1"), event.Entry{Lane: ada.Lane, Body: []byte(`{"project": "default`)}
 	nameless := event.Entry{Lane: ada.Lane, Body: []byte(`{"project":"default","type":"x\nid: 9:9-9"}`)}
 	s.append(t, other, ada, broken, bob, nameless, comma, other)
-	end := s.fact(t, 0, func(c *event.CompletionRecorded) { c.Project, c.Model, c.UserID, c.Experiments = "default", "end", "end", nil })
+	end := s.fact(t, 0, func(c *event.CompletionRecorded) {
+		c.Project, c.Model, c.UserID, c.Experiments = "default", "end", "end", nil
+	})
 	s.append(t, end)
 	var checking sync.WaitGroup
 	defer checking.Wait()

@@ -72,18 +72,22 @@ func TestMessageArrivesAsItWasSigned(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	var strayed atomic.Int64
+	var strayed, sent atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
 	defer elsewhere.Close()
 	let := make(chan struct{})
 	handlers := map[string]http.HandlerFunc{
-		"/200":      func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thank you") },
-		"/301":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 301) },
-		"/307":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
+		"/200": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thank you") },
+		"/301": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusMovedPermanently)
+		},
+		"/307": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
 		"/410":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) },
 		"/429":      func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "120"); w.WriteHeader(429) },
 		"/500":      func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", 500) },
-		"/endless":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, endless{}) },
+		"/endless":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, endless{&sent}) },
 		"/headers":  func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", mostHeaders)) },
 		"/slow":     func(http.ResponseWriter, *http.Request) { <-let },
 		"/hangs-up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
@@ -111,11 +115,18 @@ func TestAnswers(t *testing.T) {
 	if n := strayed.Load(); n != 0 {
 		t.Errorf("%d redirects were followed", n)
 	}
+	if n := sent.Load(); n > 32<<20 { // what is on its way, and not read
+		t.Errorf("%d bytes of an answer were taken", n)
+	}
 }
 
-type endless struct{}
+// endless counts what is read of it.
+type endless struct{ sent *atomic.Int64 }
 
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
+func (e endless) Read(p []byte) (int, error) {
+	e.sent.Add(int64(len(p)))
+	return len(p), nil
+}
 
 func TestStoppingIsNobodysFault(t *testing.T) {
 	t.Parallel()

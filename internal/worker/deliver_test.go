@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -295,7 +296,7 @@ func TestStoppingLeavesTheMessage(t *testing.T) {
 	}
 	close(let)
 	d := deliveryOf(t, db, id)
-	if d.State != webhook.Waiting || len(d.Attempts) != 1 || d.NextAt == nil || d.NextAt.After(time.Now().Add(10*time.Second)) {
+	if d.State != webhook.Waiting || len(d.Attempts) != 1 || !strings.Contains(d.Attempts[0].Error, "stopped") || d.NextAt == nil || d.NextAt.After(time.Now().Add(10*time.Second)) {
 		t.Fatalf("it is left as %+v", d)
 	}
 	all[1].look(t, *d.NextAt)

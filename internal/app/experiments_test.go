@@ -138,9 +138,12 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 	if said := busu(t, with(), append([]string{"experiments", "results", e.ID}, at...)...); !strings.Contains(said, "which: decided, win") || !strings.Contains(said, "small") {
 		t.Errorf("busu experiments results says\n%s", said)
 	}
-	busu(t, with(), append([]string{"experiments", "start", "--control", "complexity", "--test", "model:small", "--sample-size", "2000"}, at...)...)
+	busu(t, with(), append([]string{"experiments", "start", "--control", "complexity", "--test", "model:small", "--sample-size", "2000", "--notify-url", "https://example.com/x?token=secret"}, at...)...)
 	if said := busu(t, with(), append([]string{"experiments", "list"}, at...)...); !strings.Contains(said, e.ID) || !strings.Contains(said, "model:small against complexity") {
 		t.Errorf("busu experiments list says\n%s", said)
+	}
+	if said := busu(t, with(), append([]string{"experiments", "list", "--json"}, at...)...); !strings.Contains(said, `"https://example.com/x?***"`) {
+		t.Errorf("the address of --notify-url is not in\n%s", said)
 	}
 	for _, p := range []*process{api, other, worker} {
 		p.stop()

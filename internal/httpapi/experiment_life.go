@@ -26,7 +26,7 @@ func (a *API) rampExperiment(c echo.Context) error {
 	if err != nil {
 		return experimentFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, s)
+	return c.JSON(http.StatusOK, shownExperiment(s))
 }
 
 // extendExperiment makes the sample larger, or the time longer.
@@ -44,7 +44,7 @@ func (a *API) extendExperiment(c echo.Context) error {
 	if err != nil {
 		return experimentFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, s)
+	return c.JSON(http.StatusOK, shownExperiment(s))
 }
 
 // archiveExperiment takes what has ended out of lists.
@@ -57,7 +57,7 @@ func (a *API) archiveExperiment(c echo.Context) error {
 	if err != nil {
 		return experimentFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, s)
+	return c.JSON(http.StatusOK, shownExperiment(s))
 }
 
 // shares takes a list of numbers.

@@ -374,7 +374,8 @@ func TestDeliveriesOfAnExperiment(t *testing.T) {
 	if s.send(t, "GET", at+"/deliveries", "").want(t, 200).decode(t, &list); len(list.Deliveries) != 2 || list.Deliveries[1].State != "failed" {
 		t.Errorf("deliveries are %v", list.Deliveries)
 	}
-	for _, got := range []reply{s.send(t, "GET", at, ""), s.send(t, "GET", "/experiments", ""), s.send(t, "GET", at+"/deliveries", ""), s.post(t, at+"/stop", "")} {
+	for _, got := range []reply{s.send(t, "GET", at, ""), s.send(t, "GET", "/experiments", ""), s.send(t, "GET", at+"/deliveries", ""),
+		s.post(t, at+"/ramp", `{"test_share": 0.2}`), s.post(t, at+"/extend", `{"sample_size": 4000}`), s.post(t, at+"/stop", ""), s.post(t, at+"/archive", "")} {
 		if text := string(got.want(t, 200).Body); strings.Contains(text, "secret") || !strings.Contains(text, "https://example.com/hook?***") {
 			t.Errorf("it is answered %s", text)
 		}

@@ -49,7 +49,7 @@ func (t *Trials) prepare(ctx context.Context, from Records, changed []experiment
 
 // prepared is one of them. What is known already is not asked for again.
 func (t *Trials) prepared(ctx context.Context, from Records, s experiment.Status, now time.Time) (*trial, error) {
-	tr := &trial{Status: s, assigner: experiment.NewAssigner(&s.Experiment)}
+	tr := t.newTrial(s)
 	ramped, ok := tr.assigner.Ramped()
 	if !ok || s.State != experiment.StateRunning {
 		return tr, nil

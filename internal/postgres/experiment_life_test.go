@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -168,5 +169,36 @@ func TestEntered(t *testing.T) {
 	}
 	if told, all := entered(time.Now().Add(-time.Minute)); len(told) != 3 || all {
 		t.Errorf("within the time in which a journal may be silent told are %v, all: %t", told, all)
+	}
+}
+
+// Arms with a goal of their own do not move the project's price; others do.
+func TestArmsWithGoalsMoveNoPrice(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	e := record("goals")
+	e.Arms[0].Parameters = map[string]json.RawMessage{"explore": json.RawMessage("false")}
+	e.Arms[1].Parameters = map[string]json.RawMessage{"strong_share": json.RawMessage("0.3")}
+	startExperiment(t, db, e)
+	r := rand.New(rand.NewPCG(7, 7))
+	var facts []*event.CompletionRecorded
+	for _, arms := range [][]event.Arm{nil, {{Experiment: e.ID, Arm: "control"}}, {{Experiment: e.ID, Arm: "test"}}, {{Experiment: "another", Arm: "test"}}} {
+		c := eventtest.Completion(r, now.Add(-time.Minute))
+		c.Strategy, c.Cache, c.UserID, c.Experiments = "hybrid", event.CacheMiss, "ada", arms
+		c.BaselineModel = fmt.Sprint(arms)
+		facts = append(facts, c)
+	}
+	eventtest.Number("journal", 1, facts...)
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	drawn, of, err := db.Decided(t.Context(), now.Add(-2*time.Minute), now, 10)
+	if err != nil || len(drawn) != 3 || of[0] != 3 {
+		t.Fatalf("drawn are %d of %v: %v", len(drawn), of, err)
+	}
+	for _, f := range drawn {
+		if f.BaselineModel == facts[2].BaselineModel {
+			t.Error("the arm with a goal of its own is drawn")
+		}
 	}
 }

@@ -202,3 +202,75 @@ func TestArmsWithGoalsMoveNoPrice(t *testing.T) {
 		}
 	}
 }
+
+// What ended long ago goes; its results stay as they were, and its verdict can be
+// recomputed. What runs, or ended lately, stays.
+func TestExperimentsExpire(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	old, late, runs := record("old"), record("late"), record("runs")
+	for i, e := range []experiment.Experiment{old, late, runs} {
+		startExperiment(t, db, e)
+		facts := enrolled(rand.New(rand.NewPCG(11, uint64(i))), &e, 400, [2]float64{.6, .9})
+		for _, f := range facts {
+			f.Head().Journal = e.ID
+		}
+		persistAll(t, db, facts)
+	}
+	for more := true; more; {
+		var err error
+		if more, err = db.Hear(t.Context(), old.ID, now, 100, (*experiment.Hearing).Judge); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.StopExperiment(t.Context(), late.Project, late.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), `UPDATE experiments SET ended_at = $2 WHERE id = $1`, old.ID, now.AddDate(-2, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	told := func() string {
+		s, state, live, err := db.Progress(t.Context(), old.Project, old.ID)
+		if err != nil || s.State != experiment.StateDecided {
+			t.Fatal(s, err)
+		}
+		body, err := json.Marshal(s.Results(state, live))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	count := func(id string) (units, results int) {
+		if err := conn.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM experiment_units WHERE experiment_id = $1), (SELECT count(*) FROM experiment_results WHERE experiment_id = $1)`, id).
+			Scan(&units, &results); err != nil {
+			t.Fatal(err)
+		}
+		return units, results
+	}
+	before := told()
+	units, results := count(old.ID)
+	if n := removeAll(t, func() (int64, error) { return db.ExpireExperiments(t.Context(), now.AddDate(-1, 0, 0), 37) }); n != int64(units+results) || units != 400 {
+		t.Errorf("%d rows went, of %d units and %d requests", n, units, results)
+	}
+	if u, r := count(old.ID); u != 0 || r != 0 {
+		t.Errorf("%d units and %d requests are left", u, r)
+	}
+	for _, e := range []experiment.Experiment{late, runs} {
+		if u, r := count(e.ID); u != 400 || r < 400 {
+			t.Errorf("of %s %d units and %d requests are left", e.Name, u, r)
+		}
+	}
+	if after := told(); after != before {
+		t.Errorf("results were\n%s\nand are\n%s", before, after)
+	}
+	var decision, rules []byte
+	if err := conn.QueryRow(t.Context(), `SELECT decision, record FROM experiment_decisions WHERE experiment_id = $1`, old.ID).Scan(&decision, &rules); err != nil {
+		t.Fatal(err)
+	}
+	var d experiment.Decision
+	var as experiment.Experiment
+	if err := errors.Join(json.Unmarshal(decision, &d), json.Unmarshal(rules, &as), experiment.Recompute(&as, &d)); err != nil {
+		t.Errorf("it cannot be recomputed: %v", err)
+	}
+}

@@ -35,7 +35,7 @@ func (t *Trials) prepare(ctx context.Context, from Records, changed []experiment
 		return all, nil
 	}
 	for id, had := range known.byID {
-		if given[id] || had.State != experiment.StateRunning || had.again.IsZero() || now.Before(had.again) {
+		if given[id] || had.again.IsZero() || now.Before(had.again) {
 			continue
 		}
 		tr, err := t.prepared(ctx, from, had.Status, now)

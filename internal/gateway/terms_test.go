@@ -30,6 +30,7 @@ func TestArmsServeOnTheirTerms(t *testing.T) {
 		`{"models": ["cheap"]}`:     "cheap",
 		`{"models": ["gone"]}`:      "cheap", // cannot be served, and nobody is refused
 		`{"min_quality": 0.99}`:     "dear",
+		`{"min_quality": 0.01}`:     "cheap",
 		`{"max_cost_usd": 0.00001}`: "cheap",
 		`{"min_quality": 0.99, "max_cost_usd": 0.00015}`: "cheap",
 		`{"max_cost_usd": 0.0000000001}`:                 "cheap",
@@ -44,6 +45,16 @@ func TestArmsServeOnTheirTerms(t *testing.T) {
 			t.Errorf("%s: outside it is answered by %s", parameters, f.Model)
 		}
 		r := asks("ada", old)
+		if r.MinQuality = 0.99; parameters == `{"min_quality": 0.01}` {
+			if f := b.complete(t, r).Fact; f.Model != "dear" {
+				t.Errorf("an arm that asks for less: answered by %s", f.Model)
+			}
+		}
+		r.MinQuality, r.MaxCost = 0, 1
+		if _, err := b.Complete(t.Context(), r); err == nil {
+			t.Errorf("%s: what costs more than the caller allows is answered", parameters)
+		}
+		r.MaxCost = 0
 		if r.Models = []string{"dear"}; parameters == `{"models": ["cheap"]}` {
 			if f := b.complete(t, r).Fact; f.Model != "dear" {
 				t.Errorf("what the caller asks for is answered by %s", f.Model)
@@ -97,10 +108,14 @@ func TestArmsReachGoalsOfTheirOwn(t *testing.T) {
 			return sum / float64(n)
 		}
 		strong(1000)
+		settled := strong(20)
 		s.ArchivedAt = new(time.Now()) // changed in whatever way
 		from.changed = []experiment.Status{s}
 		if _, err := b.Trials.Update(t.Context(), from, time.Time{}); err != nil {
 			t.Fatal(err)
+		}
+		if got := strong(20); math.Abs(got-settled) > .1 {
+			t.Errorf("the baseline got %.3f, and %.3f when the experiment was read again", settled, got)
 		}
 		if got := strong(500); math.Abs(got-share) > .05 {
 			t.Errorf("the baseline gets %.3f, the goal is %g", got, share)

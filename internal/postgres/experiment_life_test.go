@@ -274,3 +274,33 @@ func TestExperimentsExpire(t *testing.T) {
 		t.Errorf("it cannot be recomputed: %v", err)
 	}
 }
+
+// A judge that has seen further is not heard on less: a journal that comes back
+// takes nothing of it back.
+func TestWatermarksOfJudgesDoNotGoBack(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	e := record("further")
+	startExperiment(t, db, e)
+	persistAll(t, db, enrolled(rand.New(rand.NewPCG(12, 12)), &e, 20, [2]float64{.8, .8}))
+	heard := 0
+	hear := func() {
+		t.Helper()
+		if _, err := db.Hear(t.Context(), e.ID, now, 5, func(h *experiment.Hearing) error { heard++; return h.Judge() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear()
+	if err := db.KeepHeartbeats(t.Context(), []event.Heartbeat{{Journal: "back", At: now, RecordedUntil: now.Add(-time.Hour), Seqs: map[string]int64{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if hear(); heard != 1 {
+		t.Errorf("it was heard %d times", heard)
+	}
+	if err := db.KeepHeartbeats(t.Context(), []event.Heartbeat{{Journal: "back", At: now.Add(time.Second), RecordedUntil: now, Seqs: map[string]int64{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if hear(); heard != 2 {
+		t.Errorf("it was heard %d times when all was known again", heard)
+	}
+}

@@ -103,6 +103,23 @@ func TestNobodyLeavesAnArmOverARamp(t *testing.T) {
 	if n := count(t, conn, `SELECT count(*) FROM experiment_audit WHERE action = 'ramp' AND detail->>'note' = 'it does well' AND detail->'after'->'shares' = '[0.0010000000000000009, 0.999]'`); n != 1 {
 		t.Errorf("%d audit rows tell of the ramp", n)
 	}
+	for _, step := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"results", e.ID}, fmt.Sprintf(" %d, of whom ", next)},
+		{[]string{"extend", e.ID, "--sample-size", "4000", "--max-duration", "1440h", "--note", "more"}, "grows: 4000 users, until "},
+		{[]string{"stop", e.ID}, "grows: stopped, model large serves"},
+		{[]string{"archive", e.ID}, "grows: archived"},
+		{[]string{"list", "--archived"}, e.ID},
+	} {
+		if said := busu(t, with(), append(append([]string{"experiments"}, step.args...), at...)...); !strings.Contains(said, step.says) {
+			t.Errorf("busu experiments %v says\n%s\nnot %q", step.args, said, step.says)
+		}
+	}
+	if said := busu(t, with(), append([]string{"experiments", "list"}, at...)...); strings.Contains(said, e.ID) {
+		t.Errorf("what is archived is listed:\n%s", said)
+	}
 	for _, p := range []*process{api, other, late, worker} {
 		p.stop()
 	}

@@ -52,7 +52,9 @@ func startTrials(cfg config.Config, g *gateway.Gateway, s *stores, m *migration,
 	g.Trials, g.DefaultExperiment = new(gateway.Trials), cfg.Routing.DefaultExperiment
 	life.start("experiments", m.then(func(ctx context.Context) error { return g.Trials.Follow(ctx, s.postgres, log) }))
 	names := namesOf(g)
-	return newExperiments(s.postgres, experiment.Known{Strategies: names.Strategies, Models: names.Models, Webhooks: cfg.Webhooks.Allow}, g.Trials, log)
+	known := experiment.Known{Strategies: names.Strategies, Models: names.Models, Webhooks: cfg.Webhooks.Allow,
+		Learning: []string{config.StrategyHybrid, config.StrategyLearning}}
+	return newExperiments(s.postgres, known, g.Trials, log)
 }
 
 func newExperiments(db *postgres.DB, known experiment.Known, trials *gateway.Trials, log *slog.Logger) *experiments {

@@ -54,7 +54,7 @@ type Experiment struct {
 type Arm struct {
 	Name       string                     `json:"name"`
 	Strategy   string                     `json:"strategy,omitempty"`
-	Parameters map[string]json.RawMessage `json:"parameters,omitempty"` // of the strategy: numbers, texts, true or false
+	Parameters map[string]json.RawMessage `json:"parameters,omitempty"` // of the strategy: see Parameters
 	Model      string                     `json:"model,omitempty"`
 }
 

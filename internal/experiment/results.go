@@ -129,10 +129,10 @@ type ExposurePoint struct {
 
 // Live is what is known of an experiment beyond what was judged.
 type Live struct {
-	Exposed  [][]int64 // units that entered, by phase and arm
-	Strays   int64     // units seen in more than one arm
-	Stopped  bool      // by somebody
-	Degraded []string  // what could not be read
+	Exposed  [][]int64 `json:"exposed"` // units that entered, by phase and arm
+	Strays   int64     `json:"strays"`  // units seen in more than one arm
+	Stopped  bool      `json:"-"`       // by somebody
+	Degraded []string  `json:"-"`       // what could not be read
 }
 
 // Results puts together what was judged and what is known.

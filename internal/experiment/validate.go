@@ -1,10 +1,10 @@
 package experiment
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +18,7 @@ import (
 type Known struct {
 	Strategies []string      // nil: any name will do
 	Models     []string      // nil: any name will do
+	Learning   []string      // of the strategies, those that learn; nil: any may
 	Webhooks   webhook.Allow // where notify_url may go beyond the public network
 }
 
@@ -157,10 +158,8 @@ func checkDeed(f *document.Faults, a Arm, k Known, field func(string) string) {
 	case a.Model != "" && k.Models != nil && !slices.Contains(k.Models, a.Model):
 		f.Add(document.CodeValue, field("model"), "is %q, which there is not: GET /v1/models lists what there is", document.Cut(a.Model))
 	}
-	for name, value := range a.Parameters {
-		if v := bytes.TrimSpace(value); !json.Valid(v) || v[0] == '{' || v[0] == '[' || string(v) == "null" {
-			f.Add(document.CodeType, field("parameters."+name), "must be a number, a text, true or false")
-		}
+	if a.Model == "" {
+		checkParameters(f, a, k, field)
 	}
 }
 
@@ -181,7 +180,7 @@ func (a Arm) same(b Arm) bool {
 // sameValue holds 1 and 1.0 for the same.
 func sameValue(a, b json.RawMessage) bool {
 	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && x == y
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 func (e *Experiment) checkPhases(f *document.Faults, field func(int, string) string) {

@@ -14,7 +14,7 @@ import (
 	"github.com/busuhq/busu/internal/webhook"
 )
 
-var known = Known{Strategies: []string{"complexity", "learning", "hybrid"}, Models: []string{"small", "large"}}
+var known = Known{Strategies: []string{"complexity", "learning", "hybrid"}, Models: []string{"small", "large"}, Learning: []string{"learning", "hybrid"}}
 
 func asked(change func(*Start)) Start {
 	s := Start{Name: "hybrid pays", ControlStrategy: "complexity", TestStrategy: "hybrid", SampleSize: 2000}
@@ -98,12 +98,27 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		{"test.parameters", "leave them out", func(s *Start) {
 			s.TestStrategy, s.Test = "", &ArmSpec{Model: "small", Parameters: map[string]json.RawMessage{"a": json.RawMessage("1")}}
 		}},
-		{"test.parameters.a", "must be a number", func(s *Start) {
-			s.TestStrategy, s.Test = "", &ArmSpec{Strategy: "hybrid", Parameters: map[string]json.RawMessage{"a": json.RawMessage("[1]")}}
+		{"test.parameters.a", "is no parameter", with("hybrid", `{"a": 1}`)},
+		{"test.parameters.quality_target", "must be a number above 0", with("hybrid", `{"quality_target": 0}`)},
+		{"test.parameters.quality_target", "must be a number above 0", with("hybrid", `{"quality_target": "0.9"}`)},
+		{"test.parameters.quality_target", "must be a number above 0", with("hybrid", `{"quality_target": null}`)},
+		{"test.parameters.strong_share", "must be a number above 0", with("hybrid", `{"strong_share": 1.01}`)},
+		{"test.parameters.strong_share", "are two goals", with("hybrid", `{"strong_share": 0.3, "quality_target": 0.9}`)},
+		{"test.parameters.strong_share", "which does not learn", with("complexity", `{"strong_share": 0.3}`)},
+		{"test.parameters.explore", "which does not learn", with("complexity", `{"explore": false}`)},
+		{"test.parameters.explore", "must be true or false", with("hybrid", `{"explore": 1}`)},
+		{"test.parameters.min_quality", "must be a number above 0", with("hybrid", `{"min_quality": -1}`)},
+		{"test.parameters.max_cost_usd", "must be a number of dollars", with("hybrid", `{"max_cost_usd": 0}`)},
+		{"test.parameters.models", "must be a list", with("hybrid", `{"models": "small"}`)},
+		{"test.parameters.models", "must be a list", with("hybrid", `{"models": []}`)},
+		{"test.parameters.models", "which there is not", with("hybrid", `{"models": ["small", "huge"]}`)},
+		{"test.strategy", "nothing to compare", func(s *Start) {
+			with("hybrid", `{"models": ["small"]}`)(s)
+			s.ControlStrategy, s.Control = "", s.Test
 		}},
 		{"test.strategy", "nothing to compare", func(s *Start) {
-			s.ControlStrategy, s.Control = "", &ArmSpec{Strategy: "hybrid", Parameters: map[string]json.RawMessage{"a": json.RawMessage("1.0")}}
-			s.TestStrategy, s.Test = "", &ArmSpec{Strategy: "hybrid", Parameters: map[string]json.RawMessage{"a": json.RawMessage("1")}}
+			s.ControlStrategy, s.Control = "", &ArmSpec{Strategy: "hybrid", Parameters: map[string]json.RawMessage{"quality_target": json.RawMessage("1.0")}}
+			s.TestStrategy, s.Test = "", &ArmSpec{Strategy: "hybrid", Parameters: map[string]json.RawMessage{"quality_target": json.RawMessage("1")}}
 		}},
 		{"test_share", "must have at least", func(s *Start) { s.TestShare = new(1.0) }},
 		{"test_share", "must have at least", func(s *Start) { s.TestShare = new(math.NaN()) }},
@@ -164,6 +179,31 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	}
 }
 
+// with makes the test a strategy with parameters.
+func with(strategy, parameters string) func(*Start) {
+	return func(s *Start) {
+		s.TestStrategy, s.Test = "", &ArmSpec{Strategy: strategy}
+		if err := json.Unmarshal([]byte(parameters), &s.Test.Parameters); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func TestParametersAreRead(t *testing.T) {
+	t.Parallel()
+	e, err := New(asked(with("hybrid", `{"strong_share": 0.35, "explore": false, "min_quality": 0.5, "max_cost_usd": 0.001, "models": ["small", "large"]}`)), given1, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Parameters{StrongShare: .35, Steady: true, MinQuality: .5, MaxCostUSD: .001, Models: []string{"small", "large"}}
+	if got := e.Arms[1].Read(); !reflect.DeepEqual(got, want) {
+		t.Errorf("read are %+v", got)
+	}
+	if got := e.Arms[0].Read(); !reflect.DeepEqual(got, Parameters{}) {
+		t.Errorf("of an arm without any there are %+v", got)
+	}
+}
+
 func TestAllMistakesAreNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := New(Start{ControlStrategy: "hybrid", TestStrategy: "hybrid", SampleSize: -1, Alpha: new(.2), NotifyURL: "x"}, given1, known)
@@ -176,10 +216,10 @@ func TestAllMistakesAreNamedAtOnce(t *testing.T) {
 func TestWhatMayBe(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Start){
-		"a fixed model": func(s *Start) { s.TestStrategy, s.Test = "", &ArmSpec{Model: "small"} },
-		"the same strategy, set otherwise": func(s *Start) {
-			s.TestStrategy, s.Test = "", &ArmSpec{Strategy: "complexity", Parameters: map[string]json.RawMessage{"threshold": json.RawMessage("0.4")}}
-		},
+		"a fixed model":                    func(s *Start) { s.TestStrategy, s.Test = "", &ArmSpec{Model: "small"} },
+		"the same strategy, set otherwise": with("complexity", `{"min_quality": 0.4}`),
+		"all that there is":                with("hybrid", `{"quality_target": 0.9, "explore": false, "min_quality": 0.5, "max_cost_usd": 0.001, "models": ["small", "large"]}`),
+		"a share":                          with("hybrid", `{"strong_share": 1, "explore": true}`),
 		"no waiting": func(s *Start) {
 			s.MinDuration, s.Observation, s.FeedbackWindow = new(Duration(0)), new(Duration(time.Second)), new(Duration(0))
 		},

@@ -56,6 +56,7 @@ type trials struct {
 type trial struct {
 	experiment.Status
 	assigner *experiment.Assigner
+	terms    []*terms  // by arm
 	again    time.Time // when to ask again who had entered before the last ramp; zero: all are known
 	entering *entering // until then; else nil
 }
@@ -104,7 +105,7 @@ func (t *Trials) Update(ctx context.Context, from Records, since time.Time) (nex
 // read.
 func (t *Trials) Add(s experiment.Status) {
 	if t.known.Load() != nil { // else all of them are yet to come
-		t.take([]*trial{{Status: s, assigner: experiment.NewAssigner(&s.Experiment)}}, time.Time{})
+		t.take([]*trial{t.newTrial(s)}, time.Time{})
 	}
 }
 
@@ -159,6 +160,7 @@ func (t *Trials) named(project, name string) (*trial, error) {
 // enrolment is what an experiment makes of a request.
 type enrolment struct {
 	does     *experiment.Arm // nil: nothing
+	terms    *terms          // that it does it on; nil: none
 	arms     []event.Arm     // that the request counts for
 	degraded []string
 }
@@ -181,7 +183,7 @@ func (g *Gateway) enrol(r *Request) (enrolment, error) {
 	case err != nil:
 		return enrolment{}, err
 	case tr.State != experiment.StateRunning:
-		return enrolment{does: &tr.Arms[tr.Stays()]}, nil
+		return enrolment{does: &tr.Arms[tr.Stays()], terms: tr.terms[tr.Stays()]}, nil
 	}
 	unit := r.unitOf(tr.Unit)
 	if unit == "" && r.Experiment != "" {
@@ -191,7 +193,7 @@ func (g *Gateway) enrol(r *Request) (enrolment, error) {
 	if unit == "" || !ok {
 		return enrolment{}, nil
 	}
-	return enrolment{does: &tr.Arms[arm], arms: []event.Arm{{Experiment: tr.ID, Arm: tr.Arms[arm].Name}}}, nil
+	return enrolment{does: &tr.Arms[arm], terms: tr.terms[arm], arms: []event.Arm{{Experiment: tr.ID, Arm: tr.Arms[arm].Name}}}, nil
 }
 
 // unitOf is whom a request counts for; "" when it can count for nobody.

@@ -281,3 +281,85 @@ func TestArmsShareNoAnswers(t *testing.T) {
 		t.Errorf("made were %v, and outside it comes from %s", made, f.Cache)
 	}
 }
+
+// What is read of experiments at whatever moment, and what this process adds
+// itself, is what counts.
+func TestWhatIsKnownOfExperiments(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	b.Trials = new(gateway.Trials)
+	b.Trials.Add(running()) // before all others were read: they are yet to come
+	if f := b.complete(t, asks("ada", old)).Fact; !slices.Equal(f.Degraded, []string{"experiments"}) {
+		t.Errorf("with one of all that there are, degraded is %v", f.Degraded)
+	}
+	from := &records{changed: []experiment.Status{running()}}
+	since := time.Now().Add(-time.Hour)
+	next, err := b.Trials.Update(t.Context(), from, since)
+	if err != nil || !next.After(since) {
+		t.Fatal(next, err)
+	}
+	from.err = errors.New("away")
+	if next, err := b.Trials.Update(t.Context(), from, since); err == nil || !next.Equal(since) {
+		t.Errorf("what could not be read is read from %s on: %v", next, err)
+	}
+	from.err, from.unread, from.changed = nil, errors.New("away"), []experiment.Status{ramped(t)}
+	if next, err := b.Trials.Update(t.Context(), from, since); err == nil || !next.Equal(since) {
+		t.Errorf("with those who entered unread it is read from %s on: %v", next, err)
+	}
+	unheard := uuid.Must(uuid.NewV7()).String()
+	b.Trials.Add(running(func(s *experiment.Start) { s.Name = "another" })) // which says nothing of the others
+	if f := b.complete(t, asks("ada", unheard)).Fact; !slices.Equal(f.Degraded, []string{"experiments"}) {
+		t.Errorf("one that nobody here has heard of leaves degraded %v", f.Degraded)
+	}
+	if _, err := b.Complete(t.Context(), asks("ada", "00000000-0000-4000-8000-000000000000")); !errors.Is(err, gateway.ErrExperiment) {
+		t.Errorf("an id that busu does not give out: %v", err)
+	}
+}
+
+// An id is known for good a while after it was given out, by when that was read.
+func TestIDsThatNobodyCanHaveHeardOf(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	follow(t, b, running())
+	random := uuid.Must(uuid.NewRandom())
+	copy(random[:6], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}) // of another version, however late it looks
+	for range 2 {
+		if _, err := b.Complete(t.Context(), asks("ada", random.String())); !errors.Is(err, gateway.ErrExperiment) {
+			t.Errorf("%s: %v", random, err)
+		}
+		b.Trials.Add(running()) // reads nothing
+	}
+	gone := uuid.Must(uuid.NewV7())
+	copy(gone[:6], []byte{1, 0x90, 0, 0, 0, 0})
+	if _, err := b.Complete(t.Context(), asks("ada", gone.String())); !errors.Is(err, gateway.ErrExperiment) {
+		t.Errorf("one of years ago, after this process has added one: %v", err)
+	}
+}
+
+// Where requests are assigned one by one, users see both arms.
+func TestRequestsAsUnits(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	follow(t, b, running(func(s *experiment.Start) { s.Unit = experiment.UnitRequest }))
+	seen := map[string]int{}
+	for range 100 {
+		seen[b.complete(t, asks("ada", old)).Fact.Experiments[0].Arm]++
+	}
+	if seen["control"] < 20 || seen["test"] < 20 {
+		t.Errorf("seen are %v", seen)
+	}
+}
+
+// A default experiment is the project's own.
+func TestDefaultExperimentOfAnotherProject(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	follow(t, b, running())
+	for _, b.DefaultExperiment = range []string{"which", old} {
+		r := asks("ada", "")
+		r.Project = "another"
+		if f := b.complete(t, r).Fact; f.Experiments != nil {
+			t.Errorf("by %s it enrols into %v", b.DefaultExperiment, f.Experiments)
+		}
+	}
+}

@@ -47,6 +47,7 @@ type decision struct {
 	holdout  bool
 	guarded  bool
 	arms     []event.Arm // of experiments that it counts for
+	terms    *terms      // of the arm that decides; nil: none
 	degraded []string    // what it was made without
 }
 
@@ -80,7 +81,7 @@ func (g *Gateway) decide(r Request) (decision, error) {
 		return decision{}, err
 	}
 	candidates := g.healthy(offer.able(&r))
-	if d.Plan, err = s.Plan(ask, candidates); err != nil {
+	if d.Plan, err = d.terms.plan(s, ask, candidates, &r, offer.Baseline.Model.ID); err != nil {
 		return decision{}, err
 	}
 	if d.reason = d.Reason(); d.Learns {
@@ -107,7 +108,7 @@ func (g *Gateway) choose(r *Request, offer Offer) (routing.Strategy, decision, e
 	case g.Guarded != nil && g.Guarded(r.Project, r.UserID):
 		return baselineFirst{s, offer.Baseline.Model.ID, underGuard}, decision{guarded: true}, nil
 	case in.does != nil:
-		d.arms = in.arms
+		d.arms, d.terms = in.arms, in.terms
 		s, err = g.strategyOf(r.Project, in.does)
 	}
 	return s, d, err

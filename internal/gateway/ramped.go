@@ -35,7 +35,7 @@ func (t *Trials) prepare(ctx context.Context, from Records, changed []experiment
 		return all, nil
 	}
 	for id, had := range known.byID {
-		if given[id] || had.State != experiment.StateRunning || had.again.IsZero() || now.Before(had.again) {
+		if given[id] || had.again.IsZero() || now.Before(had.again) {
 			continue
 		}
 		tr, err := t.prepared(ctx, from, had.Status, now)
@@ -49,7 +49,7 @@ func (t *Trials) prepare(ctx context.Context, from Records, changed []experiment
 
 // prepared is one of them. What is known already is not asked for again.
 func (t *Trials) prepared(ctx context.Context, from Records, s experiment.Status, now time.Time) (*trial, error) {
-	tr := &trial{Status: s, assigner: experiment.NewAssigner(&s.Experiment)}
+	tr := t.newTrial(s)
 	ramped, ok := tr.assigner.Ramped()
 	if !ok || s.State != experiment.StateRunning {
 		return tr, nil

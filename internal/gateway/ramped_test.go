@@ -165,7 +165,9 @@ func TestWhoEntersJustBeforeARampStays(t *testing.T) {
 		before[u] = arm(u)
 	}
 	<-time.After(time.Until(begins.Add(10 * time.Millisecond)))
-	update() // the same again
+	for from.asked = 0; from.asked == 0; <-time.After(20 * time.Millisecond) {
+		update() // until it has asked again, and nobody has heard
+	}
 	for u, was := range before {
 		if is := arm(u); is != was {
 			t.Errorf("%d went from %s to %s", u, was, is)
@@ -173,5 +175,29 @@ func TestWhoEntersJustBeforeARampStays(t *testing.T) {
 	}
 	if len(before) == 0 || arm(1000) == "control" && arm(1001) == "control" {
 		t.Errorf("%d entered before, and the others are in the control afterwards", len(before))
+	}
+}
+
+// Of one that ends before all who entered are known it is not asked again.
+func TestOfWhatHasEndedNobodyIsAsked(t *testing.T) {
+	t.Parallel()
+	b, s := newBench(), ramped(t)
+	from := &records{changed: []experiment.Status{s}}
+	b.Trials = new(gateway.Trials)
+	for _, s.State = range []string{experiment.StateRunning, experiment.StateStopped} {
+		from.changed = []experiment.Status{s}
+		if _, err := b.Trials.Update(t.Context(), from, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from.changed = nil
+	for range 3 {
+		<-time.After(500 * time.Millisecond) // the pause between two questions is a second
+		if _, err := b.Trials.Update(t.Context(), from, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if from.asked != 1 {
+		t.Errorf("it was asked %d times", from.asked)
 	}
 }

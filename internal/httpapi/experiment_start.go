@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 
@@ -82,12 +83,14 @@ func readArmOf(o *object, name string) *experiment.ArmSpec {
 
 // readSpec takes what an arm does.
 func readSpec(o *object) experiment.ArmSpec {
+	spec := experiment.ArmSpec{Strategy: o.text("strategy", maxExperimentText), Model: o.text("model", maxExperimentText)}
 	if parameters := nested(o, "parameters"); parameters != nil {
-		for _, name := range parameters.names {
-			parameters.fail(name, "is no parameter of any strategy: as yet they take none")
+		spec.Parameters = map[string]json.RawMessage{}
+		for name, value := range parameters.members {
+			spec.Parameters[name] = json.RawMessage(value.Raw)
 		}
 	}
-	return experiment.ArmSpec{Strategy: o.text("strategy", maxExperimentText), Model: o.text("model", maxExperimentText)}
+	return spec
 }
 
 func readArms(o *object) (arms []experiment.ArmShare) {

@@ -235,6 +235,30 @@ func TestResultsAsCSV(t *testing.T) {
 	}
 }
 
+func TestStartWithParameters(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var e struct {
+		Arms []struct{ Parameters map[string]any }
+	}
+	s.post(t, "/experiments/start", `{"name": "two goals", "sample_size": 2000, "control": {"strategy": "hybrid", "parameters": {"quality_target": 0.9}},
+		"test": {"strategy": "hybrid", "parameters": {"strong_share": 0.35, "explore": false, "models": ["small"]}}}`).want(t, 201).decode(t, &e)
+	if e.Arms[0].Parameters["quality_target"] != .9 || e.Arms[1].Parameters["strong_share"] != .35 || e.Arms[1].Parameters["explore"] != false || fmt.Sprint(e.Arms[1].Parameters["models"]) != "[small]" {
+		t.Errorf("the arms are %+v", e.Arms)
+	}
+	for parameters, field := range map[string]string{
+		`{"quality_target": 2}`:                      "control.parameters.quality_target",
+		`{"models": ["none"]}`:                       "control.parameters.models",
+		`{"strong_share": 0.1, "strong_share": 0.2}`: "control.parameters.strong_share",
+		`7`: "control.parameters",
+	} {
+		got := s.post(t, "/experiments/start", `{"name": "x", "sample_size": 2000, "test_strategy": "complexity", "control": {"strategy": "hybrid", "parameters": `+parameters+`}}`).want(t, 422).problem(t)
+		if strings.Join(got.fields(), ",") != field {
+			t.Errorf("%s: %v, want %s", parameters, got.Errors, field)
+		}
+	}
+}
+
 func TestRampAnExperiment(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -439,7 +463,7 @@ func TestExperimentsThatCannotStart(t *testing.T) {
 		with(`"test_share": 1.5`):                       "test_share",
 		with(`"zzz": 1`):                                "zzz",
 		with(`"cuped": "yes"`):                          "cuped",
-		`{"name": "two", "sample_size": 2000, "control": {"strategy": "hybrid", "parameters": {"x": 1}}, "test": {"model": "nano"}}`:                       "control.parameters.x",
+		`{"name": "two", "sample_size": 2000, "control": {"strategy": "hybrid", "parameters": {"x": 1}}, "test": {"model": "small"}}`:                      "control.parameters.x",
 		`{"name": "two", "sample_size": 2000, "control": 5, "test": {"model": "small"}}`:                                                                   "control",
 		`{"name": "two", "sample_size": 2000, "arms": [{"name": "a", "share": 0.5, "strategy": "hybrid"}, {"name": "b", "share": 0.6, "model": "small"}]}`: "arms[1].share",
 		`{"name": "two", "sample_size": 2000, "arms": [{"name": "a"}, 7]}`:                                                                                 "arms[0].share,arms[1]",

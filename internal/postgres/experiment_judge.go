@@ -249,14 +249,26 @@ func (db *DB) Progress(ctx context.Context, project, id string) (s experiment.St
 	return s, state, live, nil
 }
 
-// exposed counts the units that entered.
+// exposed counts the units that entered, or says how many did where the rows are
+// gone.
 func (db *DB) exposed(ctx context.Context, s *experiment.Status) (live experiment.Live, err error) {
+	var counted []byte
+	if err := db.pool.QueryRow(ctx, `SELECT entered FROM experiments WHERE id = $1`, s.ID).Scan(&counted); err != nil {
+		return live, err
+	}
+	if counted != nil {
+		return live, json.Unmarshal(counted, &live)
+	}
+	return countEntered(ctx, db.pool, s)
+}
+
+func countEntered(ctx context.Context, from queryer, s *experiment.Status) (live experiment.Live, err error) {
 	froms := make([]time.Time, len(s.Phases))
 	for i, p := range s.Phases {
 		froms[i] = p.From
 		live.Exposed = append(live.Exposed, make([]int64, len(s.Arms)))
 	}
-	rows, err := db.pool.Query(ctx, `
+	rows, err := from.Query(ctx, `
 		SELECT greatest(width_bucket(exposed_at, $2::timestamptz[]) - 1, 0), arm, count(*), count(*) FILTER (WHERE strays > 0)
 		FROM experiment_units WHERE experiment_id = $1 GROUP BY 1, 2`, s.ID, froms)
 	if err != nil {

@@ -113,3 +113,53 @@ func (db *DB) Entered(ctx context.Context, id string, before time.Time, tell fun
 	}
 	return !until.Before(before), nil
 }
+
+// ExpireExperiments removes up to most rows each of the requests and of the units
+// of experiments that ended before a time, and returns how many; 0: none is left.
+// How many entered is kept, and all that a verdict can be recomputed from.
+func (db *DB) ExpireExperiments(ctx context.Context, before time.Time, most int) (removed int64, err error) {
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		removed = 0
+		if err := keepEntered(ctx, tx, before); err != nil {
+			return err
+		}
+		for _, table := range []string{"experiment_results", "experiment_units"} {
+			tag, err := tx.Exec(ctx, `
+				DELETE FROM `+table+` WHERE ctid IN (
+					SELECT r.ctid FROM experiments e CROSS JOIN LATERAL (SELECT ctid FROM `+table+` WHERE experiment_id = e.id LIMIT $1) AS r
+					WHERE e.entered IS NOT NULL LIMIT $1)`, most)
+			if err != nil {
+				return err
+			}
+			removed += tag.RowsAffected()
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("expire experiments: %w", err)
+	}
+	return removed, nil
+}
+
+// keepEntered counts who entered the experiments whose rows may go from now on.
+func keepEntered(ctx context.Context, tx pgx.Tx, before time.Time) error {
+	rows, err := tx.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE state <> 'running' AND ended_at < $1 AND entered IS NULL
+		ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED`, before)
+	if err != nil {
+		return err
+	}
+	all, err := pgx.CollectRows(rows, scanStatus)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		live, err := countEntered(ctx, tx, &s)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE experiments SET entered = $2 WHERE id = $1`, s.ID, live); err != nil {
+			return err
+		}
+	}
+	return nil
+}

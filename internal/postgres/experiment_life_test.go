@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -168,5 +169,138 @@ func TestEntered(t *testing.T) {
 	}
 	if told, all := entered(time.Now().Add(-time.Minute)); len(told) != 3 || all {
 		t.Errorf("within the time in which a journal may be silent told are %v, all: %t", told, all)
+	}
+}
+
+// Arms with a goal of their own do not move the project's price; others do.
+func TestArmsWithGoalsMoveNoPrice(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	e := record("goals")
+	e.Arms[0].Parameters = map[string]json.RawMessage{"explore": json.RawMessage("false")}
+	e.Arms[1].Parameters = map[string]json.RawMessage{"strong_share": json.RawMessage("0.3")}
+	startExperiment(t, db, e)
+	r := rand.New(rand.NewPCG(7, 7))
+	var facts []*event.CompletionRecorded
+	for _, arms := range [][]event.Arm{nil, {{Experiment: e.ID, Arm: "control"}}, {{Experiment: e.ID, Arm: "test"}}, {{Experiment: "another", Arm: "test"}}} {
+		c := eventtest.Completion(r, now.Add(-time.Minute))
+		c.Strategy, c.Cache, c.UserID, c.Experiments = "hybrid", event.CacheMiss, "ada", arms
+		c.BaselineModel = fmt.Sprint(arms)
+		facts = append(facts, c)
+	}
+	eventtest.Number("journal", 1, facts...)
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	drawn, of, err := db.Decided(t.Context(), now.Add(-2*time.Minute), now, 10)
+	if err != nil || len(drawn) != 3 || of[0] != 3 {
+		t.Fatalf("drawn are %d of %v: %v", len(drawn), of, err)
+	}
+	for _, f := range drawn {
+		if f.BaselineModel == facts[2].BaselineModel {
+			t.Error("the arm with a goal of its own is drawn")
+		}
+	}
+}
+
+// What ended long ago goes; its results stay as they were, and its verdict can be
+// recomputed. What runs, or ended lately, stays.
+func TestExperimentsExpire(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	old, late, runs := record("old"), record("late"), record("runs")
+	for i, e := range []experiment.Experiment{old, late, runs} {
+		startExperiment(t, db, e)
+		facts := enrolled(rand.New(rand.NewPCG(11, uint64(i))), &e, 400, [2]float64{.6, .9})
+		for _, f := range facts {
+			f.Head().Journal = e.ID
+		}
+		persistAll(t, db, facts)
+	}
+	for more := true; more; {
+		var err error
+		if more, err = db.Hear(t.Context(), old.ID, now, 100, (*experiment.Hearing).Judge); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.StopExperiment(t.Context(), late.Project, late.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), `UPDATE experiments SET ended_at = $2 WHERE id = $1`, old.ID, now.AddDate(-2, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	told := func() string {
+		s, state, live, err := db.Progress(t.Context(), old.Project, old.ID)
+		if err != nil || s.State != experiment.StateDecided {
+			t.Fatal(s, err)
+		}
+		body, err := json.Marshal(s.Results(state, live))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	count := func(id string) (units, results int) {
+		if err := conn.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM experiment_units WHERE experiment_id = $1), (SELECT count(*) FROM experiment_results WHERE experiment_id = $1)`, id).
+			Scan(&units, &results); err != nil {
+			t.Fatal(err)
+		}
+		return units, results
+	}
+	before := told()
+	units, results := count(old.ID)
+	if n := removeAll(t, func() (int64, error) { return db.ExpireExperiments(t.Context(), now.AddDate(-1, 0, 0), 37) }); n != int64(units+results) || units != 400 {
+		t.Errorf("%d rows went, of %d units and %d requests", n, units, results)
+	}
+	if u, r := count(old.ID); u != 0 || r != 0 {
+		t.Errorf("%d units and %d requests are left", u, r)
+	}
+	for _, e := range []experiment.Experiment{late, runs} {
+		if u, r := count(e.ID); u != 400 || r < 400 {
+			t.Errorf("of %s %d units and %d requests are left", e.Name, u, r)
+		}
+	}
+	if after := told(); after != before {
+		t.Errorf("results were\n%s\nand are\n%s", before, after)
+	}
+	var decision, rules []byte
+	if err := conn.QueryRow(t.Context(), `SELECT decision, record FROM experiment_decisions WHERE experiment_id = $1`, old.ID).Scan(&decision, &rules); err != nil {
+		t.Fatal(err)
+	}
+	var d experiment.Decision
+	var as experiment.Experiment
+	if err := errors.Join(json.Unmarshal(decision, &d), json.Unmarshal(rules, &as), experiment.Recompute(&as, &d)); err != nil {
+		t.Errorf("it cannot be recomputed: %v", err)
+	}
+}
+
+// A judge that has seen further is not heard on less: a journal that comes back
+// takes nothing of it back.
+func TestWatermarksOfJudgesDoNotGoBack(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	e := record("further")
+	startExperiment(t, db, e)
+	persistAll(t, db, enrolled(rand.New(rand.NewPCG(12, 12)), &e, 20, [2]float64{.8, .8}))
+	heard := 0
+	hear := func() {
+		t.Helper()
+		if _, err := db.Hear(t.Context(), e.ID, now, 5, func(h *experiment.Hearing) error { heard++; return h.Judge() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear()
+	if err := db.KeepHeartbeats(t.Context(), []event.Heartbeat{{Journal: "back", At: now, RecordedUntil: now.Add(-time.Hour), Seqs: map[string]int64{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if hear(); heard != 1 {
+		t.Errorf("it was heard %d times", heard)
+	}
+	if err := db.KeepHeartbeats(t.Context(), []event.Heartbeat{{Journal: "back", At: now.Add(time.Second), RecordedUntil: now, Seqs: map[string]int64{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if hear(); heard != 2 {
+		t.Errorf("it was heard %d times when all was known again", heard)
 	}
 }

@@ -54,7 +54,8 @@ func (db *DB) AppendLessons(ctx context.Context, lessons []learning.Numbered) er
 }
 
 // Decided gives what was decided in a stretch of time by strategies that
-// learn, without what came from a cache: up to most of each learner's, drawn
+// learn, without what came from a cache, and without arms of experiments that have
+// a goal of their own: up to most of each learner's, drawn
 // by the random end of their ids, and for each from how many it was drawn. Of a
 // fact there is what a decision is judged by.
 func (db *DB) Decided(ctx context.Context, from, to time.Time, most int) (facts []*event.CompletionRecorded, of []int64, err error) {
@@ -62,8 +63,12 @@ func (db *DB) Decided(ctx context.Context, from, to time.Time, most int) (facts 
 		SELECT at, project, strategy, baseline_model, candidates, total FROM (
 			SELECT *, row_number() OVER (PARTITION BY project, strategy ORDER BY substr(id::text, 20)) AS drawn,
 				count(*) OVER (PARTITION BY project, strategy) AS total
-			FROM completions WHERE at >= $1 AND at < $2 AND id >= $3 AND id < $4 AND cache = 'miss'
-				AND strategy IN ('hybrid', 'learning')) AS c
+			FROM completions r WHERE at >= $1 AND at < $2 AND id >= $3 AND id < $4 AND cache = 'miss'
+				AND strategy IN ('hybrid', 'learning') AND (experiments IS NULL OR NOT EXISTS (
+					SELECT FROM jsonb_array_elements(r.experiments) AS x
+					JOIN experiments e ON e.id = x->>'experiment' AND e.project = r.project
+					CROSS JOIN jsonb_array_elements(e.record->'arms') AS a
+					WHERE a->>'name' = x->>'arm' AND a->'parameters' ?| ARRAY['quality_target', 'strong_share']))) AS c
 		WHERE drawn <= $5 ORDER BY at, id`, from, to, lowestID(from), lowestID(to), most)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read decisions: %w", err)

@@ -42,6 +42,9 @@ func (Hybrid) Name() string { return "hybrid" }
 // Name is "prior".
 func (Shipped) Name() string { return "prior" }
 
+// Lambda is the price of quality that the strategy goes by, quality per dollar.
+func (l Learned) Lambda() float64 { return l.Model.Controller.Lambda }
+
 // halfway is the complexity at which a tier's quality stands for all prompts.
 const halfway = 0.5
 
@@ -111,8 +114,15 @@ func (l Learned) plan(name string, r Request, choices []Choice, reading learning
 	}
 	eligible := choices[:goodEnough(choices, r.MinQuality)]
 	var buffer [16]float64
-	worth := rank(eligible, l.Model.Controller.Lambda, buffer[:0])
-	l.Explore.propensities(eligible, worth, l.Model.Applied())
+	lambda, explore := l.Model.Controller.Lambda, l.Explore
+	if r.Priced {
+		lambda = r.Lambda
+	}
+	if r.Steady {
+		explore = Exploration{}
+	}
+	worth := rank(eligible, lambda, buffer[:0])
+	explore.propensities(eligible, worth, l.Model.Applied())
 	picked := pick(eligible, r.Chance)
 	confidence := sureness(eligible, worth, picked)
 	first := eligible[picked]

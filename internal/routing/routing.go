@@ -63,6 +63,10 @@ type Request struct {
 
 	MaxCost    pricing.Nanos // no model may cost more, at the worst; 0: any may
 	MinQuality float64       // of a good answer, 0 … 1: models below are only fallbacks while any reaches it
+
+	Lambda float64 // quality per dollar, in place of a strategy's own; used where it is Priced
+	Priced bool
+	Steady bool // nothing is tried out
 }
 
 // Choice is one model of a plan.

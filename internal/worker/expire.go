@@ -19,10 +19,19 @@ type Leftovers interface {
 	ExpireLessons(ctx context.Context, verdicts, prices time.Time, most int) (int64, error)
 }
 
+// Ended are experiments that are over.
+type Ended interface {
+	// ExpireExperiments removes up to most rows each of the requests and the
+	// units of those that ended before a time, and returns how many; 0 says that
+	// none is left.
+	ExpireExperiments(ctx context.Context, before time.Time, most int) (int64, error)
+}
+
 // Expirer removes what is past its time little by little, so that nobody waits
 // for it. Any number of processes may do it at once.
 type Expirer struct {
 	Leftovers    Leftovers
+	Ended        Ended
 	Keep         time.Duration // rows and verdicts
 	KeepFeatures time.Duration
 	Log          *slog.Logger
@@ -69,6 +78,9 @@ func (e *Expirer) step(ctx context.Context, now time.Time) (removed int64, err e
 		},
 		func(ctx context.Context) (int64, error) {
 			return e.Leftovers.ExpireLessons(ctx, features.Add(-keepTaught), now.Add(-keepPrices), expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Ended.ExpireExperiments(ctx, rows, expireAtOnce)
 		},
 	} {
 		n, err := within(ctx, expire)

@@ -16,6 +16,7 @@ import (
 type leftovers struct {
 	mu                      sync.Mutex
 	late, feedback, lessons int64
+	ended                   int64
 	away                    int         // how often removing feedback fails
 	from                    []time.Time // the first times that were asked for
 	calls                   int
@@ -57,19 +58,28 @@ func (l *leftovers) ExpireLessons(_ context.Context, verdicts, prices time.Time,
 	return take(&l.lessons, most)
 }
 
+func (l *leftovers) ExpireExperiments(_ context.Context, before time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.from) == 5 {
+		l.from = append(l.from, before)
+	}
+	return take(&l.ended, most)
+}
+
 // What is old goes in small steps, with pauses, and what fails is tried again.
 func TestExpirer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500}
-		e := &worker.Expirer{Leftovers: l, Keep: 400 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500, ended: 1500}
+		e := &worker.Expirer{Leftovers: l, Ended: l, Keep: 400 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		began := time.Now()
 		go func() { ended <- e.Run(ctx) }()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if l.late != 0 || l.feedback != 0 || l.lessons != 0 {
+		if l.late != 0 || l.feedback != 0 || l.lessons != 0 || l.ended != 0 {
 			t.Errorf("left after half a minute: %+v", l)
 		}
 		if l.calls != 101 { // a hundred of a thousand, and one that finds nothing
@@ -87,7 +97,7 @@ func TestExpirer(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		for i, days := range []int{400, 90, 400, 91, 7} {
+		for i, days := range []int{400, 90, 400, 91, 7, 400} {
 			if want := began.AddDate(0, 0, -days); !l.from[i].Equal(want) {
 				t.Errorf("time %d is %s, not %s", i, l.from[i], want)
 			}

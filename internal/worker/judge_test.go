@@ -21,9 +21,19 @@ type docket struct {
 
 func (d *docket) Running(context.Context) ([]string, error) { return []string{"a", "b", "c"}, nil }
 
-func (d *docket) Hear(_ context.Context, id string, _ time.Time, _ int, judge func(*experiment.Hearing) error) (bool, error) {
+func (d *docket) Hear(ctx context.Context, id string, now time.Time, most int, judge func(*experiment.Hearing) error) (bool, error) {
 	if id == d.fails {
 		return false, errors.New("no")
+	}
+	s := experiment.Start{Name: id, SampleSize: 100, ControlStrategy: "complexity", TestStrategy: "hybrid"}
+	e := s.Experiment(experiment.Given{ID: id, At: now.Add(-48 * time.Hour)})
+	h := &experiment.Hearing{Experiment: &e, Watermark: now, All: true,
+		Evidence: []experiment.Evidence{{Results: []experiment.Result{{Unit: "ada", At: now.Add(-36 * time.Hour)}}}}}
+	if err := judge(h); err != nil || h.State.Units != 1 || most < 1 || time.Since(now) > time.Minute {
+		return false, errors.Join(err, errors.New("it is not judged as of now"))
+	}
+	if _, ends := ctx.Deadline(); !ends {
+		return false, errors.New("a hearing may go on for ever")
 	}
 	d.heard = append(d.heard, id)
 	d.waiting[id]--
@@ -31,7 +41,7 @@ func (d *docket) Hear(_ context.Context, id string, _ time.Time, _ int, judge fu
 }
 
 func (d *docket) Hold(_ context.Context, name, owner string, _ time.Duration) (bool, error) {
-	return name == judgeLease && (d.holder == "" || d.holder == owner), nil
+	return name == judgeLease && owner == "me" && (d.holder == "" || d.holder == owner), nil
 }
 
 func TestJudgesHearAllThatWaits(t *testing.T) {

@@ -167,7 +167,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
-		System: newOverview(cfg, s), Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
+		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}

@@ -31,7 +31,7 @@ test: ## run all tests against a real PostgreSQL and Redis, which it brings alon
 e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, which it fetches
 	cd e2e && $(GO) test -count=1 ./...
 
-check: ## formatting, vet, staticcheck, tidy modules
+check: ## formatting, vet, staticcheck, tidy modules, alerts
 	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./... && $(GO) mod tidy -diff
@@ -39,6 +39,8 @@ check: ## formatting, vet, staticcheck, tidy modules
 	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
 	$(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@if command -v promtool >/dev/null 2>&1; then promtool check rules deploy/prometheus/alerts.yaml && promtool test rules deploy/prometheus/alerts_test.yaml; \
+	else echo "no promtool: the alerts are not tried (Debian's package prometheus has it)" >&2; fi
 
 fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
 	@for pair in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | while read f; do \

@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history clean
+.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history bench-live clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-answers: ## measure what callers get, streams, cached answers, floods, add
 
 bench-history: ## fill a database (ROWS=500000) and measure history and the request explorer into docs/
 	cd bench && $(GO) run ./cmd/history -rows $${ROWS:-500000} -out ../docs/history-benchmark.md
+
+bench-live: ## measure live metrics under 5,000 listeners and 1,000 requests a second into docs/
+	cd bench && $(GO) run ./cmd/live -out ../docs/live-benchmark.md
 
 clean: ## remove what was built and the private stores, with their data
 	rm -rf .local

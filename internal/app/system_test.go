@@ -44,6 +44,39 @@ func TestOperatorsSeeEverything(t *testing.T) {
 	other.ask(10)
 	api.agree(conn, 20)
 
+	seen := allSeen(t, api)
+	var books reconcile.Answer
+	api.until("the books agree", func() bool {
+		api.get("/reconcile?window=1h", &books)
+		return books.Settled
+	})
+	if books.Projects[0].Stored.TotalRequests != 20 || books.Projects[0].Live.TotalRequests != 20 || !books.Projects[0].RowsAgree {
+		t.Errorf("the books say %+v", books.Projects)
+	}
+	var models lineup.Report
+	api.get("/models?window=1h", &models)
+	asked := int64(0)
+	for _, m := range models.Models {
+		asked += m.Requests
+	}
+	if len(models.Models) != 3 || asked != 20 || models.BaselineModel != "large" || models.Curve == nil || models.Curve.Decisions != 20 || len(models.Degraded) > 0 {
+		t.Errorf("the models are %+v, the curve %+v", models, models.Curve)
+	}
+	api.operate(http.MethodPost, "/snapshots/7/rollback", http.StatusNotFound, nil)
+	t.Run("dead letters", func(t *testing.T) { replayAndDelete(t, api, server, database) })
+	for _, p := range []*process{worker, aggregator, other} {
+		p.stop()
+	}
+	api.until("they have taken leave", func() bool {
+		api.get("/system", &seen)
+		return len(seen.Processes) == 1
+	})
+	api.stop()
+}
+
+// allSeen waits until four processes and their leases are.
+func allSeen(t *testing.T, api *process) system.Report {
+	t.Helper()
 	var s system.Report
 	leases := map[string]string{}
 	api.until("all processes and leases are seen", func() bool {
@@ -73,33 +106,7 @@ func TestOperatorsSeeEverything(t *testing.T) {
 	if s.Postgres.Days.Ahead < 1 || s.Redis.Streams[0].Entries != 20 || len(s.Degraded) > 0 {
 		t.Errorf("days %+v, streams %+v, degraded %v", s.Postgres.Days, s.Redis.Streams, s.Degraded)
 	}
-	var books reconcile.Answer
-	api.until("the books agree", func() bool {
-		api.get("/reconcile?window=1h", &books)
-		return books.Settled
-	})
-	if books.Projects[0].Stored.TotalRequests != 20 || books.Projects[0].Live.TotalRequests != 20 || !books.Projects[0].RowsAgree {
-		t.Errorf("the books say %+v", books.Projects)
-	}
-	var models lineup.Report
-	api.get("/models?window=1h", &models)
-	asked := int64(0)
-	for _, m := range models.Models {
-		asked += m.Requests
-	}
-	if len(models.Models) != 3 || asked != 20 || models.BaselineModel != "large" || models.Curve == nil || models.Curve.Decisions != 20 || len(models.Degraded) > 0 {
-		t.Errorf("the models are %+v, the curve %+v", models, models.Curve)
-	}
-	api.operate(http.MethodPost, "/snapshots/7/rollback", http.StatusNotFound, nil)
-	t.Run("dead letters", func(t *testing.T) { replayAndDelete(t, api, server, database) })
-	for _, p := range []*process{worker, aggregator, other} {
-		p.stop()
-	}
-	api.until("they have taken leave", func() bool {
-		api.get("/system", &s)
-		return len(s.Processes) == 1
-	})
-	api.stop()
+	return s
 }
 
 // unwell is for processes that have not looked yet, or lack something.

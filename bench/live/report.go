@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/busuhq/busu/bench/measure"
@@ -48,6 +49,16 @@ func (f *facts) figures(o Options) []figure {
 	}
 }
 
+// niceness is how the run stands to other work on the machine: below 0 it goes
+// first.
+func niceness() int {
+	kernel, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		return 0
+	}
+	return 20 - kernel
+}
+
 func (f *facts) report(o Options) string {
 	var s strings.Builder
 	m := f.machine
@@ -56,7 +67,7 @@ func (f *facts) report(o Options) string {
 		{"commit", m.Commit},
 		{"started", f.started.Format(time.RFC3339) + ", took " + time.Since(f.started).Round(time.Second).String()},
 		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load", fmt.Sprintf("before %s, at the end %s (1, 5, 15 minutes; the run's own is in the second)", m.Load, f.load)},
+		{"load", fmt.Sprintf("before %s, at the end %s (1, 5, 15 minutes; the run's own is in the second); priority of the run: nice %d", m.Load, f.load, niceness())},
 		{"software", m.Go},
 		{"asked for", fmt.Sprintf("%d listeners every %s, %d plain requests a second, %d prompts a second, each part for %s", o.Listeners, o.Interval, o.Rate, o.Traffic, o.For)},
 	} {

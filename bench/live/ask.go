@@ -25,7 +25,7 @@ const askers = 64
 // ask asks so many times a second for a while. Whoever is late asks at once, and
 // the time counts from when it should have: a server that stops for a moment
 // does not stop the clock.
-func ask(ctx context.Context, base string, rate int, length time.Duration) (all asked) {
+func ask(ctx context.Context, url string, rate int, length time.Duration) (all asked) {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: askers}}
 	defer client.CloseIdleConnections()
 	began := time.Now()
@@ -44,7 +44,7 @@ func ask(ctx context.Context, base string, rate int, length time.Duration) (all 
 		asking.Go(func() {
 			var own asked
 			for at := range due {
-				n, err := one(ctx, client, base+"/metrics/live")
+				n, err := one(ctx, client, url)
 				if err != nil {
 					own.failed++
 					continue

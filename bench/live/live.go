@@ -41,6 +41,7 @@ func (o Options) Validate() error {
 type facts struct {
 	machine         *measure.Machine
 	started         time.Time
+	nothing         asked // requests for which nothing is done: what the machine adds to each
 	alone, together asked // plain requests, without and with listeners
 	heard           heard
 	idle, busy      float64 // cores that busu and its stores take: without and with listeners and requests
@@ -83,10 +84,12 @@ func (f *facts) measure(ctx context.Context, o Options, p *process) error {
 	sending.Go(func() { send(traffic, p.base, o.Traffic) })
 	pause(ctx, 3*time.Second) // until there is something to tell
 
+	fmt.Fprintln(o.Progress, "requests for nothing")
+	f.nothing = ask(ctx, p.base+"/healthz", o.Rate, o.For)
 	fmt.Fprintln(o.Progress, "plain requests alone")
 	before := p.usage()
 	began := time.Now()
-	f.alone = ask(ctx, p.base, o.Rate, o.For)
+	f.alone = ask(ctx, p.base+"/metrics/live", o.Rate, o.For)
 	f.idle = (p.usage() - before).Seconds() / time.Since(began).Seconds()
 
 	fmt.Fprintf(o.Progress, "%d listeners\n", o.Listeners)
@@ -98,7 +101,7 @@ func (f *facts) measure(ctx context.Context, o Options, p *process) error {
 	before = p.usage()
 	l.begin()
 	began = time.Now()
-	f.together = ask(ctx, p.base, o.Rate, o.For)
+	f.together = ask(ctx, p.base+"/metrics/live", o.Rate, o.For)
 	f.busy = (p.usage() - before).Seconds() / time.Since(began).Seconds()
 	f.memory = p.memory()
 	f.heard = l.end()

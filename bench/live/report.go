@@ -38,6 +38,8 @@ func (f *facts) figures(o Options) []figure {
 		{"age of what is shown (`as_of`), p99", h.ms(h.ages, .99), "ms", ageGoal, true},
 		{"largest snapshot", float64(max(h.bytes, f.alone.bytes, f.together.bytes)), "bytes", bytesGoal, true},
 		{"listeners that lost their connection", float64(h.ended), "", 0, true},
+		{"`/healthz`, for which nothing is done, p50", f.nothing.ms(.5), "ms", 0, true},
+		{"`/healthz`, for which nothing is done, p99", f.nothing.ms(.99), "ms", 0, true},
 		{"plain requests alone, p50", f.alone.ms(.5), "ms", 0, true},
 		{"plain requests alone, p99", f.alone.ms(.99), "ms", askGoal, true},
 		{"plain requests beside the listeners, p50", f.together.ms(.5), "ms", 0, true},
@@ -95,6 +97,7 @@ func (f *facts) report(o Options) string {
   requests come from one other process, on the same cores.
 - A listener is a TCP connection that has become a WebSocket. Its first snapshot is due when the server has said yes, each other one an
   interval after the one before. One in a hundred looks into what it is shown.
+- ` + "`/healthz`" + ` is asked at the same rate, alone: what it takes is the machine's and the measuring's part of every request.
 - Plain requests are due at even times; a request that cannot be sent then counts from when it should have been.
 `)
 	return s.String()

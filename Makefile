@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history clean
+.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history bench-live clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ test: ## run all tests against a real PostgreSQL and Redis, which it brings alon
 e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, which it fetches
 	cd e2e && $(GO) test -count=1 ./...
 
-check: ## formatting, vet, staticcheck, tidy modules
+check: ## formatting, vet, staticcheck, tidy modules, alerts
 	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./... && $(GO) mod tidy -diff
@@ -39,6 +39,8 @@ check: ## formatting, vet, staticcheck, tidy modules
 	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
 	$(GO) mod tidy -diff
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@if command -v promtool >/dev/null 2>&1; then promtool check rules deploy/prometheus/alerts.yaml && promtool test rules deploy/prometheus/alerts_test.yaml; \
+	else echo "no promtool: the alerts are not tried (Debian's package prometheus has it)" >&2; fi
 
 fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
 	@for pair in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | while read f; do \
@@ -57,6 +59,9 @@ bench-answers: ## measure what callers get, streams, cached answers, floods, add
 
 bench-history: ## fill a database (ROWS=500000) and measure history and the request explorer into docs/
 	cd bench && $(GO) run ./cmd/history -rows $${ROWS:-500000} -out ../docs/history-benchmark.md
+
+bench-live: ## measure live metrics under 5,000 listeners and 1,000 requests a second into docs/
+	cd bench && $(GO) run ./cmd/live -out ../docs/live-benchmark.md
 
 clean: ## remove what was built and the private stores, with their data
 	rm -rf .local

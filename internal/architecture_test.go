@@ -87,7 +87,7 @@ var plan = map[string]room{
 		why: "a guard decorates any provider; it knows no vendor, no network and no store"},
 	"internal/postgres": {may: []string{"cache", "event", "experiment", "learning", "lineup", "reconcile", "requests", "rollup", "savings", "schema", "stats", "system", "verdict", "webhook"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
-	"internal/telemetry": {may: []string{"event"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
+	"internal/telemetry": {may: []string{"event", "system"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
 	"internal/dashboard": {io: true, why: adapter},
 	"internal/localstack": {libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/alicebob/miniredis"},
 		io: true, why: adapter},

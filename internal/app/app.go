@@ -15,6 +15,7 @@ import (
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/system"
 	"github.com/busuhq/busu/internal/telemetry"
 )
 
@@ -43,6 +44,8 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
 	countPools(health.Registry(), stores)
 	stores.presence = newPresence(cfg, health, stores.redis, log)
+	stores.overview = newOverview(cfg, stores)
+	telemetry.ExportSystem(health.Registry(), func() system.Report { return stores.overview.System(ctx) })
 	if runs(cfg, config.Worker) {
 		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
 			return err
@@ -79,6 +82,7 @@ type stores struct {
 	redis    *redisdb.DB
 	postgres *postgres.DB
 	presence *presence // of this process, in them
+	overview *overview // of all of them
 }
 
 func (s *stores) checks(m *migration) []httpapi.Check {

@@ -146,13 +146,9 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
 	startShadow(cfg, gateway, providers, s, m, health, log, life)
-	openAPI, err := yaml.YAMLToJSON(schema.OpenAPI)
+	openAPI, docs, err := reference()
 	if err != nil {
-		return nil, fmt.Errorf("read openapi.yaml: %w", err)
-	}
-	docs, err := apidocs.Page(openAPI)
-	if err != nil {
-		return nil, fmt.Errorf("show openapi.yaml: %w", err)
+		return nil, err
 	}
 	metrics := newMetrics(s.redis, s.postgres, s.postgres)
 	api := &httpapi.API{
@@ -167,11 +163,22 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
-		System: newOverview(cfg, s), Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
+		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
 		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}
 	return api.Handler(), nil
+}
+
+// reference is the description of the routes, as JSON and as a page.
+func reference() (openAPI []byte, docs []byte, err error) {
+	if openAPI, err = yaml.YAMLToJSON(schema.OpenAPI); err != nil {
+		return nil, nil, fmt.Errorf("read openapi.yaml: %w", err)
+	}
+	if docs, err = apidocs.Page(openAPI); err != nil {
+		return nil, nil, fmt.Errorf("show openapi.yaml: %w", err)
+	}
+	return openAPI, docs, nil
 }
 
 // startTail follows the result streams for those who listen to them.

@@ -98,11 +98,14 @@ type problem struct {
 	failed     *failedError
 }
 
-// problemOf is, with refusal and requestProblem, the one place where errors become status
+// problemOf is, with refusal, unknownProblem and requestProblem, the one place where errors become status
 // codes. What is not listed is internal: callers learn nothing of it, the log
 // everything.
 func problemOf(err error) problem {
 	if p, ok := refusal(err); ok {
+		return p
+	}
+	if p, ok := unknownProblem(err); ok {
 		return p
 	}
 	if p, ok := requestProblem(err); ok {
@@ -150,16 +153,33 @@ func refusal(err error) (p problem, ok bool) {
 	return p, p.Status != 0
 }
 
+// unknownProblem holds the part of the table that is about what there is not.
+func unknownProblem(err error) (p problem, ok bool) {
+	var model *unknownModelError
+	var request *unknownRequestError
+	var trial *experimentError
+	var letter *unknownLetterError
+	var snapshot *unknownSnapshotError
+	switch {
+	case errors.As(err, &trial):
+		p = trial.problem()
+	case errors.As(err, &letter):
+		p = problem{Type: "unknown-dead-letter", Status: http.StatusNotFound, Detail: letter.Error()}
+	case errors.As(err, &snapshot):
+		p = problem{Type: "unknown-snapshot", Status: http.StatusNotFound, Detail: snapshot.Error()}
+	case errors.As(err, &model):
+		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: model.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
+	case errors.As(err, &request):
+		p = request.problem()
+	}
+	return p, p.Status != 0
+}
+
 // requestProblem holds the part of the table that is the caller's to mend.
 func requestProblem(err error) (p problem, ok bool) {
 	var wrong *document.InvalidError
 	var window *routing.ContextError
 	var tooDear *routing.CostError
-	var unknown *unknownModelError
-	var unrecorded *unknownRequestError
-	var noExperiment *experimentError
-	var noLetter *unknownLetterError
-	var noSnapshot *unknownSnapshotError
 	var tooLarge *http.MaxBytesError
 	var echoed *echo.HTTPError
 	switch {
@@ -184,16 +204,6 @@ func requestProblem(err error) (p problem, ok bool) {
 	case errors.Is(err, gateway.ErrUnit):
 		p = problem{Type: "invalid-request", Status: http.StatusUnprocessableEntity, Detail: err.Error(),
 			Errors: []document.Fault{{Field: "session_id", Message: "is missing: this experiment assigns sessions"}}}
-	case errors.As(err, &noExperiment):
-		p = noExperiment.problem()
-	case errors.As(err, &noLetter):
-		p = problem{Type: "unknown-dead-letter", Status: http.StatusNotFound, Detail: noLetter.Error()}
-	case errors.As(err, &noSnapshot):
-		p = problem{Type: "unknown-snapshot", Status: http.StatusNotFound, Detail: noSnapshot.Error()}
-	case errors.As(err, &unknown):
-		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: unknown.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
-	case errors.As(err, &unrecorded):
-		p = unrecorded.problem()
 	case errors.Is(err, gateway.ErrFormat):
 		p = problem{Type: "wrong-endpoint", Status: http.StatusUnprocessableEntity,
 			Detail: "this model is not served by this endpoint: its provider does not speak the endpoint's format"}

@@ -99,16 +99,12 @@ func (q query) requests() (requests.Query, error) {
 		Models: q.list("model"), Providers: q.list("provider"), Strategies: q.list("strategy"), ErrorKinds: q.list("error"),
 		Experiments: q.list("experiment"),
 		Confidences: q.oneOf("confidence", "high", "medium", "low"),
-		Statuses: q.oneOf("status", event.StatusOK, event.StatusCutOff, event.StatusEmpty, event.StatusError, event.StatusCanceled,
-			event.StatusInterrupted),
-		Caches: q.oneOf("cache", event.CacheMiss, event.CacheMemory, event.CacheRedis, event.CachePostgres, cacheHit),
-		Failed: q.flag("failed"), Holdout: q.flag("holdout"), Degraded: q.flag("degraded"), Fallbacks: q.flag("fallbacks"),
+		Statuses:    q.statuses(),
+		Caches:      q.caches(),
+		Failed:      q.flag("failed"), Holdout: q.flag("holdout"), Degraded: q.flag("degraded"), Fallbacks: q.flag("fallbacks"),
 		MinCostNanos: q.dollars("min_cost_usd"), MinSavingsNanos: q.dollars("min_savings_usd"), MinLatencyUS: q.milliseconds("min_latency_ms"),
 		From: q.instant("from"), To: q.instant("to"),
 	}}
-	if slices.Contains(r.Caches, cacheHit) {
-		r.Caches = append(r.Caches, event.CacheMemory, event.CacheRedis, event.CachePostgres)
-	}
 	if !r.From.IsZero() && !r.To.IsZero() && !r.From.Before(r.To) {
 		q.faults.Add(document.CodeValue, "to", "must be after from")
 	}
@@ -125,6 +121,19 @@ func (q query) requests() (requests.Query, error) {
 		}
 	}
 	return r, q.faults.Err()
+}
+
+func (q query) statuses() []string {
+	return q.oneOf("status", event.StatusOK, event.StatusCutOff, event.StatusEmpty, event.StatusError, event.StatusCanceled, event.StatusInterrupted)
+}
+
+// caches are where answers may have come from; hit stands for every cache.
+func (q query) caches() []string {
+	all := q.oneOf("cache", event.CacheMiss, event.CacheMemory, event.CacheRedis, event.CachePostgres, cacheHit)
+	if slices.Contains(all, cacheHit) {
+		all = append(all, event.CacheMemory, event.CacheRedis, event.CachePostgres)
+	}
+	return all
 }
 
 // oneOf gives the values of a parameter for which there are only some.

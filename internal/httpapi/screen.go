@@ -20,8 +20,9 @@ type screen struct {
 	flights   singleflight.Group
 	listeners atomic.Int64
 
-	mu    sync.Mutex
-	shown map[string]picture // by project
+	mu       sync.Mutex
+	shown    map[string]picture // by project
+	renewing map[string]bool    // likewise
 }
 
 // picture is a snapshot as it is sent.
@@ -30,11 +31,17 @@ type picture struct {
 	read time.Time
 }
 
-// showFor is how long a snapshot is shown: as long as it takes until there is
-// another.
-const showFor = 250 * time.Millisecond
+// A snapshot is shown for as long as it takes until there is another. For a
+// while longer it is still shown, while the next one is read: nobody waits for
+// Redis where many look.
+const (
+	showFor = 250 * time.Millisecond
+	keepFor = 750 * time.Millisecond
+)
 
-func newScreen(m Metrics) *screen { return &screen{metrics: m, shown: map[string]picture{}} }
+func newScreen(m Metrics) *screen {
+	return &screen{metrics: m, shown: map[string]picture{}, renewing: map[string]bool{}}
+}
 
 // export lets Prometheus see how many look.
 func (s *screen) export(r prometheus.Registerer) {
@@ -45,11 +52,21 @@ func (s *screen) export(r prometheus.Registerer) {
 // snapshot gives a project's latest. Its bytes are everybody's: they must not be
 // changed.
 func (s *screen) snapshot(ctx context.Context, project string) ([]byte, error) {
-	if body, ok := s.latest(project); ok {
+	body, age := s.latest(project)
+	switch {
+	case body != nil && age < showFor:
+		return body, nil
+	case body != nil && age < keepFor:
+		s.renew(ctx, project)
 		return body, nil
 	}
+	return s.next(ctx, project)
+}
+
+// next reads what is shown next, once for all who want it meanwhile.
+func (s *screen) next(ctx context.Context, project string) ([]byte, error) {
 	read, err, _ := s.flights.Do(project, func() (any, error) {
-		if body, ok := s.latest(project); ok { // another flight has just landed
+		if body, age := s.latest(project); body != nil && age < showFor { // another flight has just landed
 			return body, nil
 		}
 		return s.read(context.WithoutCancel(ctx), project) // others wait for it too
@@ -60,11 +77,32 @@ func (s *screen) snapshot(ctx context.Context, project string) ([]byte, error) {
 	return read.([]byte), nil
 }
 
-func (s *screen) latest(project string) ([]byte, bool) {
+// renew reads the next one apart, for as long as Live may take, unless somebody
+// does. What goes wrong is met by who waits for it.
+func (s *screen) renew(ctx context.Context, project string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, ok := s.shown[project]
-	return last.body, ok && time.Since(last.read) < showFor
+	if s.renewing[project] {
+		return
+	}
+	s.renewing[project] = true
+	go func() {
+		defer func() {
+			_ = recover()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.renewing, project)
+		}()
+		_, _ = s.next(ctx, project)
+	}()
+}
+
+// latest is what was read last, and how long ago.
+func (s *screen) latest(project string) (body []byte, age time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.shown[project]
+	return last.body, time.Since(last.read)
 }
 
 func (s *screen) read(ctx context.Context, project string) ([]byte, error) {

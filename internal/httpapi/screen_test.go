@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,5 +90,53 @@ func TestSlowListenerGetsTheLatest(t *testing.T) {
 		_ = conn.CloseNow()
 		synctest.Wait()
 		s.ended(t)
+	})
+}
+
+// TestNobodyWaitsWhereManyLook: Redis may take its time, what was read last is
+// shown meanwhile, and never for long.
+func TestNobodyWaitsWhereManyLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := new(numbered)
+		s := serveLive(t, func(s *setup) { s.metrics = m })
+		ask := func() (n int64, took time.Duration) {
+			began := time.Now()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics/live", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := s.client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			var got struct {
+				N int64 `json:"total_requests"`
+			}
+			if err := json.NewDecoder(answer.Body).Decode(&got); err != nil {
+				t.Fatal(err)
+			}
+			return got.N, time.Since(began)
+		}
+		if n, took := ask(); n != 1 || took != 10*time.Millisecond {
+			t.Errorf("the first who asks gets %d after %s", n, took)
+		}
+		waited := 0
+		for range 1000 {
+			time.Sleep(5 * time.Millisecond)
+			if _, took := ask(); took > 0 {
+				waited++
+			}
+		}
+		if n := m.reads.Load(); waited > 0 || n < 15 || n > 21 {
+			t.Errorf("in 5 s %d of 1000 waited, for %d readings", waited, n)
+		}
+		last := m.reads.Load()
+		time.Sleep(time.Second)
+		if n, took := ask(); n != last+1 || took != 10*time.Millisecond {
+			t.Errorf("who asks after a second gets %d after %s, want a new one", n, took)
+		}
+		synctest.Wait()
 	})
 }

@@ -60,16 +60,20 @@ func (a *API) stream(hub *tail.Hub) echo.HandlerFunc {
 	}
 }
 
+// Parameters of streams that may come more than once.
+var followed = []string{"user_id", "model", "experiment", "provider", "strategy", "status", "cache"}
+
 // readStart finds where to begin: a client that reconnects sends the header,
 // beside the query it has used from the first; so the header counts first. No
 // position means the end.
 func readStart(c echo.Context, partitions int) (from tail.Position, f tail.Filter, err error) {
-	q, err := readQuery(c, "user_id", "model", "experiment")
+	q, err := readQuery(c, followed...)
 	if err != nil {
 		return nil, f, err
 	}
-	q.refuseOthers("last_event_id", "from", "user_id", "model", "experiment")
-	f = tail.Filter{Project: callerOf(c).Project, Users: q.list("user_id"), Models: q.list("model"), Experiments: q.list("experiment")}
+	q.refuseOthers(append([]string{"last_event_id", "from"}, followed...)...)
+	f = tail.Filter{Project: callerOf(c).Project, Users: q.list("user_id"), Models: q.list("model"), Experiments: q.list("experiment"),
+		Providers: q.list("provider"), Strategies: q.list("strategy"), Statuses: q.statuses(), Caches: q.caches()}
 	switch start := q.values["from"]; start {
 	case "", "now":
 	case "start":

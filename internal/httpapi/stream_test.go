@@ -259,6 +259,10 @@ func TestStreamFilters(t *testing.T) {
 	is := func(project, user, model, experiment string) event.Entry {
 		return s.fact(t, 0, func(c *event.CompletionRecorded) {
 			c.Project, c.UserID, c.Model, c.Experiments = project, user, model, nil
+			c.Provider, c.Strategy, c.Status, c.Cache, c.CacheMatch = "of "+model, "hybrid", event.StatusOK, event.CacheMiss, ""
+			if user == "bob" {
+				c.Strategy, c.Status, c.Cache, c.CacheMatch = "learning", event.StatusCutOff, event.CacheRedis, "exact"
+			}
 			if experiment != "" {
 				c.Experiments = []event.Arm{{Experiment: "else", Arm: "test"}, {Experiment: experiment, Arm: "control"}}
 			}
@@ -270,6 +274,7 @@ func TestStreamFilters(t *testing.T) {
 	s.append(t, other, ada, broken, bob, nameless, comma, other)
 	end := s.fact(t, 0, func(c *event.CompletionRecorded) {
 		c.Project, c.Model, c.UserID, c.Experiments = "default", "end", "end", nil
+		c.Provider, c.Strategy, c.Status, c.Cache, c.CacheMatch = "end", "end", event.StatusEmpty, event.CacheMemory, "exact"
 	})
 	s.append(t, end)
 	var checking sync.WaitGroup
@@ -285,6 +290,12 @@ func TestStreamFilters(t *testing.T) {
 		"&experiment=else&model=small":      {comma},
 		"&user_id=&model=large&user_id=bob": {bob},
 		"&user_id=nobody":                   {},
+		"&provider=of+small":                {ada, comma},
+		"&strategy=learning&strategy=end":   {bob, end},
+		"&status=ok&status=cut_off":         {ada, bob, comma},
+		"&cache=redis":                      {bob},
+		"&cache=hit":                        {bob, end},
+		"&cache=hit&status=empty":           {end},
 	} {
 		l := s.listen(t, http.DefaultClient, "/stream/completions?from=start"+query, "")
 		last, err := s.db.End(t.Context(), ada.Lane)

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// RoleAll is the role of a process that does every job.
+const RoleAll = "up"
+
 // Process is what a process says of itself every few seconds.
 type Process struct {
 	ID        string    `json:"id"`   // of this run: leases name it

@@ -13,6 +13,10 @@ type Filter struct {
 	Users       []string
 	Models      []string
 	Experiments []string
+	Providers   []string
+	Strategies  []string
+	Statuses    []string
+	Caches      []string
 }
 
 // item is an entry with what filters look at, read once for all listeners.
@@ -27,6 +31,10 @@ type head struct {
 	Project     string      `json:"project"`
 	User        string      `json:"user_id"`
 	Model       string      `json:"model"`
+	Provider    string      `json:"provider"`
+	Strategy    string      `json:"strategy"`
+	Status      string      `json:"status"`
+	Cache       string      `json:"cache"`
 	Experiment  string      `json:"experiment_id"` // of a decision
 	Experiments []event.Arm `json:"experiments"`   // of a completion
 }
@@ -60,8 +68,10 @@ func isName(s string) bool {
 
 func (f Filter) passes(h head) bool {
 	return h.Project != "" && h.Project == f.Project &&
-		(len(f.Users) == 0 || slices.Contains(f.Users, h.User)) &&
-		(len(f.Models) == 0 || slices.Contains(f.Models, h.Model)) &&
+		fits(f.Users, h.User) && fits(f.Models, h.Model) && fits(f.Providers, h.Provider) && fits(f.Strategies, h.Strategy) &&
+		fits(f.Statuses, h.Status) && fits(f.Caches, h.Cache) &&
 		(len(f.Experiments) == 0 || slices.Contains(f.Experiments, h.Experiment) ||
 			slices.ContainsFunc(h.Experiments, func(a event.Arm) bool { return slices.Contains(f.Experiments, a.Experiment) }))
 }
+
+func fits(wanted []string, is string) bool { return len(wanted) == 0 || slices.Contains(wanted, is) }

@@ -4,6 +4,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,9 @@ type Ledger struct {
 	completions *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	latency     *prometheus.HistogramVec
+	ttft        *prometheus.HistogramVec
+	failed      *prometheus.CounterVec
+	fallbacks   *prometheus.CounterVec
 	overhead    prometheus.Histogram
 	tokens      *prometheus.CounterVec
 	cost        *prometheus.CounterVec
@@ -64,6 +68,12 @@ func NewLedger(r Registerer, next ledger) *Ledger {
 			Help: "Intents or facts that the journal did not take."}, []string{"what"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "busu_completion_seconds",
 			Help: "From arrival to the answer, of answered requests.", Buckets: seconds}, []string{"model"}),
+		ttft: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "busu_first_token_seconds",
+			Help: "From arrival to the first token, of answered requests.", Buckets: seconds}, []string{"model"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_errors_total",
+			Help: "Requests without an answer, by why."}, []string{"kind"}),
+		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_fallbacks_total",
+			Help: "Times that the plan's next model was asked, by the model that had failed."}, []string{"model"}),
 		overhead: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "busu_overhead_seconds",
 			Help: "Latency without the time that providers took.", Buckets: prometheus.ExponentialBuckets(.00001, 2, 16)}),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_tokens_total",
@@ -77,7 +87,7 @@ func NewLedger(r Registerer, next ledger) *Ledger {
 		unpriced: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "busu_unpriced_requests_total",
 			Help: "Requests of models whose price nobody knows: missing from the sums of money."}, []string{"model"}),
 	}
-	r.MustRegister(l.completions, l.refused, l.latency, l.overhead, l.tokens, l.cost, l.baseline, l.unpriced, l.feedback)
+	r.MustRegister(l.completions, l.refused, l.latency, l.ttft, l.failed, l.fallbacks, l.overhead, l.tokens, l.cost, l.baseline, l.unpriced, l.feedback)
 	for _, what := range []string{refusedIntent, refusedFact} {
 		l.refused.WithLabelValues(what) // 0 is there from the start: a rate needs two values
 	}
@@ -138,11 +148,18 @@ func (l *Ledger) count(c *event.CompletionRecorded) {
 	l.tokens.WithLabelValues(c.Model, "out").Add(float64(c.TokensOut))
 	l.cost.WithLabelValues(c.Model).Add(float64(c.CostNanos) / nanosPerDollar)
 	l.baseline.Add(float64(c.BaselineCostNanos) / nanosPerDollar)
+	for _, model := range c.Fallbacks {
+		l.fallbacks.WithLabelValues(model).Inc()
+	}
+	if c.Failed() {
+		l.failed.WithLabelValues(cmp.Or(c.ErrorKind, c.Status)).Inc()
+	}
 	if c.Unpriced {
 		l.unpriced.WithLabelValues(c.Model).Inc()
 	}
 	if !c.Failed() && !c.Background() { // nobody waited
 		l.latency.WithLabelValues(c.Model).Observe(c.Latency().Seconds())
+		l.ttft.WithLabelValues(c.Model).Observe(float64(c.TTFTUS) / 1e6)
 		l.overhead.Observe(float64(c.OverheadUS) / 1e6)
 	}
 }

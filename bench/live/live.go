@@ -1,0 +1,146 @@
+// Package live measures what the live metrics of one process bear: thousands of
+// WebSockets that listen, whether their snapshots come when they should, and how
+// long a plain request takes beside them.
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/busuhq/busu/bench/measure"
+)
+
+// Options of a run.
+type Options struct {
+	Listeners int
+	Interval  time.Duration
+	Rate      int // plain requests a second
+	Traffic   int // prompts a second
+	For       time.Duration
+	Report    string // path; "" is standard output
+	Progress  io.Writer
+}
+
+// Validate says what is wrong with the options.
+func (o Options) Validate() error {
+	if o.Listeners < 1 || o.Listeners > 20_000 || o.Interval < time.Second || o.Rate < 1 || o.Traffic < 0 || o.For < 2*o.Interval {
+		return fmt.Errorf("%d listeners every %s, %d requests and %d prompts a second for %s: use 1 to 20,000 listeners, at least a second between two snapshots, and twice that time",
+			o.Listeners, o.Interval, o.Rate, o.Traffic, o.For)
+	}
+	return nil
+}
+
+// facts of a run.
+type facts struct {
+	machine         *measure.Machine
+	started         time.Time
+	nothing         asked // requests for which nothing is done: what the machine adds to each
+	alone, together asked // plain requests, without and with listeners
+	heard           heard
+	idle, busy      float64 // cores that busu and its stores take: without and with listeners and requests
+	memory          int64   // resident, in bytes, with all listeners
+	load            string  // while it was measured
+}
+
+// Run starts busu, listens and asks, and reports.
+func Run(ctx context.Context, o Options) (err error) {
+	f := facts{machine: measure.DescribeMachine(ctx), started: time.Now().UTC()}
+	dir, err := os.MkdirTemp("", "busu-live-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL may run as somebody else, who has to pass
+		return err
+	}
+	p, err := start(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if err := f.measure(ctx, o, p); err != nil {
+		return err
+	}
+	text := f.report(o)
+	if o.Report == "" {
+		_, err := io.WriteString(os.Stdout, text)
+		return err
+	}
+	return os.WriteFile(o.Report, []byte(text), 0o644)
+}
+
+func (f *facts) measure(ctx context.Context, o Options, p *process) error {
+	traffic, stop := context.WithCancel(ctx)
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer stop()
+	sending.Go(func() { send(traffic, p.base, o.Traffic) })
+	pause(ctx, 3*time.Second) // until there is something to tell
+
+	fmt.Fprintln(o.Progress, "requests for nothing")
+	f.nothing = ask(ctx, p.base+"/healthz", o.Rate, o.For)
+	fmt.Fprintln(o.Progress, "plain requests alone")
+	before := p.usage()
+	began := time.Now()
+	f.alone = ask(ctx, p.base+"/metrics/live", o.Rate, o.For)
+	f.idle = (p.usage() - before).Seconds() / time.Since(began).Seconds()
+
+	fmt.Fprintf(o.Progress, "%d listeners\n", o.Listeners)
+	l := &listeners{interval: o.Interval}
+	if err := l.connect(ctx, p.addr, o.Listeners); err != nil {
+		return err
+	}
+	defer l.close()
+	before = p.usage()
+	l.begin()
+	began = time.Now()
+	f.together = ask(ctx, p.base+"/metrics/live", o.Rate, o.For)
+	f.busy = (p.usage() - before).Seconds() / time.Since(began).Seconds()
+	f.memory = p.memory()
+	f.heard = l.end()
+	f.load = measure.DescribeMachine(ctx).Load
+	return ctx.Err()
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// send sends prompts, so many a second. Those that fail are left out.
+func send(ctx context.Context, base string, rate int) {
+	if rate == 0 {
+		return
+	}
+	tick := time.NewTicker(time.Second / time.Duration(rate))
+	defer tick.Stop()
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		go func() {
+			body := fmt.Sprintf(`{"prompt": "What is %d plus %d, and why?", "user_id": "user-%d"}`, i, i%17, i%50)
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/complete", strings.NewReader(body))
+			if err != nil {
+				return
+			}
+			if answer, err := client.Do(r); err == nil {
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+			}
+		}()
+	}
+}

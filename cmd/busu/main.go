@@ -22,6 +22,7 @@ type commands struct {
 	Migrate     migrateCommand      `cmd:"" help:"Bring the database up to date."`
 	Reconcile   reconcileCommand    `cmd:"" help:"Hold what was answered against what is stored and counted."`
 	Forget      forgetCommand       `cmd:"" help:"Remove what is kept of a user."`
+	Keys        keysCommands        `cmd:"" help:"Make, list, rotate and revoke keys."`
 	Guard       guardCommands       `cmd:"" help:"Say whether routed answers are good enough, and route again."`
 	Prices      pricesCommands      `cmd:"" help:"List, show or import what models cost."`
 	Eval        evalCommands        `cmd:"" help:"Measure how well prompts are routed."`

@@ -78,7 +78,7 @@ func TestEveryOperationIsShownInFull(t *testing.T) {
 	for path, item := range ourDocument(t).Paths.Map() {
 		for method, o := range item.Operations() {
 			shown := article(t, page, o.OperationID)
-			want := []string{">" + method + "</span>", "<code>" + template.HTMLEscapeString(path) + "</code>", string(inline(o.Summary)), string(markdown(o.Description)), "<code>curl -s"}
+			want := []string{">" + method + "</span>", rolesOf(o), "<code>" + template.HTMLEscapeString(path) + "</code>", string(inline(o.Summary)), string(markdown(o.Description)), "<code>curl -s"}
 			members := map[string]bool{}
 			for _, p := range o.Parameters {
 				want = append(want, "<dt><code>"+p.Value.Name+"</code>", string(markdown(p.Value.Description)))
@@ -113,6 +113,23 @@ func TestEveryOperationIsShownInFull(t *testing.T) {
 			}
 		}
 	}
+}
+
+// rolesOf is how the roles of an operation are shown, "" of a public one.
+func rolesOf(o *openapi3.Operation) string {
+	var roles []string
+	list, _ := o.Extensions["x-busu-roles"].([]any)
+	for _, role := range list {
+		roles = append(roles, "<code>"+role.(string)+"</code>")
+	}
+	if len(roles) == 0 {
+		return ""
+	}
+	everywhere := ""
+	if o.Extensions["x-busu-everywhere"] == true {
+		everywhere = ", of all projects"
+	}
+	return "Roles: " + strings.Join(roles, ", ") + everywhere + "</p>"
 }
 
 func TestEveryBodyOfAFailureIsLinkedAndShown(t *testing.T) {

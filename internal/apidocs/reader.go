@@ -28,7 +28,9 @@ type operation struct {
 	Summary          template.HTML
 	About            template.HTML
 	IsPublic         bool
-	IsSent           bool // it is sent, to an address of the reader's: a webhook
+	IsSent           bool     // it is sent, to an address of the reader's: a webhook
+	Roles            []string // of keys that may
+	IsEverywhere     bool     // of all projects, they must be
 	Parameters       []field
 	Body             *body
 	Curl             string // behind the base address
@@ -166,7 +168,14 @@ type tagged struct {
 }
 
 // operationParts are the members of an operation that the page shows.
-var operationParts = []string{"tags", "operationId", "summary", "description", "parameters", "requestBody", "responses", "security"}
+var operationParts = []string{"tags", "operationId", "summary", "description", "parameters", "requestBody", "responses", "security", rolesPart, everywherePart}
+
+// Who may call an operation: the roles of keys that it takes, and whether they
+// must be of all projects.
+const (
+	rolesPart      = "x-busu-roles"
+	everywherePart = "x-busu-everywhere"
+)
 
 func (r *reader) operations(path member) []tagged {
 	item, _ := path.value.(object)
@@ -196,6 +205,10 @@ func (r *reader) operations(path member) []tagged {
 func (r *reader) operation(method, path string, o object) operation {
 	op := operation{ID: o.text("operationId"), Method: method, Path: path, Summary: inline(o.text("summary")), About: markdown(o.text("description")),
 		IsPublic: o.has("security") && len(o.list("security")) == 0, Parameters: r.parameters(o.list("parameters"))}
+	op.IsEverywhere = o.get(everywherePart) == true
+	for _, role := range o.list(rolesPart) {
+		op.Roles = append(op.Roles, fmt.Sprint(role))
+	}
 	body, given := r.resolve(o.get("requestBody"))
 	if body != nil || given != "" {
 		op.Body = r.body(body)

@@ -25,24 +25,36 @@ import (
 	"github.com/busuhq/busu/internal/telemetry"
 )
 
-// tenants gives requests the project and the key that their session names,
-// until there are keys to say so.
-type tenants struct{ *gateway.Gateway }
+// tenants are the secrets of keys, by project and id.
+type tenants map[string]access.Secret
 
-// Complete implements httpapi.Gateway.
-func (g tenants) Complete(ctx context.Context, r gateway.Request) (gateway.Answer, error) {
-	r.Project, r.KeyID, _ = strings.Cut(r.SessionID, "/")
-	return g.Gateway.Complete(ctx, r)
+func newTenants() tenants {
+	all := tenants{}
+	for _, name := range tenantNames {
+		all[name] = access.NewSecret()
+	}
+	return all
+}
+
+// keys know the tenants.
+func (all tenants) keys() *access.Keys {
+	keys := access.NewKeys("the admin key")
+	for name, secret := range all {
+		project, id, _ := strings.Cut(name, "/")
+		keys.Add(access.Key{ID: id + " of " + project, Project: project, Role: access.RoleComplete, Secrets: []access.Stored{{Hash: secret.Hash()}}}, time.Now())
+	}
+	return keys
 }
 
 // shop is an API with parts as Run starts them, for tenants.
 type shop struct {
-	t     *testing.T
-	base  string
-	reuse *gateway.Reuse
+	t       *testing.T
+	base    string
+	reuse   *gateway.Reuse
+	tenants tenants
 }
 
-func newShop(t *testing.T, vendor, scope, database, redis string) *shop {
+func newShop(t *testing.T, tenants tenants, vendor, scope, database, redis string) *shop {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "busu.yaml")
 	text := fmt.Sprintf(`
@@ -82,16 +94,21 @@ cache: {scope: %s}
 		t.Fatal("in a minute there was no schema")
 	}
 	g.Reuse = startCache(cfg, newCache(cfg, stores.redis, 0, stores, schema, log), health, life)
-	api := &httpapi.API{Gateway: tenants{g}, Names: namesOf(g), Keys: access.NewKeys(""), Health: health, Log: log}
+	api := &httpapi.API{Gateway: g, Names: namesOf(g), Keys: tenants.keys(), Health: health, Log: log}
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)
-	return &shop{t: t, base: server.URL, reuse: g.Reuse}
+	return &shop{t: t, base: server.URL, reuse: g.Reuse, tenants: tenants}
 }
 
 // ask asks what all ask, as a tenant: the answer, and where it comes from.
 func (s *shop) ask(tenant, text string, stream bool) (answer, from string) {
-	body := fmt.Sprintf(`{"prompt": %q, "session_id": %q, "stream": %t}`, text, tenant, stream)
-	r, err := http.Post(s.base+"/complete", "application/json", strings.NewReader(body))
+	q, err := http.NewRequest(http.MethodPost, s.base+"/complete", strings.NewReader(fmt.Sprintf(`{"prompt": %q, "stream": %t}`, text, stream)))
+	if err != nil {
+		s.t.Error(err)
+		return "", ""
+	}
+	q.Header.Set("Authorization", "Bearer "+s.tenants[tenant].Reveal())
+	r, err := http.DefaultClient.Do(q)
 	if err != nil {
 		s.t.Error(err)
 		return "", ""
@@ -154,12 +171,13 @@ func shares(scope, a, b string) bool {
 // cache and in any process.
 func TestComplaintAnswerOfAnotherTenant(t *testing.T) {
 	t.Parallel()
+	tenants := newTenants()
 	for _, scope := range []string{config.ScopeKey, config.ScopeProject, config.ScopeAll} {
 		t.Run(scope, func(t *testing.T) {
 			t.Parallel()
 			v := numbered(t, func(int64) {})
 			database, redis := storetest.Postgres(t), storetest.Redis(t)
-			first := newShop(t, v.URL, scope, database, redis)
+			first := newShop(t, tenants, v.URL, scope, database, redis)
 			const text = "What do all ask?"
 			made := map[string]string{} // by who asked first
 			for _, tenant := range tenantNames {
@@ -185,7 +203,7 @@ func TestComplaintAnswerOfAnotherTenant(t *testing.T) {
 					if level == "postgres" {
 						theirs = storetest.Redis(t)
 					}
-					if hits = newShop(t, v.URL, scope, database, theirs).keepsApart(scope, level, text, owners); hits > 0 {
+					if hits = newShop(t, tenants, v.URL, scope, database, theirs).keepsApart(scope, level, text, owners); hits > 0 {
 						break
 					}
 				}
@@ -232,7 +250,7 @@ func TestComplaintAnswerOfAnotherTenantUnderWay(t *testing.T) {
 					t.Error("some tenants share a call")
 				}
 			})
-			s := newShop(t, v.URL, config.ScopeKey, storetest.Postgres(t), storetest.Redis(t))
+			s := newShop(t, newTenants(), v.URL, config.ScopeKey, storetest.Postgres(t), storetest.Redis(t))
 			var asking sync.WaitGroup
 			var mu sync.Mutex
 			got := map[string]string{}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/aggregator"
 	"github.com/busuhq/busu/internal/apidocs"
 	"github.com/busuhq/busu/internal/config"
@@ -142,6 +141,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	recorder := telemetry.NewLedger(health.Registry(), j)
 	gateway := newGateway(cfg, providers, strategies, recorder)
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
+	keys := startKeys(cfg, s, m, health.Registry(), log, life)
 	trials := startTrials(cfg, gateway, s, m, log, life)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
@@ -164,7 +164,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
-		Keys: access.NewKeys(cfg.AdminKey.Reveal()), Health: health,
+		Keys: keys, KeyMaker: &KeyMaker{s.postgres, keys}, KeyList: s.postgres, Audit: s.postgres, Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}
 	return api.Handler(), nil

@@ -56,6 +56,7 @@ type Config struct {
 	Journal   Journal
 	Limits    Limits
 	Webhooks  Webhooks
+	Keys      Keys
 
 	Notes    []string // what was decided for the operator, for start-up to say
 	Warnings []string // what works but should be changed
@@ -199,6 +200,11 @@ type Limits struct {
 
 // Webhooks is where they may go.
 type Webhooks struct{ Allow webhook.Allow }
+
+// Keys is how keys are treated.
+type Keys struct {
+	Grace time.Duration // how long known ones go on while none can be read
+}
 
 // Provider finds a provider by name.
 func (c Config) Provider(name string) (Provider, bool) {

@@ -87,7 +87,7 @@ func (l *loader) file() {
 	l.completeModels()
 	for _, section := range []field{
 		{"routing", l.routing}, {"shadow", l.shadow}, {"cache", l.cache}, {"retention", l.retention},
-		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits}, {"webhooks", l.webhooks},
+		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits}, {"webhooks", l.webhooks}, {"keys", l.keys},
 	} {
 		if v, given := sections[section.name]; given {
 			section.read(v)
@@ -121,7 +121,7 @@ func (l *loader) sections() map[string]value {
 		return nil
 	}
 	var fields []field
-	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits", "webhooks"} {
+	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits", "webhooks", "keys"} {
 		fields = append(fields, field{name, func(value) {}})
 	}
 	return top.object(fields...)

@@ -17,6 +17,7 @@ func defaults() Config {
 		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
 		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond},
 		Limits:    Limits{WhenUnavailable: "closed"},
+		Keys:      Keys{Grace: time.Hour},
 	}
 }
 
@@ -128,4 +129,8 @@ func (l *loader) journal(v value) {
 
 func (l *loader) limits(v value) {
 	v.object(field{"when_unavailable", func(v value) { v.choice(&l.cfg.Limits.WhenUnavailable, "closed", "open") }})
+}
+
+func (l *loader) keys(v value) {
+	v.object(field{"grace", func(v value) { v.duration(&l.cfg.Keys.Grace, 0, 30*day) }})
 }

@@ -53,6 +53,9 @@ type API struct {
 	Letters     Letters
 	Books       Books
 	Keys        *access.Keys
+	KeyMaker    KeyMaker
+	KeyList     KeyList
+	Audit       Audit
 	Health      *Health
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
 	OpenAPI     []byte       // JSON
@@ -66,7 +69,7 @@ func (a *API) Handler() http.Handler {
 	a.screen = newScreen(a.Metrics)
 	a.screen.export(a.Health.Registry())
 	e := newEcho(a.Log)
-	e.Use(a.authenticate, a.onlyOwnPages, noStore)
+	e.Use(a.authenticate, a.onlyOwnPages, noStore, authorize(e), chooseProject)
 	a.Health.routes(e)
 	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI) })
 	get(e, "/", a.static)
@@ -82,18 +85,25 @@ func (a *API) Handler() http.Handler {
 	e.POST("/v1/embeddings", a.embeddings)
 	get(e, "/v1/models", a.models)
 	get(e, "/v1/models/:model", a.model)
-	e.DELETE("/users/:user_id", a.forgetUser, onlyAdmins)
+	e.DELETE("/users/:user_id", a.forgetUser)
+	e.POST("/keys", a.createKey)
+	get(e, "/keys", a.listKeys)
+	get(e, "/keys/:key_id", a.key)
+	e.PATCH("/keys/:key_id", a.changeKey)
+	e.DELETE("/keys/:key_id", a.revokeKey)
+	e.POST("/keys/:key_id/rotate", a.rotateKey)
+	get(e, "/audit", a.audit)
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
 	get(e, "/metrics/history", a.history)
 	get(e, "/metrics/savings", a.savings)
 	get(e, "/requests", a.findRequests)
 	get(e, "/requests/:request_id", a.request)
-	e.POST("/experiments/start", a.startExperiment, onlyAdmins, a.repeatable)
-	e.POST("/experiments/:experiment_id/stop", a.stopExperiment, onlyAdmins)
-	e.POST("/experiments/:experiment_id/ramp", a.rampExperiment, onlyAdmins)
-	e.POST("/experiments/:experiment_id/extend", a.extendExperiment, onlyAdmins)
-	e.POST("/experiments/:experiment_id/archive", a.archiveExperiment, onlyAdmins)
+	e.POST("/experiments/start", a.startExperiment, a.repeatable)
+	e.POST("/experiments/:experiment_id/stop", a.stopExperiment)
+	e.POST("/experiments/:experiment_id/ramp", a.rampExperiment)
+	e.POST("/experiments/:experiment_id/extend", a.extendExperiment)
+	e.POST("/experiments/:experiment_id/archive", a.archiveExperiment)
 	get(e, "/experiments", a.listExperiments)
 	get(e, "/experiments/results", a.allResults)
 	get(e, "/experiments/:experiment_id", a.experiment)
@@ -110,13 +120,13 @@ func (a *API) Handler() http.Handler {
 func (a *API) operation(e *echo.Echo) {
 	get(e, "/models", a.lineup)
 	get(e, "/snapshots", a.snapshots)
-	e.POST("/snapshots/:snapshot/rollback", a.rollBack, onlyAdmins)
-	get(e, "/system", onlyAdmins(a.system))
-	get(e, "/reconcile", onlyAdmins(a.reconcile))
-	get(e, "/dead", onlyAdmins(a.deadLetters))
-	get(e, "/dead/:dead_id", onlyAdmins(a.deadLetter))
-	e.POST("/dead/:dead_id/replay", a.replayLetter, onlyAdmins)
-	e.DELETE("/dead/:dead_id", a.deleteLetter, onlyAdmins)
+	e.POST("/snapshots/:snapshot/rollback", a.rollBack)
+	get(e, "/system", a.system)
+	get(e, "/reconcile", a.reconcile)
+	get(e, "/dead", a.deadLetters)
+	get(e, "/dead/:dead_id", a.deadLetter)
+	e.POST("/dead/:dead_id/replay", a.replayLetter)
+	e.DELETE("/dead/:dead_id", a.deleteLetter)
 }
 
 // public reports whether a route answers without a key. It is asked for the

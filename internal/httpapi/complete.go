@@ -14,6 +14,7 @@ import (
 // Names are what callers may ask for.
 type Names struct {
 	Strategies []string
+	Default    string            // of them, for requests that name none
 	Models     []string          // that chat
 	Embedders  []string          // that embed
 	Owners     map[string]string // the provider of each
@@ -148,8 +149,10 @@ func (a *API) checkRequest(c echo.Context, o *object) (r gateway.Request, stream
 	readIdentity(o, &r)
 	r.Reuse = o.oneOf("cache", cacheUses) != cacheBypass
 	stream = o.boolean("stream")
-	o.finish()
-	return r, stream, o.faults.Err()
+	if o.finish(); o.faults.Count() > 0 {
+		return r, stream, o.faults.Err()
+	}
+	return r, stream, a.grant(caller, &r, askedIn{"model", "models", "strategy", "experiment_id"})
 }
 
 func readIdentity(o *object, r *gateway.Request) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/idempotency"
@@ -72,7 +73,6 @@ func (e *failedError) Error() string { return e.err.Error() }
 func (e *failedError) Unwrap() error { return e.err }
 
 var (
-	errNoKey       = errors.New("no valid key: send one as 'Authorization: Bearer <key>'")
 	errForeignPage = errors.New("a page of another website sent this request")
 	errForeignHost = errors.New("without keys only local names and addresses are served, such as localhost: set BUSU_ADMIN_KEY to serve others")
 	errTooLarge    = errors.New("the body is larger than 4 MiB")
@@ -111,7 +111,7 @@ func problemOf(err error) problem {
 	if p, ok := requestProblem(err); ok {
 		return p
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}
@@ -142,11 +142,17 @@ func problemOf(err error) problem {
 
 // refusal holds the part of the table that is about who asks.
 func refusal(err error) (p problem, ok bool) {
+	var forbidden *forbiddenError
 	switch {
-	case errors.Is(err, errNoKey):
-		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: errNoKey.Error()}
-	case errors.Is(err, errForbidden):
-		p = problem{Type: "forbidden", Status: http.StatusForbidden, Detail: errForbidden.Error()}
+	case errors.Is(err, access.ErrNoKey):
+		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: "no valid key: send one as 'Authorization: Bearer <key>'"}
+	case errors.Is(err, access.ErrEnded):
+		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: "the key has expired or was revoked: ask for another one"}
+	case errors.Is(err, access.ErrUnsure) && !errors.Is(err, context.Canceled):
+		p = problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 2,
+			Detail: "it cannot be found out now whose key this is, because PostgreSQL does not answer in time: try again"}
+	case errors.As(err, &forbidden):
+		p = forbidden.problem()
 	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
 		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
 	}
@@ -160,6 +166,7 @@ func unknownProblem(err error) (p problem, ok bool) {
 	var trial *experimentError
 	var letter *unknownLetterError
 	var snapshot *unknownSnapshotError
+	var key *unknownKeyError
 	switch {
 	case errors.As(err, &trial):
 		p = trial.problem()
@@ -167,6 +174,10 @@ func unknownProblem(err error) (p problem, ok bool) {
 		p = problem{Type: "unknown-dead-letter", Status: http.StatusNotFound, Detail: letter.Error()}
 	case errors.As(err, &snapshot):
 		p = problem{Type: "unknown-snapshot", Status: http.StatusNotFound, Detail: snapshot.Error()}
+	case errors.As(err, &key):
+		p = problem{Type: "unknown-key", Status: http.StatusNotFound, Detail: key.Error()}
+	case errors.Is(err, access.ErrRevoked):
+		p = problem{Type: "revoked", Status: http.StatusConflict, Detail: "the key is revoked, for good: create another one"}
 	case errors.As(err, &model):
 		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: model.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
 	case errors.As(err, &request):

@@ -22,7 +22,7 @@ func (a *API) rampExperiment(c echo.Context) error {
 		return o.faults.Err()
 	}
 	id := c.Param("experiment_id")
-	s, err := a.Steward.Ramp(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id, r)
+	s, err := a.Steward.Ramp(c.Request().Context(), callerOf(c).Project, a.by(c), id, r)
 	if err != nil {
 		return experimentFailure(id, err)
 	}
@@ -40,7 +40,7 @@ func (a *API) extendExperiment(c echo.Context) error {
 		return o.faults.Err()
 	}
 	id := c.Param("experiment_id")
-	s, err := a.Steward.Extend(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id, x)
+	s, err := a.Steward.Extend(c.Request().Context(), callerOf(c).Project, a.by(c), id, x)
 	if err != nil {
 		return experimentFailure(id, err)
 	}
@@ -53,7 +53,7 @@ func (a *API) archiveExperiment(c echo.Context) error {
 		return err
 	}
 	id := c.Param("experiment_id")
-	s, err := a.Steward.Archive(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id)
+	s, err := a.Steward.Archive(c.Request().Context(), callerOf(c).Project, a.by(c), id)
 	if err != nil {
 		return experimentFailure(id, err)
 	}

@@ -98,7 +98,7 @@ func (a *API) startExperiment(c echo.Context) error {
 	if o.finish(); o.faults.Count() > 0 {
 		return o.faults.Err()
 	}
-	started, err := a.Starter.Start(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, s)
+	started, err := a.Starter.Start(c.Request().Context(), callerOf(c).Project, a.by(c), s)
 	if err != nil {
 		return experimentFailure("", err)
 	}
@@ -111,7 +111,7 @@ func (a *API) stopExperiment(c echo.Context) error {
 		return err
 	}
 	id := c.Param("experiment_id")
-	s, err := a.Starter.Stop(c.Request().Context(), callerOf(c).Project, callerOf(c).KeyID, id)
+	s, err := a.Starter.Stop(c.Request().Context(), callerOf(c).Project, a.by(c), id)
 	if err != nil {
 		return experimentFailure(id, err)
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
@@ -182,6 +181,7 @@ type setup struct {
 	users    gateway.Forgetter
 	trials   *fakeExperiments
 	system   *fakeSystem
+	keys     *fakeKeys
 	checks   []httpapi.Check
 
 	source     tail.Source // of the streams
@@ -211,6 +211,9 @@ func build(choose ...func(*setup)) *stack {
 	if s.gateway == nil {
 		s.gateway = newGateway(st.Ledger, st.Provider, s.window)
 	}
+	if s.keys == nil {
+		s.keys = newFakeKeys()
+	}
 	if s.trials == nil {
 		s.trials = newFakeExperiments()
 	}
@@ -231,7 +234,7 @@ func build(choose ...func(*setup)) *stack {
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
 		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
-		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: access.NewKeys(s.adminKey), Health: st.Health,
+		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: s.keys.ring(s.adminKey), KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,9 +20,9 @@ func (a *API) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if public(c.Path()) {
 			return next(c)
 		}
-		caller, ok := a.Keys.Caller(presentedKey(c.Request().Header))
-		if !ok {
-			return errNoKey
+		caller, err := a.Keys.Caller(c.Request().Context(), presentedKey(c.Request().Header), time.Now())
+		if err != nil {
+			return err
 		}
 		c.Set(callerKey, caller)
 		return next(c)

@@ -137,7 +137,7 @@ func (a *API) rollBack(c echo.Context) error {
 		return &unknownSnapshotError{text, strategy}
 	}
 	caller := callerOf(c)
-	s, err := a.Snapshots.RollBack(c.Request().Context(), caller.Project, caller.KeyID, strategy, number)
+	s, err := a.Snapshots.RollBack(c.Request().Context(), caller.Project, a.by(c), strategy, number)
 	switch {
 	case errors.Is(err, learning.ErrNoSnapshot):
 		return &unknownSnapshotError{text, strategy}

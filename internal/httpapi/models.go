@@ -49,12 +49,12 @@ func newModelEntry(id, owner string) modelEntry {
 }
 
 func (a *API) models(c echo.Context) error {
-	all := a.Names.entries()
+	all := a.Names.grantedTo(callerOf(c)).entries()
 	return c.JSON(http.StatusOK, modelList{Object: "list", Data: all, FirstID: all[0].ID, LastID: all[len(all)-1].ID})
 }
 
 func (a *API) model(c echo.Context) error {
-	for _, m := range a.Names.entries() {
+	for _, m := range a.Names.grantedTo(callerOf(c)).entries() {
 		if m.ID == c.Param("model") {
 			return c.JSON(http.StatusOK, m)
 		}

@@ -148,7 +148,7 @@ func (a *API) changeLetter(c echo.Context, change func(ctx context.Context, proj
 		return err
 	}
 	caller := callerOf(c)
-	if err := change(c.Request().Context(), caller.Project, caller.KeyID, id); err != nil {
+	if err := change(c.Request().Context(), caller.Project, a.by(c), id); err != nil {
 		return letterFailure(id, err)
 	}
 	return c.JSON(http.StatusOK, letterDone{id, status})

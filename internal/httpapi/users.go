@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,24 +11,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/document"
 )
 
-var (
-	errForbidden = errors.New("this takes a key with the role admin")
-	errRemains   = errors.New("some of what is kept of this user may be left, because a store does not answer: send the request again")
-)
-
-// onlyAdmins refuses callers with another role.
-func onlyAdmins(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if callerOf(c).Role != access.RoleAdmin {
-			return errForbidden
-		}
-		return next(c)
-	}
-}
+var errRemains = errors.New("some of what is kept of this user may be left, because a store does not answer: send the request again")
 
 // forgotten is the answer of DELETE /users/{user_id}.
 type forgotten struct {
@@ -40,11 +28,24 @@ func (a *API) forgetUser(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	removed, err := a.Users.ForgetUser(c.Request().Context(), callerOf(c).Project, user)
+	ctx, project := c.Request().Context(), callerOf(c).Project
+	if a.Audit != nil { // before, so that nothing is done that is not on record
+		if err := a.Audit.NoteAct(ctx, project, a.by(c), "user.forget", nameless(project, user), nil); err != nil {
+			return fmt.Errorf("%w: %w", errRemains, err)
+		}
+	}
+	removed, err := a.Users.ForgetUser(ctx, project, user)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errRemains, err)
 	}
 	return c.JSON(http.StatusOK, forgotten{user, removed})
+}
+
+// nameless is what the audit log has of a user who is to be forgotten: whoever
+// knows the name finds the line by it.
+func nameless(project, user string) string {
+	sum := sha256.Sum256([]byte(project + "\x00" + user))
+	return "sha256:" + hex.EncodeToString(sum[:8])
 }
 
 // userParam is the user that a path names. A name with slashes comes escaped.

@@ -58,8 +58,14 @@ func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gatew
 	if r.Model, r.Strategy, err = a.Names.choose(ask.Model); err != nil {
 		return r, err
 	}
-	r.Strategy = cmp.Or(r.Strategy, strategy)
-	return r, f.Err()
+	in := askedIn{"model", headerModels, "model", headerExperiment}
+	if r.Strategy == "" {
+		r.Strategy, in.strategy = strategy, headerStrategy
+	}
+	if err := f.Err(); err != nil {
+		return r, err
+	}
+	return r, a.grant(caller, &r, in)
 }
 
 // reusable reports whether an earlier answer will do. A vendor's clients expect

@@ -21,6 +21,7 @@ type experimentsCommands struct {
 	Start      experimentsStartCommand      `cmd:"" help:"Begin an experiment at a running busu."`
 	List       experimentsListCommand       `cmd:"" help:"List experiments, the newest first."`
 	Results    experimentsResultsCommand    `cmd:"" help:"Say how an experiment stands."`
+	Recompute  experimentsRecomputeCommand  `cmd:"" help:"Judge an experiment again from its rows."`
 	Ramp       experimentsRampCommand       `cmd:"" help:"Change the shares of the arms."`
 	Extend     experimentsExtendCommand     `cmd:"" help:"Make the sample larger, or the time longer."`
 	Stop       experimentsStopCommand       `cmd:"" help:"End an experiment without a verdict."`

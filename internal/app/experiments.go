@@ -3,13 +3,10 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/document"
@@ -19,32 +16,19 @@ import (
 	"github.com/busuhq/busu/internal/webhook"
 )
 
-// experiments starts experiments, and tells how they go. What it has told is
-// told again for a moment, and while PostgreSQL is away.
+// experiments starts experiments, and tells how they go.
 type experiments struct {
+	*pages
 	db     *postgres.DB
 	known  experiment.Known
 	trials *gateway.Trials // of this process
 	log    *slog.Logger
-
-	flights singleflight.Group
-	mu      sync.Mutex
-	told    map[string]told // results, by experiment
-}
-
-type told struct {
-	results experiment.Results
-	project string
-	at      time.Time
 }
 
 const (
-	pastWithin    = 3 * time.Second
-	resultsWithin = 5 * time.Second
-	resultsFresh  = time.Second
-	mostTold      = 1000
-	mostListed    = 1000
-	fewUsers      = 30 // of which nothing can be said
+	pastWithin = 3 * time.Second
+	mostListed = 1000
+	fewUsers   = 30 // of which nothing can be said
 )
 
 // startTrials follows the experiments, whose arms the gateway serves.
@@ -54,11 +38,7 @@ func startTrials(cfg config.Config, g *gateway.Gateway, s *stores, m *migration,
 	names := namesOf(g)
 	known := experiment.Known{Strategies: names.Strategies, Models: names.Models, Webhooks: cfg.Webhooks.Allow,
 		Learning: []string{config.StrategyHybrid, config.StrategyLearning}}
-	return newExperiments(s.postgres, known, g.Trials, log)
-}
-
-func newExperiments(db *postgres.DB, known experiment.Known, trials *gateway.Trials, log *slog.Logger) *experiments {
-	return &experiments{db: db, known: known, trials: trials, log: log, told: map[string]told{}}
+	return &experiments{pages: newPages(s.postgres, s.redis, log), db: s.postgres, known: known, trials: g.Trials, log: log}
 }
 
 // Start implements httpapi.Starter.
@@ -94,9 +74,6 @@ func (x *experiments) Start(ctx context.Context, project, by string, s experimen
 // unserved refuses what this build does not do, rather than do without it.
 func unserved(s *experiment.Start) error {
 	var f document.Faults
-	if s.CUPED {
-		f.Add(document.CodeValue, "cuped", "is not served by this release: leave it out")
-	}
 	if s.Learn == "" {
 		s.Learn = experiment.LearnPinned
 	} else if s.Learn == experiment.LearnOwn {
@@ -138,6 +115,7 @@ func (x *experiments) Stop(ctx context.Context, project, by, id string) (experim
 	s, err := x.db.StopExperiment(ctx, project, id, by)
 	if err == nil {
 		x.trials.Add(s)
+		x.outdate(ctx, project, id)
 	}
 	return s, err
 }
@@ -158,47 +136,4 @@ func (x *experiments) Deliveries(ctx context.Context, project, id string) ([]web
 		return nil, err
 	}
 	return x.db.Deliveries(ctx, project, id)
-}
-
-// Results implements httpapi.Experiments.
-func (x *experiments) Results(ctx context.Context, project, id string) (experiment.Results, error) {
-	last, have := x.recall(project, id)
-	if have && time.Since(last.at) < resultsFresh {
-		return last.results, nil
-	}
-	v, err, _ := x.flights.Do(project+"/"+id, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resultsWithin)
-		defer cancel()
-		s, state, live, err := x.db.Progress(ctx, project, id)
-		if err != nil {
-			return nil, err
-		}
-		r := s.Results(state, live)
-		x.remember(project, r)
-		return r, nil
-	})
-	if err == nil {
-		return v.(experiment.Results), nil
-	}
-	if have && !errors.Is(err, experiment.ErrUnknown) {
-		last.results.Degraded = []string{"postgres"}
-		return last.results, nil
-	}
-	return experiment.Results{}, err
-}
-
-func (x *experiments) recall(project, id string) (told, bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	last, ok := x.told[id]
-	return last, ok && last.project == project
-}
-
-func (x *experiments) remember(project string, r experiment.Results) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if len(x.told) >= mostTold {
-		clear(x.told)
-	}
-	x.told[r.ID] = told{r, project, time.Now()}
 }

@@ -38,7 +38,7 @@ func startLearner(cfg config.Config, s *stores, m *migration, health *httpapi.He
 	learner := &worker.Learner{Lessons: s.postgres, Snapshots: s.postgres, Lease: s.postgres, Owner: owner,
 		Prior: prior, Start: startPrices(cfg, prior), Decisions: s.postgres, Goal: goalOf(cfg), Log: log}
 	announcer := &worker.Announcer{Outbox: s.postgres, Notices: s.redis, Lease: s.postgres, Owner: owner, Log: log}
-	judges := &worker.Judges{Docket: s.postgres, Lease: s.postgres, Owner: owner, Log: log}
+	judges := &worker.Judges{Docket: s.postgres, Shelf: s.redis, Lease: s.postgres, Owner: owner, Log: log}
 	life.start("learner", m.then(learner.Run), m.then(announcer.Run), m.then(judges.Run))
 	telemetry.Counter(health.Registry(), "busu_judge_failures_total", "Hearings of experiments that failed and were repeated.",
 		func() float64 { return float64(judges.Stats().Failures.Load()) })

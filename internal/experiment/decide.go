@@ -175,11 +175,27 @@ func (f *finding) loses(level float64) bool { return f.p < level && !f.primary.b
 // inside their margins.
 func (f *finding) guardsHold(e *Experiment) bool {
 	for i := range f.guards {
-		if g := &f.guards[i]; g.measured() && !(g.gain(f.guarded[i]).Low > -e.Margins.of(g.metric)) {
+		if f.guards[i].measured() && !f.holds(e, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// holds reports whether the i-th guardrail is shown to be inside its margin.
+func (f *finding) holds(e *Experiment, i int) bool {
+	g := &f.guards[i]
+	return g.gain(f.guarded[i]).Low > -e.Margins.of(g.metric)
+}
+
+// holding are the guardrails that are shown to be inside their margins.
+func (f *finding) holding(e *Experiment) (list []Metric) {
+	for i := range f.guards {
+		if f.holds(e, i) {
+			list = append(list, f.guards[i].metric)
+		}
+	}
+	return list
 }
 
 // guardWorse reports whether a guardrail is shown to be worse, by however little.

@@ -27,6 +27,12 @@ type State struct {
 	LeastP   []float64 `json:"least_p"` // always-valid, by arm
 	Looks    []Look    `json:"looks"`
 	Decision *Decision `json:"decision,omitempty"`
+
+	// For people to look at; no verdict depends on it.
+	Entered []Entry     `json:"entered"`
+	Strays  int64       `json:"strays"` // units of another arm's requests, too
+	Parts   []Part      `json:"parts"`
+	Took    []Durations `json:"took"` // answered requests, by arm
 }
 
 // Look is what was seen at a look, for charts.
@@ -39,12 +45,15 @@ type Look struct {
 // Point is the primary metric's difference of an arm to the control, in the
 // metric's own unit, with an interval that holds at all looks together.
 type Point struct {
-	Arm  string   `json:"arm"`
-	N    int64    `json:"units"` // of the arm
-	Diff float64  `json:"diff"`
-	Low  *float64 `json:"low"`
-	High *float64 `json:"high"`
-	P    float64  `json:"p_value_always_valid"` // the least so far
+	Arm   string   `json:"arm"`
+	N     int64    `json:"units"` // of the arm
+	Diff  float64  `json:"diff"`
+	Low   *float64 `json:"low"`
+	High  *float64 `json:"high"`
+	Lift  Estimate `json:"lift"`                 // relative
+	P     float64  `json:"p_value_always_valid"` // the least so far
+	Once  float64  `json:"p_value"`              // of this look alone
+	Holds []Metric `json:"holds,omitempty"`      // guardrails that are shown to
 }
 
 // ErrLate is a unit that matured before one that was counted already. It is
@@ -91,6 +100,8 @@ func (j *Judge) Add(u *Unit) error {
 	}
 	j.state.Tallies.grow(u.Phase+1, len(j.e.Arms))
 	j.state.Tallies[u.Phase][u.Arm].add(u, j.e.CUPED)
+	j.state.describe(j.e, u)
+	u.Counted = true
 	j.state.Units++
 	j.state.LastAt, j.state.LastUnit = u.MaturesAt.UTC(), u.ID
 	if j.state.Units == j.next {
@@ -103,10 +114,9 @@ func (j *Judge) Add(u *Unit) error {
 // up to the watermark are known, and ends the experiment when its time is over.
 // Units behind those already counted are late.
 func (j *Judge) Feed(units []Unit, watermark time.Time) (*Decision, error) {
-	inOrder := func(a, b Unit) int { return cmp.Or(a.MaturesAt.Compare(b.MaturesAt), cmp.Compare(a.ID, b.ID)) }
 	if !slices.IsSortedFunc(units, inOrder) {
 		units = slices.Clone(units)
-		slices.SortFunc(units, inOrder)
+		SortUnits(units)
 	}
 	for i := range units {
 		if !units[i].Matured(watermark) {
@@ -118,6 +128,13 @@ func (j *Judge) Feed(units []Unit, watermark time.Time) (*Decision, error) {
 	}
 	return j.Advance(watermark), nil
 }
+
+func inOrder(a, b Unit) int {
+	return cmp.Or(a.MaturesAt.Compare(b.MaturesAt), cmp.Compare(a.ID, b.ID))
+}
+
+// SortUnits brings units into the order in which they are judged.
+func SortUnits(units []Unit) { slices.SortFunc(units, inOrder) }
 
 // Advance says that all units are counted that matured up to the watermark.
 func (j *Judge) Advance(watermark time.Time) *Decision {
@@ -145,7 +162,8 @@ func (j *Judge) note(v *evidence, findings []finding) {
 		f := &findings[i]
 		j.state.LeastP[f.arm] = min(j.state.LeastP[f.arm], f.p)
 		look.Arms[i] = Point{Arm: j.e.Arms[f.arm].Name, N: v.tallies.units(f.arm), Diff: f.primary.Diff, P: j.state.LeastP[f.arm],
-			Low: bound(f.ranges.diff.Low), High: bound(f.ranges.diff.High)}
+			Low: bound(f.ranges.diff.Low), High: bound(f.ranges.diff.High), Lift: estimate(f.primary.Lift.Value, f.ranges.lift),
+			Once: f.primary.fixed(), Holds: f.holding(j.e)}
 	}
 	j.state.Looks = append(j.state.Looks, look)
 }

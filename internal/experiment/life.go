@@ -52,39 +52,41 @@ type Hearing struct {
 	All        bool // that matured up to the watermark is there
 
 	State State  // before, and after Judge
-	Units []Unit // in the order of the evidence, after Judge
+	Units []Unit // in the judge's order, after Judge
 }
 
 // Evidence is all that is known of one unit.
 type Evidence struct {
-	Results []Result // at least one
-	Said    map[uuid.UUID][]Opinion
-	History *Totals // of the week before the exposure; nil: not known, or not used
+	Results   []Result // at least one
+	Said      map[uuid.UUID][]Opinion
+	History   *Totals // of the week before the exposure; nil: there was nothing, or it is not used
+	Returning *bool   // there was something; nil: not known
+}
+
+// Unit sums the evidence up.
+func (known *Evidence) Unit(e *Experiment) Unit {
+	u := e.Gather(known.Results, known.Said)
+	u.History, u.Traits.Returning = known.History, known.Returning
+	return u
 }
 
 // Judge sums the units up, and looks where it is time to. What it comes to does
 // not depend on how the evidence is divided into hearings.
 func (h *Hearing) Judge() error {
 	h.Units = make([]Unit, len(h.Evidence))
-	for i, known := range h.Evidence {
-		h.Units[i] = h.Experiment.Gather(known.Results, known.Said)
-		h.Units[i].History = known.History
+	for i := range h.Evidence {
+		h.Units[i] = h.Evidence[i].Unit(h.Experiment)
 		if u := &h.Units[i]; !u.Matured(h.Watermark) {
 			return fmt.Errorf("unit %q matures at %s, behind the watermark %s", u.ID, u.MaturesAt, h.Watermark)
 		}
 	}
+	SortUnits(h.Units)
 	j := Resume(h.Experiment, h.State)
 	var err error
 	if h.All {
 		_, err = j.Feed(h.Units, h.Watermark)
 	} else if n := len(h.Units); n > 0 { // up to the last of them nothing is missing
-		last := h.Units[0].MaturesAt
-		for _, u := range h.Units {
-			if u.MaturesAt.After(last) {
-				last = u.MaturesAt
-			}
-		}
-		_, err = j.Feed(h.Units, last)
+		_, err = j.Feed(h.Units, h.Units[n-1].MaturesAt)
 	}
 	h.State = j.State()
 	return err

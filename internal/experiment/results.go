@@ -13,8 +13,15 @@ import (
 // milliseconds, shares as such. Intervals are at 1 − alpha; while it runs they
 // hold at all looks together.
 type Results struct {
-	ID       string   `json:"id"`
-	Name     string   `json:"name"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	AsOf      time.Time `json:"as_of"` // when it was read
+	StartedAt time.Time `json:"started_at"`
+	Unit      UnitKind  `json:"unit"`
+	Primary   Metric    `json:"primary_metric"`
+	Alpha     float64   `json:"alpha"`
+	Boundary  boundary  `json:"boundary"`
+
 	State    string   `json:"state"`
 	Outcome  *Outcome `json:"outcome"`
 	Winner   *string  `json:"winner"`
@@ -23,16 +30,26 @@ type Results struct {
 	AlwaysP  float64  `json:"p_value_always_valid"` // the least of all looks
 	Interval Bounds   `json:"confidence_interval"`  // of the primary metric's difference, test − control
 	Method   string   `json:"method"`
+	Decided  *Decided `json:"decision"` // null: there is no verdict yet
 
-	Sample    Sample         `json:"sample"`
-	SRM       SRM            `json:"srm"`
-	Arms      []ArmResult    `json:"arms"`
-	Metrics   []MetricResult `json:"metrics"`
-	Power     float64        `json:"power"` // that what has matured has to find what the whole sample finds four times in five
-	MDE       *float64       `json:"mde"`   // what it finds four times in five, in the primary metric's unit
-	Projected *time.Time     `json:"projected_end"`
-	Series    Series         `json:"series"`
-	Degraded  []string       `json:"degraded"`
+	Sample    Sample          `json:"sample"`
+	SRM       SRM             `json:"srm"`
+	Arms      []ArmResult     `json:"arms"`
+	Metrics   []MetricResult  `json:"metrics"`
+	Power     float64         `json:"power"` // that what has matured has to find what the whole sample finds four times in five
+	MDE       *float64        `json:"mde"`   // what it finds four times in five, in the primary metric's unit
+	Projected *time.Time      `json:"projected_end"`
+	Series    Series          `json:"series"`
+	Segments  []SegmentResult `json:"segments"`
+	Degraded  []string        `json:"degraded"`
+}
+
+// Decided says when and how a verdict was reached.
+type Decided struct {
+	At     time.Time `json:"at"`    // when the last unit had matured that it took
+	Units  int       `json:"units"` // that had matured
+	Early  bool      `json:"early"` // before the sample was complete
+	Reason Reason    `json:"reason"`
 }
 
 // States of an experiment.
@@ -48,22 +65,6 @@ type Bounds struct {
 	High *float64 `json:"high"`
 }
 
-// Sample counts units.
-type Sample struct {
-	Users   int64            `json:"users"`   // that entered
-	Matured int              `json:"matured"` // and were analysed
-	Target  int              `json:"target"`
-	ByArm   map[string]int64 `json:"by_arm"` // that entered
-	Strays  int64            `json:"strays"` // seen in more than one arm
-	Late    int64            `json:"late"`   // that came to be known behind a look
-}
-
-// SRM is whether units were split as planned.
-type SRM struct {
-	PValue float64 `json:"p_value"`
-	OK     bool    `json:"ok"`
-}
-
 // ArmResult is what the analysed units of an arm did.
 type ArmResult struct {
 	Arm          string   `json:"arm"`
@@ -71,6 +72,14 @@ type ArmResult struct {
 	Share        float64  `json:"share"`
 	Users        int64    `json:"users"`
 	Requests     int64    `json:"requests"`
+	Good         int64    `json:"good"` // requests, as those that follow
+	Answered     int64    `json:"answered"`
+	Rated        int64    `json:"rated"`
+	Slow         int64    `json:"slow"`
+	Cached       int64    `json:"cached"`
+	FellBack     int64    `json:"fell_back"`
+	CostUSD      float64  `json:"cost_usd"` // in all
+	PaidUSD      float64  `json:"paid_usd"`
 	AvgCostUSD   float64  `json:"avg_cost_usd"`   // of the calls that made the answers
 	AvgPaidUSD   float64  `json:"avg_paid_usd"`   // really, with what caches saved
 	AvgLatencyMS float64  `json:"avg_latency_ms"` // of what was answered
@@ -82,6 +91,9 @@ type ArmResult struct {
 	CachedRate   float64  `json:"cached_rate"`
 	FallbackRate float64  `json:"fallback_rate"`
 	DesignEffect float64  `json:"design_effect"` // of good, by how much clusters widen its variance
+
+	LatencyP50 *QuantileResult `json:"latency_p50_ms"` // of what was answered; null: nothing was
+	LatencyP95 *QuantileResult `json:"latency_p95_ms"`
 }
 
 // MetricResult is an arm against the control in one metric. Low and High are the
@@ -100,36 +112,17 @@ type MetricResult struct {
 	Primary   bool     `json:"primary"`
 	Guardrail bool     `json:"guardrail"`
 	Margin    *float64 `json:"margin"`
-	OK        *bool    `json:"ok"` // the guardrail is shown to hold; null: it is none, or not measured
-}
+	Relative  bool     `json:"margin_relative"` // the margin is one of the lift, not of the difference
+	OK        *bool    `json:"ok"`              // the guardrail is shown to hold; null: it is none, or not measured
 
-// Series are for charts, a point for each look.
-type Series struct {
-	Difference []DifferencePoint `json:"difference"`
-	Exposures  []ExposurePoint   `json:"exposures"`
-}
-
-// DifferencePoint is the primary metric's difference at a look, with the interval
-// that holds at all looks together.
-type DifferencePoint struct {
-	At    time.Time `json:"at"`
-	Units int       `json:"units"`
-	Arm   string    `json:"arm"`
-	Value float64   `json:"value"`
-	Low   *float64  `json:"low"`
-	High  *float64  `json:"high"`
-	P     float64   `json:"p_value_always_valid"`
-}
-
-// ExposurePoint counts the units analysed at a look.
-type ExposurePoint struct {
-	At    time.Time        `json:"at"`
-	ByArm map[string]int64 `json:"by_arm"`
+	HoldsSince      *time.Time `json:"holds_since"`      // at every look from then on; null: at the last one it does not
+	VarianceReduced *float64   `json:"variance_reduced"` // by what is known of before, a share; null: that is not used
 }
 
 // Live is what is known of an experiment beyond what was judged.
 type Live struct {
-	Exposed  [][]int64 `json:"exposed"` // units that entered, by phase and arm
+	AsOf     time.Time `json:"-"`       // when it was read
+	Entered  []Entry   `json:"entered"` // all units that entered
 	Strays   int64     `json:"strays"`  // units seen in more than one arm
 	Stopped  bool      `json:"-"`       // by somebody
 	Degraded []string  `json:"-"`       // what could not be read
@@ -145,9 +138,11 @@ func (e *Experiment) Results(s State, l Live) Results {
 		at.single = v.single(d.Outcome)
 	}
 	about := v.foremost(s.Decision)
-	r := Results{ID: e.ID, Name: e.Name, State: StateRunning, PValue: v.singleP()[about], AlwaysP: s.LeastP[about], Method: v.method(about, at),
-		Sample: e.sample(s, l), SRM: e.srm(s, l), Arms: v.arms(), Metrics: v.metrics(at, s.Decision),
-		Power: v.power(about), MDE: v.leastEffect(about), Projected: e.projected(s, l), Series: e.series(s), Degraded: l.Degraded}
+	b, _ := boundaryOf(e.Alpha)
+	r := Results{ID: e.ID, Name: e.Name, AsOf: l.AsOf.UTC(), StartedAt: e.StartedAt.UTC(), Unit: e.Unit, Primary: e.Primary, Alpha: e.Alpha, Boundary: b,
+		State: StateRunning, PValue: v.singleP()[about], AlwaysP: s.LeastP[about], Method: v.method(about, at),
+		Sample: e.sample(s, l), SRM: e.srm(s, l), Arms: v.arms(s.Took), Metrics: v.metrics(at, &s),
+		Power: v.power(about), MDE: v.leastEffect(about), Projected: e.projected(s, l), Series: e.series(&s, &l), Segments: e.segments(&s), Degraded: l.Degraded}
 	if r.Degraded == nil {
 		r.Degraded = []string{}
 	}
@@ -159,6 +154,7 @@ func (e *Experiment) Results(s State, l Live) Results {
 	switch d := s.Decision; {
 	case d != nil:
 		r.State, r.Outcome, r.Winner, r.Verdict = StateDecided, &d.Outcome, d.Winner, d.Verdict
+		r.Decided = &Decided{d.At, d.Units, !d.Final, d.Reason}
 	case l.Stopped:
 		r.State, r.Verdict = StateStopped, fmt.Sprintf("Stopped by hand when %s of %s %ss had matured, before there was a verdict.", grouped(int64(s.Units)), grouped(int64(e.SampleSize)), e.Unit)
 	default:
@@ -195,45 +191,23 @@ func (v *evidence) soFar() string {
 	}
 }
 
-func (e *Experiment) sample(s State, l Live) Sample {
-	c := Sample{Matured: s.Units, Target: e.SampleSize, ByArm: map[string]int64{}, Strays: l.Strays, Late: s.Late}
-	for i, a := range e.Arms {
-		for _, phase := range l.Exposed {
-			c.ByArm[a.Name] += phase[i]
-			c.Users += phase[i]
-		}
-	}
-	return c
-}
-
-// srm looks at all that entered; whether that is well stays as it was decided.
-func (e *Experiment) srm(s State, l Live) SRM {
-	shares := make([][]float64, len(l.Exposed))
-	for i := range l.Exposed {
-		shares[i] = e.Phases[i].Shares
-	}
-	split := SplitOf(l.Exposed, shares, true)
-	p := split.P
-	if d := s.Decision; d != nil {
-		split = d.Split
-	} else {
-		split.P = 1 // which may be looked at, but decides in the end only
-	}
-	return SRM{p, split.OK()}
-}
-
-func (v *evidence) arms() []ArmResult {
+func (v *evidence) arms(took []Durations) []ArmResult {
 	list := make([]ArmResult, len(v.e.Arms))
 	for i, a := range v.e.Arms {
 		t := v.tallies.arm(i)
 		of := func(total, n int64) float64 { return float64(total) / float64(max(1, n)) }
 		list[i] = ArmResult{Arm: a.Name, Strategy: a.Does(), Share: v.e.Shares()[i], Users: t.Units, Requests: t.Requests,
-			AvgCostUSD: of(t.CostNanos, t.Requests) / 1e9, AvgPaidUSD: of(t.PaidNanos, t.Requests) / 1e9, AvgLatencyMS: of(t.LatencyUS, t.Answered) / 1e3,
+			Good: t.Good, Answered: t.Answered, Rated: t.Rated, Slow: t.Slow, Cached: t.Cached, FellBack: t.FellBack,
+			CostUSD: float64(t.CostNanos) / 1e9, PaidUSD: float64(t.PaidNanos) / 1e9, AvgCostUSD: of(t.CostNanos, t.Requests) / 1e9, AvgPaidUSD: of(t.PaidNanos, t.Requests) / 1e9, AvgLatencyMS: of(t.LatencyUS, t.Answered) / 1e3,
 			GoodRate: of(t.Good, t.Requests), RatingRate: of(t.Rated, t.Requests), AnsweredRate: of(t.Answered, t.Requests),
 			SlowRate: of(t.Slow, t.Requests), CachedRate: of(t.Cached, t.Requests), FallbackRate: of(t.FellBack, t.Requests),
 			DesignEffect: stats.RealizedDesignEffect(t.Sums[Good.index()].moments())}
 		if t.Rated > 0 {
 			list[i].Quality = new(of(t.QualityMicros, t.Rated) / 1e6)
+		}
+		if i < len(took) {
+			design := max(list[i].DesignEffect, stats.RealizedDesignEffect(t.Sums[Slow.index()].moments()))
+			list[i].LatencyP50, list[i].LatencyP95 = took[i].Quantile(.5, 1-v.e.Alpha, design), took[i].Quantile(.95, 1-v.e.Alpha, design)
 		}
 	}
 	return list
@@ -258,25 +232,33 @@ func scaled(x *float64, by float64) *float64 {
 	return new(*x * by)
 }
 
+func scaledEstimate(e Estimate, by float64) Estimate {
+	return Estimate{e.Value * by, scaled(e.Low, by), scaled(e.High, by)}
+}
+
+func better(m Metric) string {
+	if m.HigherIsBetter() {
+		return "higher"
+	}
+	return "lower"
+}
+
 // metrics are the readings as they are shown. Whether a guardrail holds is what
 // the decision was taken by.
-func (v *evidence) metrics(at level, d *Decision) []MetricResult {
+func (v *evidence) metrics(at level, s *State) []MetricResult {
 	var list []MetricResult
 	for _, r := range v.readings(at) {
 		by := r.Metric.scale()
 		m := MetricResult{Name: r.Metric, Arm: r.Arm, Control: r.Control * by, Test: r.Test * by,
-			Diff: Estimate{r.Diff.Value * by, scaled(r.Diff.Low, by), scaled(r.Diff.High, by)},
-			Lift: r.Lift.Value, Low: r.Lift.Low, High: r.Lift.High, Better: "lower",
-			Primary: r.Primary, Guardrail: r.Guardrail, OK: r.OK}
-		if r.Metric.HigherIsBetter() {
-			m.Better = "higher"
-		}
+			Diff: scaledEstimate(r.Diff, by), Lift: r.Lift.Value, Low: r.Lift.Low, High: r.Lift.High, Better: better(r.Metric),
+			Primary: r.Primary, Guardrail: r.Guardrail, Relative: r.Metric.relative(), OK: r.OK, VarianceReduced: v.reduced(r.Metric, v.e.ArmNamed(r.Arm))}
 		if r.Guardrail {
-			m.Margin = new(r.Margin)
+			m.Margin, m.HoldsSince = new(r.Margin), s.holdsSince(r.Metric, r.Arm)
 		}
-		if d != nil {
-			i := slices.IndexFunc(d.Readings, func(o Reading) bool { return o.Metric == r.Metric && o.Arm == r.Arm })
-			m.OK = d.Readings[i].OK
+		if d := s.Decision; d != nil {
+			if i := slices.IndexFunc(d.Readings, func(o Reading) bool { return o.Metric == r.Metric && o.Arm == r.Arm }); i >= 0 {
+				m.OK = d.Readings[i].OK
+			}
 		}
 		m.Reading = m.read()
 		list = append(list, m)
@@ -297,13 +279,6 @@ func (m *MetricResult) read() string {
 	default:
 		return "undecided"
 	}
-}
-
-// Explore compares a part of the units, such as those of one segment. It is for
-// looking around: of many parts, some differ by chance.
-func (e *Experiment) Explore(t Tallies) []MetricResult {
-	v := evidence{e: e, tallies: t}
-	return v.metrics(level{alpha: e.Alpha}, nil)
 }
 
 // power of the units so far, for what the whole sample finds with wantedPower.
@@ -341,19 +316,4 @@ func (e *Experiment) projected(s State, l Live) *time.Time {
 		}
 	}
 	return &end
-}
-
-func (e *Experiment) series(s State) Series {
-	r := Series{Difference: []DifferencePoint{}, Exposures: []ExposurePoint{}}
-	by := e.Primary.scale()
-	for _, look := range s.Looks {
-		exposed := ExposurePoint{At: look.At, ByArm: map[string]int64{e.Arms[Control].Name: int64(look.Units)}}
-		for _, p := range look.Arms {
-			r.Difference = append(r.Difference, DifferencePoint{look.At, look.Units, p.Arm, p.Diff * by, scaled(p.Low, by), scaled(p.High, by), p.P})
-			exposed.ByArm[p.Arm] = p.N
-			exposed.ByArm[e.Arms[Control].Name] -= p.N
-		}
-		r.Exposures = append(r.Exposures, exposed)
-	}
-	return r
 }

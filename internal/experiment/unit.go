@@ -17,8 +17,16 @@ type Result struct {
 	Unit       string    `json:"unit"`
 	Arm        int       `json:"arm"` // that served it
 	At         time.Time `json:"at"`
+	Asked
 	Served
 	Opinion
+}
+
+// Asked is what a request was, and what was planned for it.
+type Asked struct {
+	Complexity float64 `json:"complexity"` // of the prompt, 0 … 1
+	Key        string  `json:"key_id"`     // that it came with, or ""
+	Confidence string  `json:"confidence"` // of the strategy in its plan, or ""
 }
 
 // Served is what became of a request. Who was assigned is counted, whatever
@@ -67,8 +75,11 @@ func (e *Experiment) ResultOf(c *event.CompletionRecorded) (r Result, ok bool) {
 	if arm < 0 || unit == "" {
 		return Result{}, false
 	}
-	return Result{Completion: c.ID, Unit: unit, Arm: arm, At: c.At, Served: ServedOf(c)}, true
+	return Result{Completion: c.ID, Unit: unit, Arm: arm, At: c.At, Asked: AskedOf(c), Served: ServedOf(c)}, true
 }
+
+// AskedOf is what a request was.
+func AskedOf(c *event.CompletionRecorded) Asked { return Asked{c.Complexity, c.KeyID, c.Confidence} }
 
 // ServedOf is what became of a request.
 func ServedOf(c *event.CompletionRecorded) Served {
@@ -159,6 +170,9 @@ type Unit struct {
 	MaturesAt time.Time `json:"matured_at"`
 	Totals
 	History *Totals `json:"history,omitempty"` // of the week before the exposure, where that is known and used
+	Traits  *Traits `json:"traits,omitempty"`  // to explore by; nil: not known
+	TookUS  []int64 `json:"-"`                 // each answered request, in any order
+	Counted bool    `json:"-"`                 // a judge has counted it
 
 	After int64 `json:"after"` // requests and opinions after their time: served, shown, not analysed
 	Late  int64 `json:"late"`  // facts that came when the unit had matured
@@ -179,7 +193,8 @@ const (
 // NewUnit is a unit that enters with its first request, of which nothing is said
 // yet.
 func (e *Experiment) NewUnit(first *Result) Unit {
-	u := Unit{ID: first.Unit, Arm: first.Arm, Phase: e.PhaseAt(first.At), First: first.Completion, ExposedAt: first.At, MaturesAt: first.At.Add(e.Maturity())}
+	u := Unit{ID: first.Unit, Arm: first.Arm, Phase: e.PhaseAt(first.At), First: first.Completion, ExposedAt: first.At, MaturesAt: first.At.Add(e.Maturity()),
+		Traits: &Traits{Asked: first.Asked, Cached: first.Cached}}
 	u.add(e, first)
 	return u
 }
@@ -207,6 +222,9 @@ func (u *Unit) add(e *Experiment, r *Result) {
 	unsaid.Opinion = Opinion{}
 	u.Totals.Add(unsaid.Totals(e.SlowUS), 1)
 	u.Stray += count(r.Arm != u.Arm)
+	if r.Answered {
+		u.TookUS = append(u.TookUS, r.LatencyUS)
+	}
 }
 
 // TakeOpinion replaces the opinion of a request by a later one. r is the request
@@ -241,7 +259,7 @@ func (e *Experiment) Gather(results []Result, said map[uuid.UUID][]Opinion) Unit
 		return cmp.Or(a.At.Compare(b.At), slices.Compare(a.Completion[:], b.Completion[:]))
 	})
 	u := e.NewUnit(&results[0])
-	u.Totals, u.Stray = Totals{}, 0
+	u.Totals, u.Stray, u.TookUS = Totals{}, 0, nil
 	for i := range results {
 		r := &results[i]
 		r.Opinion = Opinion{}

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestSimultaneousRequestsAreOrdered(t *testing.T) {
 	if got := e.TakeRequest(&u, other, start); got != Counted {
 		t.Errorf("the second is %d, not counted", got)
 	}
-	if gathered := e.Gather([]Result{*other, *one}, nil); gathered != u {
+	if gathered := e.Gather([]Result{*other, *one}, nil); !reflect.DeepEqual(gathered, u) {
 		t.Errorf("gathered %+v, taken %+v", gathered, u)
 	}
 }

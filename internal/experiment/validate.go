@@ -244,6 +244,9 @@ func (e *Experiment) checkRules(f *document.Faults) {
 	if !slices.Contains([]Learn{LearnOwn, LearnPinned}, e.Learn) {
 		f.Add(document.CodeValue, "learn", "is %q, must be own or pinned", document.Cut(string(e.Learn)))
 	}
+	if e.CUPED && e.Unit != UnitUser {
+		f.Add(document.CodeValue, "cuped", "takes what users did before, and says nothing of a %s: leave it out, or assign users", document.Cut(string(e.Unit)))
+	}
 	if e.SlowUS < 0 {
 		f.Add(document.CodeValue, "slow_us", "is %d, must not be negative", e.SlowUS)
 	}

@@ -2,11 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -39,7 +37,7 @@ type Experiments interface {
 	// List gives those that are archived only where they are asked for.
 	List(ctx context.Context, project string, archived bool) ([]experiment.Status, error)
 	Experiment(ctx context.Context, project, id string) (experiment.Status, error)
-	Results(ctx context.Context, project, id string) (experiment.Results, error)
+	Results(ctx context.Context, project, id string) (experiment.Page, error)
 }
 
 var errNoExperiments = errors.New("experiments cannot be read or changed now, because PostgreSQL does not answer in time: try again")
@@ -156,19 +154,19 @@ func (a *API) experimentResults(c echo.Context) error {
 		return err
 	}
 	id := c.Param("experiment_id")
-	r, err := a.Experiments.Results(c.Request().Context(), callerOf(c).Project, id)
+	page, err := a.Experiments.Results(c.Request().Context(), callerOf(c).Project, id)
 	if err != nil {
 		return experimentFailure(id, err)
 	}
 	if wantsCSV(c) {
-		return sendCSV(c, []experiment.Results{r})
+		return sendCSV(c, []experiment.Page{page})
 	}
-	return c.JSON(http.StatusOK, r)
+	return c.JSONBlob(http.StatusOK, page)
 }
 
 // resultList is the answer of GET /experiments/results.
 type resultList struct {
-	Results []experiment.Results `json:"results"` // the newest experiment first
+	Results []experiment.Page `json:"results"` // the newest experiment first
 }
 
 func (a *API) allResults(c echo.Context) error {
@@ -181,7 +179,7 @@ func (a *API) allResults(c echo.Context) error {
 	if err != nil {
 		return experimentFailure("", err)
 	}
-	list := resultList{make([]experiment.Results, len(all))}
+	list := resultList{make([]experiment.Page, len(all))}
 	for i := range all {
 		if list.Results[i], err = a.Experiments.Results(ctx, project, all[i].ID); err != nil {
 			return experimentFailure(all[i].ID, err)
@@ -215,39 +213,4 @@ func noQuery(c echo.Context) error {
 
 func wantsCSV(c echo.Context) bool {
 	return strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/csv")
-}
-
-// sendCSV answers with a row for each arm and metric.
-func sendCSV(c echo.Context, all []experiment.Results) error {
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	_ = w.Write([]string{"experiment_id", "name", "state", "outcome", "winner", "metric", "arm", "control", "test",
-		"difference", "difference_low", "difference_high", "lift", "lift_low", "lift_high", "primary", "guardrail", "margin", "ok"})
-	for _, r := range all {
-		for _, m := range r.Metrics {
-			_ = w.Write([]string{r.ID, plain(r.Name), r.State, shown(r.Outcome), shown(r.Winner), string(m.Name), m.Arm,
-				shown(&m.Control), shown(&m.Test), shown(&m.Diff.Value), shown(m.Diff.Low), shown(m.Diff.High),
-				shown(&m.Lift), shown(m.Low), shown(m.High), strconv.FormatBool(m.Primary), strconv.FormatBool(m.Guardrail), shown(m.Margin), shown(m.OK)})
-		}
-	}
-	if w.Flush(); w.Error() != nil {
-		return w.Error()
-	}
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", []byte(text.String()))
-}
-
-// plain keeps spreadsheets from taking a text for a formula.
-func plain(text string) string {
-	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t") {
-		return "'" + text
-	}
-	return text
-}
-
-// shown is a value, or nothing where there is none.
-func shown[T any](v *T) string {
-	if v == nil {
-		return ""
-	}
-	return fmt.Sprint(*v)
 }

@@ -123,20 +123,26 @@ func (x *fakeExperiments) Experiment(_ context.Context, project, id string) (exp
 	return experiment.Status{}, errors.Join(x.err, experiment.ErrUnknown)
 }
 
-func (x *fakeExperiments) Results(ctx context.Context, project, id string) (experiment.Results, error) {
+func (x *fakeExperiments) Results(ctx context.Context, project, id string) (experiment.Page, error) {
 	s, err := x.Experiment(ctx, project, id)
 	if err != nil {
-		return experiment.Results{}, err
+		return nil, err
 	}
 	j := experiment.NewJudge(&s.Experiment)
 	for i := range 200 {
 		u := experiment.Unit{ID: fmt.Sprint(i), Arm: i % 2, MaturesAt: sampleTime.Add(time.Duration(i) * time.Minute)}
 		u.Requests, u.Answered, u.Good, u.CostNanos = 2, 2, int64(i%3), int64(i)
+		u.ExposedAt, u.TookUS = u.MaturesAt.Add(-time.Hour), []int64{900, int64(1000 * i)}
+		u.Traits = &experiment.Traits{Asked: experiment.Asked{Complexity: .5, Key: "=key", Confidence: "high"}, Returning: new(i%2 == 0)}
 		if err := j.Add(&u); err != nil {
-			return experiment.Results{}, err
+			return nil, err
 		}
 	}
-	return s.Results(j.State(), experiment.Live{Exposed: [][]int64{{100, 100}}}), nil
+	state := j.State()
+	var live experiment.Live
+	live.Begin(&state)
+	results := s.Results(state, live)
+	return results.Page()
 }
 
 // Deliveries are two of every experiment that has an address: one that waits, and
@@ -229,8 +235,43 @@ func TestResultsAsCSV(t *testing.T) {
 	for _, path := range []string{"/experiments/results", "/experiments/019ab179-0000-7abc-8def-000000000000/results"} {
 		got := s.send(t, "GET", path, "", "Accept: text/csv").want(t, 200)
 		rows, err := csv.NewReader(strings.NewReader(string(got.Body))).ReadAll()
-		if err != nil || len(rows) != 6 || rows[1][1] != `'=one, "two"` || rows[1][5] != "good" || rows[1][15] != "true" || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/csv") {
-			t.Errorf("%s: %v, %v", path, rows, err)
+		if err != nil || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/csv") {
+			t.Fatalf("%s: %v", path, err)
+		}
+		column, kinds := map[string]int{}, map[string][][]string{}
+		for i, name := range rows[0] {
+			column[name] = i
+		}
+		for _, row := range rows[1:] {
+			kind := row[column["row"]]
+			kinds[kind] = append(kinds[kind], row)
+			if row[1] != `'=one, "two"` || row[2] != "running" {
+				t.Errorf("%s: %v", path, row)
+			}
+		}
+		has := func(kind string, cells map[string]string) {
+			for _, row := range kinds[kind] {
+				fits := true
+				for name, value := range cells {
+					fits = fits && row[column[name]] == value
+				}
+				if fits {
+					return
+				}
+			}
+			t.Errorf("%s: no row %s has %v among %v", path, kind, cells, kinds[kind])
+		}
+		has("metric", map[string]string{"metric": "good", "arm": "test", "primary": "true", "margin": ""})
+		has("metric", map[string]string{"metric": "slow", "guardrail": "true", "margin": "0.02", "reading": "undecided"})
+		has("arm", map[string]string{"metric": "latency_p50_ms", "arm": "test", "users": "100", "value": "0.9070313473737921"})
+		has("segment", map[string]string{"segment": "key", "segment_value": "'=key", "exploratory": "true", "users": "200"})
+		has("segment", map[string]string{"segment": "confidence", "difference": "", "reading": "not_compared"})
+		has("look", map[string]string{"users": "200", "metric": "good", "p_value_always_valid": "1"})
+		has("exposure", map[string]string{"users": "100", "arm": "control"})
+		has("summary", map[string]string{"metric": "power"})
+		has("summary", map[string]string{"metric": "verdict", "reading": "200 of 2,000 users have matured; no side is shown to be better yet."})
+		if n := len(kinds["metric"]); n != 5 {
+			t.Errorf("%s: %d metrics", path, n)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,58 +82,7 @@ func findEvidence(ctx context.Context, tx pgx.Tx, h *experiment.Hearing, most in
 	if len(units) == 0 {
 		return nil
 	}
-	at := map[string]*experiment.Evidence{}
-	for i, unit := range units {
-		at[unit] = &h.Evidence[i]
-	}
-	if err := findResults(ctx, tx, h.Experiment, units, at); err != nil {
-		return err
-	}
-	return findOpinions(ctx, tx, h.Experiment, units, at)
-}
-
-func findResults(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, units []string, at map[string]*experiment.Evidence) error {
-	rows, err := tx.Query(ctx, `
-		SELECT unit, completion_id, arm, at, ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out
-		FROM experiment_results WHERE experiment_id = $1 AND unit = ANY($2)`, e.ID, units)
-	if err != nil {
-		return err
-	}
-	var r experiment.Result
-	var arm string
-	_, err = pgx.ForEachRow(rows, []any{&r.Unit, &r.Completion, &arm, &r.At, &r.OK, &r.Answered, &r.Cached, &r.FellBack,
-		&r.CostNanos, &r.PaidNanos, &r.LatencyUS, &r.TokensIn, &r.TokensOut}, func() error {
-		r.Arm, r.At = e.ArmNamed(arm), r.At.UTC()
-		at[r.Unit].Results = append(at[r.Unit].Results, r)
-		return nil
-	})
-	return err
-}
-
-// findOpinions takes every verdict that somebody gave, whatever became of it as a
-// lesson: that depends on the order in which they came.
-func findOpinions(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, units []string, at map[string]*experiment.Evidence) error {
-	rows, err := tx.Query(ctx, `
-		SELECT r.unit, r.completion_id, f.id, f.at, f.quality, f.bad
-		FROM experiment_results r JOIN feedback f ON f.request_id = r.completion_id AND f.project = $3 AND NOT f.implicit
-		WHERE r.experiment_id = $1 AND r.unit = ANY($2)`, e.ID, units, e.Project)
-	if err != nil {
-		return err
-	}
-	var unit string
-	var request uuid.UUID
-	var quality float64
-	o := experiment.Opinion{Rated: true}
-	_, err = pgx.ForEachRow(rows, []any{&unit, &request, &o.Feedback, &o.RatedAt, &quality, &o.Bad}, func() error {
-		o.QualityMicros, o.RatedAt = int64(math.Round(quality*1e6)), o.RatedAt.UTC()
-		known := at[unit]
-		if known.Said == nil {
-			known.Said = map[uuid.UUID][]experiment.Opinion{}
-		}
-		known.Said[request] = append(known.Said[request], o)
-		return nil
-	})
-	return err
+	return gather(ctx, tx, h.Experiment, units, h.Evidence)
 }
 
 func closeHearing(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error {
@@ -159,19 +107,27 @@ func closeHearing(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error {
 func storeUnits(ctx context.Context, tx pgx.Tx, h *experiment.Hearing) error {
 	var units []string
 	var strays []int64
-	var totals [][]byte
+	var counted []bool
+	var totals, histories, traits [][]byte
 	for i := range h.Units {
 		u := &h.Units[i]
-		body, err := json.Marshal(u.Totals)
-		if err != nil {
-			return err
+		units, strays, counted = append(units, u.ID), append(strays, u.Stray), append(counted, u.Counted)
+		for _, column := range []struct {
+			rows  *[][]byte
+			value any
+		}{{&totals, u.Totals}, {&histories, u.History}, {&traits, u.Traits}} {
+			body, err := json.Marshal(column.value)
+			if err != nil {
+				return err
+			}
+			*column.rows = append(*column.rows, body)
 		}
-		units, strays, totals = append(units, u.ID), append(strays, u.Stray), append(totals, body)
 	}
 	_, err := tx.Exec(ctx, `
-		UPDATE experiment_units u SET judged = true, strays = t.strays, totals = t.totals
-		FROM unnest($2::text[], $3::bigint[], $4::jsonb[]) AS t (unit, strays, totals)
-		WHERE u.experiment_id = $1 AND u.unit = t.unit`, h.Experiment.ID, units, strays, totals)
+		UPDATE experiment_units u SET judged = true, counted = t.counted, strays = t.strays, totals = t.totals,
+			history = nullif(t.history, 'null'), traits = nullif(t.traits, 'null')
+		FROM unnest($2::text[], $3::bigint[], $4::boolean[], $5::jsonb[], $6::jsonb[], $7::jsonb[]) AS t (unit, strays, counted, totals, history, traits)
+		WHERE u.experiment_id = $1 AND u.unit = t.unit`, h.Experiment.ID, units, strays, counted, totals, histories, traits)
 	return err
 }
 
@@ -227,62 +183,4 @@ func decidedFact(e *experiment.Experiment, d *experiment.Decision) (*event.Exper
 		f.Winner = *d.Winner
 	}
 	return f, nil
-}
-
-// Progress is what the judge of an experiment knows by now, and what is known
-// beyond that: it is all that results are made of.
-func (db *DB) Progress(ctx context.Context, project, id string) (s experiment.Status, state experiment.State, live experiment.Live, err error) {
-	if s, err = db.Experiment(ctx, project, id); err != nil {
-		return s, state, live, err
-	}
-	var progress []byte
-	if err = db.pool.QueryRow(ctx, `SELECT progress FROM experiments WHERE id = $1`, id).Scan(&progress); err == nil && progress != nil {
-		err = json.Unmarshal(progress, &state)
-	}
-	if err == nil {
-		live, err = db.exposed(ctx, &s)
-	}
-	if err != nil {
-		return s, state, live, fmt.Errorf("read results of experiment %s: %w", id, err)
-	}
-	live.Stopped = s.State == experiment.StateStopped
-	return s, state, live, nil
-}
-
-// exposed counts the units that entered, or says how many did where the rows are
-// gone.
-func (db *DB) exposed(ctx context.Context, s *experiment.Status) (live experiment.Live, err error) {
-	var counted []byte
-	if err := db.pool.QueryRow(ctx, `SELECT entered FROM experiments WHERE id = $1`, s.ID).Scan(&counted); err != nil {
-		return live, err
-	}
-	if counted != nil {
-		return live, json.Unmarshal(counted, &live)
-	}
-	return countEntered(ctx, db.pool, s)
-}
-
-func countEntered(ctx context.Context, from queryer, s *experiment.Status) (live experiment.Live, err error) {
-	froms := make([]time.Time, len(s.Phases))
-	for i, p := range s.Phases {
-		froms[i] = p.From
-		live.Exposed = append(live.Exposed, make([]int64, len(s.Arms)))
-	}
-	rows, err := from.Query(ctx, `
-		SELECT greatest(width_bucket(exposed_at, $2::timestamptz[]) - 1, 0), arm, count(*), count(*) FILTER (WHERE strays > 0)
-		FROM experiment_units WHERE experiment_id = $1 GROUP BY 1, 2`, s.ID, froms)
-	if err != nil {
-		return live, err
-	}
-	var phase int
-	var arm string
-	var units, strays int64
-	_, err = pgx.ForEachRow(rows, []any{&phase, &arm, &units, &strays}, func() error {
-		if i := s.ArmNamed(arm); i >= 0 {
-			live.Exposed[phase][i] += units
-		}
-		live.Strays += strays
-		return nil
-	})
-	return live, err
 }

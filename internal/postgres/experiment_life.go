@@ -153,7 +153,8 @@ func keepEntered(ctx context.Context, tx pgx.Tx, before time.Time) error {
 		return err
 	}
 	for _, s := range all {
-		live, err := countEntered(ctx, tx, &s)
+		var live experiment.Live
+		_, err := readProgress(ctx, tx, &s, true, &live)
 		if err != nil {
 			return err
 		}

@@ -231,10 +231,11 @@ func TestExperimentsExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := func() string {
-		s, state, live, err := db.Progress(t.Context(), old.Project, old.ID)
+		s, state, live, err := db.Progress(t.Context(), old.Project, old.ID, true)
 		if err != nil || s.State != experiment.StateDecided {
 			t.Fatal(s, err)
 		}
+		live.AsOf = now
 		body, err := json.Marshal(s.Results(state, live))
 		if err != nil {
 			t.Fatal(err)

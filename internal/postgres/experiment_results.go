@@ -27,16 +27,17 @@ const storeResults = `
 		SELECT t.*, e.observation_us, e.maturity_us,
 			CASE e.unit WHEN 'session' THEN t.session WHEN 'request' THEN t.completion_id::text ELSE t.user_id END AS unit
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[], $7::text[],
-			$8::boolean[], $9::boolean[], $10::boolean[], $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[])
+			$8::boolean[], $9::boolean[], $10::boolean[], $11::boolean[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
+			$17::float8[], $18::text[], $19::text[])
 			AS t (experiment_id, project, arm, completion_id, at, user_id, session,
-				ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out)
+				ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out, complexity, key_id, confidence)
 		JOIN experiments e ON e.id = t.experiment_id AND e.project = t.project
 			AND e.record->'arms' @> jsonb_build_array(jsonb_build_object('name', t.arm))),
 	stored AS (
 		INSERT INTO experiment_results (experiment_id, completion_id, unit, arm, at,
-			ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out)
+			ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out, complexity, key_id, confidence)
 		SELECT experiment_id, completion_id, unit, arm, at,
-			ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out
+			ok, answered, cached, fell_back, cost_nanos, paid_nanos, latency_us, tokens_in, tokens_out, complexity, nullif(key_id, ''), nullif(confidence, '')
 		FROM given WHERE unit <> '' ON CONFLICT DO NOTHING RETURNING experiment_id, unit, arm, completion_id, at),
 	firsts AS (
 		SELECT DISTINCT ON (experiment_id, unit) experiment_id, unit, arm, completion_id, at,
@@ -64,19 +65,23 @@ type resultRows struct {
 	users, sessions                                      []string
 	ok, answered, cached, fellBack                       []bool
 	costNanos, paidNanos, latencyUS, tokensIn, tokensOut []int64
+	complexities                                         []float64
+	keys, confidences                                    []string
 }
 
 func newResultRows(facts []*event.CompletionRecorded) *resultRows {
 	r := new(resultRows)
 	for _, f := range facts {
 		for _, a := range f.Experiments {
-			s := experiment.ServedOf(f)
+			s, asked := experiment.ServedOf(f), experiment.AskedOf(f)
 			r.experiments, r.projects, r.arms = append(r.experiments, a.Experiment), append(r.projects, f.Project), append(r.arms, a.Arm)
 			r.ids, r.ats, r.users, r.sessions = append(r.ids, f.ID), append(r.ats, f.At), append(r.users, f.UserID), append(r.sessions, f.SessionID)
 			r.ok, r.answered = append(r.ok, s.OK), append(r.answered, s.Answered)
 			r.cached, r.fellBack = append(r.cached, s.Cached), append(r.fellBack, s.FellBack)
 			r.costNanos, r.paidNanos, r.latencyUS = append(r.costNanos, s.CostNanos), append(r.paidNanos, s.PaidNanos), append(r.latencyUS, s.LatencyUS)
 			r.tokensIn, r.tokensOut = append(r.tokensIn, s.TokensIn), append(r.tokensOut, s.TokensOut)
+			r.complexities = append(r.complexities, asked.Complexity)
+			r.keys, r.confidences = append(r.keys, asked.Key), append(r.confidences, asked.Confidence)
 		}
 	}
 	return r
@@ -84,5 +89,6 @@ func newResultRows(facts []*event.CompletionRecorded) *resultRows {
 
 func (r *resultRows) columns() []any {
 	return []any{r.experiments, r.projects, r.arms, r.ids, r.ats, r.users, r.sessions,
-		r.ok, r.answered, r.cached, r.fellBack, r.costNanos, r.paidNanos, r.latencyUS, r.tokensIn, r.tokensOut}
+		r.ok, r.answered, r.cached, r.fellBack, r.costNanos, r.paidNanos, r.latencyUS, r.tokensIn, r.tokensOut,
+		r.complexities, r.keys, r.confidences}
 }

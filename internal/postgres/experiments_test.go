@@ -42,8 +42,21 @@ func startExperiment(t *testing.T, db *postgres.DB, e experiment.Experiment) {
 // and what is said of some of them, in the order of time.
 func enrolled(r *rand.Rand, e *experiment.Experiment, users int, good [2]float64) (facts []event.Fact) {
 	assigner := experiment.NewAssigner(e)
+	say := func(c *event.CompletionRecorded) {
+		facts = append(facts, c)
+		for range r.IntN(3) {
+			facts = append(facts, eventtest.Feedback(r, c.At.Add(time.Duration(r.IntN(5000))*time.Second), c.ID))
+		}
+	}
 	for u := range users {
 		user, at := fmt.Sprintf("user-%d", u), begun.Add(time.Duration(r.IntN(4*3600))*time.Second)
+		for range r.IntN(3) { // before
+			c := eventtest.Completion(r, at.Add(-time.Duration(1+r.IntN(9*24*3600))*time.Second))
+			if c.UserID = user; r.IntN(8) == 0 {
+				c.Project = "foreign"
+			}
+			say(c)
+		}
 		arm, _, _ := assigner.Assign(user, at)
 		for range 1 + r.IntN(3) {
 			c := eventtest.Completion(r, at)
@@ -55,10 +68,7 @@ func enrolled(r *rand.Rand, e *experiment.Experiment, users int, good [2]float64
 			if c.Status, c.ErrorKind = event.StatusOK, ""; r.Float64() >= good[arm] {
 				c.Status = event.StatusEmpty
 			}
-			facts = append(facts, c)
-			for range r.IntN(3) {
-				facts = append(facts, eventtest.Feedback(r, c.At.Add(time.Duration(r.IntN(5000))*time.Second), c.ID))
-			}
+			say(c)
 			at = at.Add(time.Duration(r.IntN(2000)) * time.Second)
 		}
 	}
@@ -89,13 +99,38 @@ func judged(t *testing.T, e *experiment.Experiment, facts []event.Fact) *experim
 	}
 	var units []experiment.Unit
 	for _, all := range results {
-		units = append(units, e.Gather(all, said))
+		u := e.Gather(all, said)
+		past := pastOf(e, &u, facts, said)
+		if u.Traits.Returning = new(past.Requests > 0); e.CUPED && past.Requests > 0 {
+			u.History = &past
+		}
+		units = append(units, u)
 	}
 	d, err := experiment.NewJudge(e).Feed(units, now)
 	if err != nil || d == nil {
 		t.Fatalf("it is not decided: %v", err)
 	}
 	return d
+}
+
+// pastOf is what a user had done, and had been told, in the week before entering.
+func pastOf(e *experiment.Experiment, u *experiment.Unit, facts []event.Fact, said map[uuid.UUID][]experiment.Opinion) (t experiment.Totals) {
+	for _, f := range facts {
+		c, ok := f.(*event.CompletionRecorded)
+		if !ok || c.UserID != u.ID || c.Project != e.Project || !c.At.Before(u.ExposedAt) || c.At.Before(u.ExposedAt.Add(-7*24*time.Hour)) || c.Strategy == "model" {
+			continue
+		}
+		var last experiment.Opinion
+		for _, o := range said[c.ID] {
+			if o.RatedAt.Before(u.ExposedAt) && o.Later(last) {
+				last = o
+			}
+		}
+		r := experiment.Result{Served: experiment.ServedOf(c), Opinion: last}
+		of := r.Totals(0)
+		t.Add(experiment.Totals{Requests: 1, Answered: of.Answered, CostNanos: of.CostNanos, LatencyUS: of.LatencyUS, Rated: of.Rated, QualityMicros: of.QualityMicros}, 1)
+	}
+	return t
 }
 
 // persistAll stores facts of both kinds.
@@ -150,16 +185,26 @@ func hearing(t *testing.T, id string, r *rand.Rand, dbs ...*postgres.DB) {
 // of the pure judge.
 func TestOneDecisionHoweverItIsReached(t *testing.T) {
 	t.Parallel()
-	for seed, good := range map[uint64][2]float64{1: {.6, .9}, 2: {.8, .8}, 3: {.9, .6}} {
-		t.Run(fmt.Sprint(good), func(t *testing.T) {
+	for seed, c := range map[uint64]struct {
+		good    [2]float64
+		workers int
+		primary experiment.Metric
+	}{1: {[2]float64{.6, .9}, 2, ""}, 2: {[2]float64{.8, .8}, 3, experiment.Cost}, 3: {[2]float64{.9, .6}, 1, ""}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			t.Parallel()
 			url := storetest.Postgres(t)
-			dbs := []*postgres.DB{open(t, url), open(t, url)}
+			var dbs []*postgres.DB
+			for range c.workers {
+				dbs = append(dbs, open(t, url))
+			}
 			r := rand.New(rand.NewPCG(seed, 7))
 			e := record("decided")
 			e.NotifyURL = "https://example.com/hook?token=secret"
+			if c.primary != "" {
+				e.Primary, e.CUPED = c.primary, true
+			}
 			startExperiment(t, dbs[0], e)
-			facts := enrolled(r, &e, 400, good)
+			facts := enrolled(r, &e, 400, c.good)
 			want := judged(t, &e, facts)
 
 			const rounds = 12
@@ -186,7 +231,7 @@ func TestOneDecisionHoweverItIsReached(t *testing.T) {
 				for i, facts := range [][]event.Fact{part[:half+half/4], part[half-half/4:]} { // some twice
 					both.Go(func() {
 						for batch := range slices.Chunk(facts, 1+int(seed)*13) {
-							persistAll(t, dbs[i], batch)
+							persistAll(t, dbs[i%len(dbs)], batch)
 						}
 					})
 				}
@@ -227,13 +272,16 @@ func TestOneDecisionHoweverItIsReached(t *testing.T) {
 				t.Errorf("it is told %d times: %v", told, err)
 			}
 			wantTold(t, conn, dbs[0], &e, want)
-			s, _, live, err := dbs[1].Progress(t.Context(), e.Project, e.ID)
+			s, state, live, err := dbs[0].Progress(t.Context(), e.Project, e.ID, true)
 			if err != nil || s.State != experiment.StateDecided || *s.Outcome != want.Outcome {
 				t.Errorf("the experiment is %+v: %v", s, err)
 			}
-			if entered := live.Exposed[0][0] + live.Exposed[0][1]; entered != 400 || live.Strays == 0 {
-				t.Errorf("%d of 400 units entered, %d were seen in two arms", entered, live.Strays)
+			shows := s.Results(state, live)
+			if last := shows.Series.Exposures[len(shows.Series.Exposures)-1].ByArm; shows.Sample.Users != 400 || shows.Sample.Strays == 0 || last["control"]+last["test"] != 400 {
+				t.Errorf("of 400 units entered %+v, by the end %v", shows.Sample, last)
 			}
+			recounted(t, dbs[0], e.ID, want.Units)
+			tampered(t, dbs[0], conn, &e)
 		})
 	}
 }

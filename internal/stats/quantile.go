@@ -78,6 +78,25 @@ func quantileRanks(n int64, q, conf float64) (low, high int64, coverage float64)
 	return low, high, min(1, coverage)
 }
 
+// QuantileRanks gives the ranks, from 1, of the order statistics between which
+// the q-th quantile of n values lies, of which design count as one because they
+// come in clusters (the design effect of the share of values below). A rank of 0
+// or n+1 is unbounded. Of independent values the design is 1.
+func QuantileRanks(n int64, q, conf, design float64) (low, high int64) {
+	if n < 1 || !(q > 0 && q < 1) || !probability(conf) || !finite(design) {
+		return 0, n + 1
+	}
+	design = min(max(1, design), float64(n))
+	alone := max(1, int64(float64(n)/design))
+	low, high, _ = quantileRanks(alone, q, conf)
+	scale := float64(n) / float64(alone)
+	low = int64(math.Floor(float64(low) * scale))
+	if high > alone {
+		return low, n + 1
+	}
+	return low, int64(math.Ceil(float64(high) * scale))
+}
+
 // binomial is the number of successes in n trials of probability q.
 func binomial(n int64, q float64) distribution {
 	odds := q / (1 - q)

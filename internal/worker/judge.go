@@ -18,11 +18,17 @@ type Docket interface {
 	Hear(ctx context.Context, id string, now time.Time, most int, judge func(*experiment.Hearing) error) (more bool, err error)
 }
 
+// Shelf is where results are kept for all who read them.
+type Shelf interface {
+	OutdateResults(ctx context.Context, project, id string) error
+}
+
 // Judges look at running experiments whenever units have matured, and decide
 // each once. One process at a time does; another goes on where it stopped, and
 // comes to the same.
 type Judges struct {
 	Docket Docket
+	Shelf  Shelf
 	Lease  Lease
 	Owner  string // a name that no other process has
 	Log    *slog.Logger
@@ -85,11 +91,27 @@ func (j *Judges) hear(ctx context.Context, id string) error {
 			return err
 		}
 		hearing, cancel := context.WithTimeout(ctx, hearWithin)
-		more, err = j.Docket.Hear(hearing, id, time.Now(), unitsAtOnce, (*experiment.Hearing).Judge)
+		var heard *experiment.Hearing
+		more, err = j.Docket.Hear(hearing, id, time.Now(), unitsAtOnce, func(h *experiment.Hearing) error {
+			heard = h
+			return h.Judge()
+		})
 		cancel()
 		if err != nil {
 			return err
 		}
+		if heard != nil && heard.State.Decision != nil {
+			j.outdate(ctx, heard.Experiment)
+		}
 	}
 	return nil
+}
+
+// outdate has a verdict known at once; without Redis it is known a moment later.
+func (j *Judges) outdate(ctx context.Context, e *experiment.Experiment) {
+	ctx, cancel := context.WithTimeout(ctx, judgeEvery)
+	defer cancel()
+	if err := j.Shelf.OutdateResults(ctx, e.Project, e.ID); err != nil {
+		j.Log.Debug("a verdict is told after a moment only", "experiment_id", e.ID, "err", err)
+	}
 }

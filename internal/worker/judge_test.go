@@ -17,6 +17,13 @@ type docket struct {
 	fails   string
 	heard   []string
 	holder  string // of the lease
+	decides string // is decided
+	old     []string
+}
+
+func (d *docket) OutdateResults(_ context.Context, _, id string) error {
+	d.old = append(d.old, id)
+	return errors.New("away")
 }
 
 func (d *docket) Running(context.Context) ([]string, error) { return []string{"a", "b", "c"}, nil }
@@ -36,6 +43,13 @@ func (d *docket) Hear(ctx context.Context, id string, now time.Time, most int, j
 		return false, errors.New("a hearing may go on for ever")
 	}
 	d.heard = append(d.heard, id)
+	h := &experiment.Hearing{Experiment: &experiment.Experiment{ID: id, SampleSize: 100}}
+	if id == d.decides {
+		h.State.Decision = new(experiment.Decision)
+	}
+	if err := judge(h); err != nil {
+		return false, err
+	}
 	d.waiting[id]--
 	return d.waiting[id] > 0, nil
 }
@@ -46,10 +60,13 @@ func (d *docket) Hold(_ context.Context, name, owner string, _ time.Duration) (b
 
 func TestJudgesHearAllThatWaits(t *testing.T) {
 	t.Parallel()
-	d := &docket{waiting: map[string]int{"a": 3, "b": 1, "c": 1}, fails: "b"}
-	j := &Judges{Docket: d, Lease: d, Owner: "me", Log: slog.New(slog.DiscardHandler)}
+	d := &docket{waiting: map[string]int{"a": 3, "b": 1, "c": 1}, fails: "b", decides: "c"}
+	j := &Judges{Docket: d, Shelf: d, Lease: d, Owner: "me", Log: slog.New(slog.DiscardHandler)}
 	if err := j.step(t.Context()); err != nil || !slices.Equal(d.heard, []string{"a", "a", "a", "c"}) || j.Stats().Failures.Load() != 1 {
 		t.Errorf("heard are %v, %d failed: %v", d.heard, j.Stats().Failures.Load(), err)
+	}
+	if !slices.Equal(d.old, []string{"c"}) {
+		t.Errorf("the results of %v are out of date", d.old)
 	}
 	d.holder, d.heard = "another", nil
 	if err := j.step(t.Context()); err != nil || len(d.heard) != 0 {

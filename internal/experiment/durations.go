@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"math"
-	"slices"
 
 	"github.com/busuhq/busu/internal/stats"
 )
@@ -10,17 +9,20 @@ import (
 // Durations count how long requests took, in bins each of which ends 2 % above
 // the one before: whatever is read from it is off by 1 % at most. Bin i holds
 // what took up to durationBase^i microseconds.
-type Durations map[int]int64
+type Durations []int64
 
 const durationBase = 1.01 / 0.99
 
 // Add counts a request.
-func (d Durations) Add(us int64) {
+func (d *Durations) Add(us int64) {
 	bin := 0
 	if us > 1 {
 		bin = int(math.Ceil(math.Log(float64(us)) / math.Log(durationBase)))
 	}
-	d[bin]++
+	for len(*d) <= bin {
+		*d = append(*d, 0)
+	}
+	(*d)[bin]++
 }
 
 // QuantileResult is a quantile of durations in milliseconds with an interval
@@ -34,20 +36,19 @@ type QuantileResult struct {
 // Quantile is null of nothing. Design is by how much requests of one unit widen
 // the variance of a share of requests: what is alike counts as less.
 func (d Durations) Quantile(q, conf, design float64) *QuantileResult {
-	bins, n := make([]int, 0, len(d)), int64(0)
-	for bin, requests := range d {
-		bins, n = append(bins, bin), n+requests
+	n := int64(0)
+	for _, requests := range d {
+		n += requests
 	}
 	if n == 0 {
 		return nil
 	}
-	slices.Sort(bins)
 	at := func(rank int64) *float64 { // from 1; nothing is beyond the ends
 		if rank < 1 || rank > n {
 			return nil
 		}
-		for _, bin := range bins {
-			if rank -= d[bin]; rank <= 0 {
+		for bin, requests := range d {
+			if rank -= requests; rank <= 0 {
 				return new(middle(bin))
 			}
 		}

@@ -55,26 +55,26 @@ const (
 // trait is one that a unit has.
 type trait struct{ by, value string }
 
-func (t *Traits) list() []trait {
-	all := make([]trait, 0, 5)
+// all are the traits that a unit can have; those without a value it has not.
+func (t *Traits) all() [5]trait {
+	all := [5]trait{{byComplexity, "complex"}, {byReturning, ""}, {byKey, t.Key}, {byConfidence, t.Confidence}, {byCache, "miss"}}
 	switch {
 	case t.Complexity < moderateFrom:
-		all = append(all, trait{byComplexity, "simple"})
+		all[0].value = "simple"
 	case t.Complexity < complexFrom:
-		all = append(all, trait{byComplexity, "moderate"})
+		all[0].value = "moderate"
+	}
+	switch {
+	case t.Returning == nil:
+	case *t.Returning:
+		all[1].value = "returning"
 	default:
-		all = append(all, trait{byComplexity, "complex"})
+		all[1].value = "new"
 	}
-	if t.Returning != nil {
-		all = append(all, trait{byReturning, map[bool]string{false: "new", true: "returning"}[*t.Returning]})
+	if t.Cached {
+		all[4].value = "hit"
 	}
-	if t.Key != "" {
-		all = append(all, trait{byKey, t.Key})
-	}
-	if t.Confidence != "" {
-		all = append(all, trait{byConfidence, t.Confidence})
-	}
-	return append(all, trait{byCache, map[bool]string{false: "miss", true: "hit"}[t.Cached]})
+	return all
 }
 
 // explore counts a unit in every part that it belongs to.
@@ -82,7 +82,10 @@ func (s *State) explore(e *Experiment, u *Unit) {
 	if u.Traits == nil {
 		return
 	}
-	for _, t := range u.Traits.list() {
+	for _, t := range u.Traits.all() {
+		if t.value == "" {
+			continue
+		}
 		part := s.part(t)
 		for len(part.Tallies) <= u.Phase {
 			part.Tallies = append(part.Tallies, make([]Little, len(e.Arms)))

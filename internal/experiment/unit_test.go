@@ -153,34 +153,3 @@ func TestOpinionOfFeedback(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
-
-func BenchmarkTakeRequest(b *testing.B) {
-	e := valid()
-	r := request("u", 0, 0)
-	u := e.NewUnit(r)
-	o := opinion(1, true)
-	for b.Loop() {
-		e.TakeRequest(&u, r, start)
-		e.TakeOpinion(&u, r, o, start)
-	}
-}
-
-// The goal: a decision over a million units within a second.
-func BenchmarkMillionUnits(b *testing.B) {
-	e := valid()
-	e.SampleSize, e.SlowUS = 1_000_000, 1
-	units := make([]Unit, e.SampleSize)
-	for i := range units {
-		units[i] = plain(i, i%2, i%20 > 1)
-		units[i].MaturesAt = start.Add(26*time.Hour + time.Duration(i)*time.Second)
-	}
-	for b.Loop() {
-		j := NewJudge(e)
-		if _, err := j.Feed(units, e.End()); err != nil {
-			b.Fatal(err)
-		}
-		if d := j.Decision(); d == nil || d.Units != e.SampleSize {
-			b.Fatalf("%+v", d)
-		}
-	}
-}

@@ -211,27 +211,3 @@ func (c experimentsResultsCommand) Run(ctx context.Context) error {
 	}
 	return printResults(os.Stdout, &r)
 }
-
-func printResults(w io.Writer, r *experiment.Results) error {
-	fmt.Fprintf(w, "%s: %s, %s\n%s\n\n", r.Name, r.State, orNothing(r.Outcome), r.Verdict)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ARM\tDOES\tUSERS\tREQUESTS\tGOOD\tCOST $\tLATENCY MS")
-	for _, a := range r.Arms {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.2f %%\t%.6g\t%.1f\n", a.Arm, a.Strategy, a.Users, a.Requests, 100*a.GoodRate, a.AvgCostUSD, a.AvgLatencyMS)
-	}
-	fmt.Fprintln(table)
-	fmt.Fprintln(table, "METRIC\tARM\tCONTROL\tTEST\tLIFT\tWITHIN\tREADING")
-	for _, m := range r.Metrics {
-		fmt.Fprintf(table, "%s\t%s\t%.4g\t%.4g\t%+.2f %%\t%s to %s\t%s\n", m.Name, m.Arm, m.Control, m.Test, 100*m.Lift, percent(m.Low), percent(m.High), m.Reading)
-	}
-	fmt.Fprintf(table, "\nalways-valid p\t%.4g\nsplit as planned\t%v\n", r.AlwaysP, r.SRM.OK)
-	fmt.Fprintf(table, "entered\t%d, of whom %d were seen in more than one arm (%.2f %%)\n", r.Sample.Users, r.Sample.Strays, 100*float64(r.Sample.Strays)/float64(max(1, r.Sample.Users)))
-	return table.Flush()
-}
-
-func percent(x *float64) string {
-	if x == nil {
-		return "?"
-	}
-	return fmt.Sprintf("%+.2f %%", 100**x)
-}

@@ -139,6 +139,9 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 		t.Errorf("busu experiments results says\n%s", said)
 	}
 	busu(t, with(), append([]string{"experiments", "start", "--control", "complexity", "--test", "model:small", "--sample-size", "2000", "--notify-url", "https://example.com/x?token=secret"}, at...)...)
+	if said := busu(t, with(), "experiments", "recompute", e.ID); !strings.Contains(said, "which: decided, win") || !strings.Contains(said, "come out the same") {
+		t.Errorf("busu experiments recompute says\n%s", said)
+	}
 	if said := busu(t, with(), append([]string{"experiments", "list"}, at...)...); !strings.Contains(said, e.ID) || !strings.Contains(said, "model:small against complexity") {
 		t.Errorf("busu experiments list says\n%s", said)
 	}

@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history bench-live clean
+.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history bench-live bench-experiments clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-history: ## fill a database (ROWS=500000) and measure history and the requ
 
 bench-live: ## measure live metrics under 5,000 listeners and 1,000 requests a second into docs/
 	cd bench && $(GO) run ./cmd/live -out ../docs/live-benchmark.md
+
+bench-experiments: ## judge an experiment of a million users and read its results (about 5 minutes) into docs/
+	cd bench && $(GO) run ./cmd/experiments -users $${USERS:-1000000} -out ../docs/experiments-benchmark.md
 
 clean: ## remove what was built and the private stores, with their data
 	rm -rf .local

@@ -109,11 +109,11 @@ func (b *bench) pageQuestions(cursors []string) []question {
 
 // ask starts busu on the database and asks it everything.
 func (b *bench) ask(ctx context.Context) error {
-	p, err := b.start(ctx)
+	p, err := Start(ctx, b.dir, b.stack.DatabaseURL)
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	cursors, ids, err := p.walk(ctx)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ type found struct {
 }
 
 // walk takes some pages, for cursors and ids.
-func (p *process) walk(ctx context.Context) (cursors, ids []string, err error) {
+func (p *Process) walk(ctx context.Context) (cursors, ids []string, err error) {
 	for next := ""; len(cursors) < 30; {
 		body, err := p.get(ctx, "/requests?limit=200"+next)
 		if err != nil {
@@ -163,7 +163,7 @@ func (p *process) walk(ctx context.Context) (cursors, ids []string, err error) {
 }
 
 // measure asks a question n times, one after the other.
-func (p *process) measure(ctx context.Context, q question, n int) (answer, error) {
+func (p *Process) measure(ctx context.Context, q question, n int) (answer, error) {
 	a := answer{question: q}
 	used := others()
 	var took []time.Duration
@@ -198,8 +198,8 @@ func others() time.Duration {
 	return total
 }
 
-func (p *process) get(ctx context.Context, path string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+path, nil)
+func (p *Process) get(ctx context.Context, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+path, nil)
 	if err != nil {
 		return nil, err
 	}

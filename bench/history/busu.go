@@ -15,20 +15,20 @@ import (
 	"github.com/busuhq/busu/internal/localstack"
 )
 
-// process is busu on the database of the run.
-type process struct {
-	base  string
+// Process is busu on a database.
+type Process struct {
+	Base  string // URL
 	cmd   *exec.Cmd
 	ended chan struct{}
 }
 
-// start builds busu and waits until it is ready.
-func (b *bench) start(ctx context.Context) (*process, error) {
+// Start builds busu in a directory and waits until it is ready.
+func Start(ctx context.Context, dir, databaseURL string) (*Process, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/busuhq/busu").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find the module: %w", err)
 	}
-	binary := filepath.Join(b.dir, "busu")
+	binary := filepath.Join(dir, "busu")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/busu")
 	build.Dir, build.Env = strings.TrimSpace(string(out)), append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -38,13 +38,13 @@ func (b *bench) start(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{base: "http://" + addr.String(), ended: make(chan struct{})}
+	p := &Process{Base: "http://" + addr.String(), ended: make(chan struct{})}
 	p.cmd = exec.Command(binary, "up")
-	p.cmd.Env = append(os.Environ(), "BUSU_ADDR="+addr.String(), "DATABASE_URL="+b.stack.DatabaseURL, "BUSU_STATE_DIR="+filepath.Join(b.dir, "state"))
-	return p, p.run(ctx, filepath.Join(b.dir, "busu.log"))
+	p.cmd.Env = append(os.Environ(), "BUSU_ADDR="+addr.String(), "DATABASE_URL="+databaseURL, "BUSU_STATE_DIR="+filepath.Join(dir, "state"))
+	return p, p.run(ctx, filepath.Join(dir, "busu.log"))
 }
 
-func (p *process) run(ctx context.Context, file string) error {
+func (p *Process) run(ctx context.Context, file string) error {
 	log, err := os.Create(file)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (p *process) run(ctx context.Context, file string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for {
-		if r, err := http.Get(p.base + "/readyz"); err == nil {
+		if r, err := http.Get(p.Base + "/readyz"); err == nil {
 			r.Body.Close()
 			if r.StatusCode == http.StatusOK {
 				return nil
@@ -85,7 +85,8 @@ func (p *process) run(ctx context.Context, file string) error {
 	}
 }
 
-func (p *process) stop() {
+// Stop ends it.
+func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-p.ended:

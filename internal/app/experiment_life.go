@@ -10,6 +10,7 @@ import (
 // Ramp implements httpapi.Steward. This process takes the new shares up like all
 // others, together with who is in the arms.
 func (x *experiments) Ramp(ctx context.Context, project, by, id string, r experiment.Ramp) (experiment.Status, error) {
+	defer x.outdate(ctx, project, id)
 	return x.db.ChangeExperiment(ctx, project, id, "ramp", by, func(e *experiment.Experiment, matured int) (any, error) {
 		before := e.Shares()
 		if err := e.RampTo(r, time.Now(), matured); err != nil {
@@ -25,6 +26,7 @@ func (x *experiments) Extend(ctx context.Context, project, by, id string, wish e
 		SampleSize  int                 `json:"sample_size"`
 		MaxDuration experiment.Duration `json:"max_duration"`
 	}
+	defer x.outdate(ctx, project, id)
 	return x.db.ChangeExperiment(ctx, project, id, "extend", by, func(e *experiment.Experiment, matured int) (any, error) {
 		before := size{e.SampleSize, e.MaxDuration}
 		if err := e.Extend(wish, time.Now(), matured); err != nil {

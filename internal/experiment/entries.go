@@ -73,6 +73,17 @@ func (l *Live) Begin(s *State) {
 	}
 }
 
+// coarser has the steps of the experiment as it is now: they may have been finer
+// before it was extended.
+func (e *Experiment) coarser(list []Entry) (all []Entry) {
+	for _, n := range list {
+		for arm, units := range n.ByArm {
+			all = enter(all, Entry{At: n.At.Truncate(e.Step()), Phase: n.Phase}, arm, len(e.Arms), units)
+		}
+	}
+	return all
+}
+
 // exposed are the units that entered, by phase and arm.
 func (l *Live) exposed(e *Experiment) [][]int64 {
 	counts := make([][]int64, len(e.Phases))

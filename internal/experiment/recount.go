@@ -75,7 +75,7 @@ func (r *Recount) Finish(watermark time.Time, state State, decision *Decision) R
 	again := r.judge.State()
 	fields := []field{{"units", state.Units, again.Units}, {"last_at", state.LastAt, again.LastAt}, {"last_unit", state.LastUnit, again.LastUnit},
 		{"tallies", state.Tallies, again.Tallies}, {"least_p", state.LeastP, again.LeastP}, {"looks", state.Looks, again.Looks},
-		{"entered", state.Entered, again.Entered}, {"parts", state.Parts, again.Parts}, {"decision", state.Decision, again.Decision}}
+		{"entered", r.judge.e.coarser(state.Entered), r.judge.e.coarser(again.Entered)}, {"parts", state.Parts, again.Parts}, {"decision", state.Decision, again.Decision}}
 	if !r.untold {
 		fields = append(fields, field{"took", state.Took, again.Took}, field{"strays", state.Strays, again.Strays})
 	}

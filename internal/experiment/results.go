@@ -139,6 +139,9 @@ func (e *Experiment) Results(s State, l Live) Results {
 	}
 	about := v.foremost(s.Decision)
 	b, _ := boundaryOf(e.Alpha)
+	if b.Early = e.early(); e.extended() {
+		b.Final = b.Early
+	}
 	r := Results{ID: e.ID, Name: e.Name, AsOf: l.AsOf.UTC(), StartedAt: e.StartedAt.UTC(), Unit: e.Unit, Primary: e.Primary, Alpha: e.Alpha, Boundary: b,
 		State: StateRunning, PValue: v.singleP()[about], AlwaysP: s.LeastP[about], Method: v.method(about, at),
 		Sample: e.sample(s, l), SRM: e.srm(s, l), Arms: v.arms(s.Took), Metrics: v.metrics(at, &s),

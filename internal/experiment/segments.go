@@ -161,7 +161,7 @@ func (e *Experiment) segments(s *State) []SegmentResult {
 func (e *Experiment) segment(p *Part, t Tallies, arm int) SegmentResult {
 	b, _ := boundaryOf(e.Alpha)
 	alpha := b.Early / float64(mostParts*(len(e.Arms)-1))
-	shares, by := e.Shares(), e.Primary.scale()
+	shares, by := e.Phases[0].Shares, e.Primary.scale()
 	c := t.compare(e.Primary, arm, 1-alpha)
 	r := SegmentResult{By: p.By, Value: p.Value, Arm: e.Arms[arm].Name, Exploratory: true, Effect: p.effect(),
 		Users: PairCounts{t.units(Control), t.units(arm)}, Reading: "not_compared"}
@@ -170,7 +170,7 @@ func (e *Experiment) segment(p *Part, t Tallies, arm int) SegmentResult {
 	if !r.Effect {
 		return r
 	}
-	planned := float64(e.SampleSize) * (shares[Control] + shares[arm])
+	planned := float64(e.planned()) * (shares[Control] + shares[arm])
 	shown := c.atLook(stats.TuneMixture(alpha, int64(planned)), r.Users.Control+r.Users.Test)
 	read := reading(&c, shown)
 	m := MetricResult{Diff: scaledEstimate(read.Diff, by), Better: better(e.Primary)}

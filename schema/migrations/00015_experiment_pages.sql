@@ -14,9 +14,12 @@ ALTER TABLE experiment_units
 UPDATE experiment_units SET counted = true WHERE judged;
 
 -- Who entered and is not counted yet, which experiments.progress does not know.
+-- What is counted leaves it: it has to be cleaned up often to stay small.
 CREATE INDEX experiment_units_entered ON experiment_units (experiment_id, exposed_at) WHERE NOT counted;
+ALTER TABLE experiment_units SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
 -- +goose Down
+ALTER TABLE experiment_units RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
 DROP INDEX experiment_units_entered;
 ALTER TABLE experiment_units DROP COLUMN counted, DROP COLUMN history, DROP COLUMN traits;
 ALTER TABLE experiment_results DROP COLUMN complexity, DROP COLUMN key_id, DROP COLUMN confidence;

@@ -36,7 +36,7 @@ func tampered(t *testing.T, db *postgres.DB, conn *pgx.Conn, e *experiment.Exper
 		`UPDATE experiment_units SET arm = CASE arm WHEN 'test' THEN 'control' ELSE 'test' END WHERE ` + one:                                                                   "arm",
 		`UPDATE experiment_units SET counted = false WHERE ` + one:                                                                                                             "tallies",
 		`UPDATE experiments SET progress = jsonb_set(progress::jsonb, '{looks,0,arms,0,diff}', '0.25')::json`:                                                                  "looks",
-		`UPDATE experiments SET progress = jsonb_set(progress::jsonb, '{took,0}', '[5]')::json`:                                                                         "took",
+		`UPDATE experiments SET progress = jsonb_set(progress::jsonb, '{took,0}', '[5]')::json`:                                                                                "took",
 		`UPDATE experiments SET progress = jsonb_set(progress::jsonb, '{parts,0,value}', '"other"')::json`:                                                                     "parts",
 		`UPDATE experiments SET progress = jsonb_set(progress::jsonb, '{entered,0,by_arm,0}', '1000')::json`:                                                                   "entered",
 		`UPDATE experiments SET progress = jsonb_set(progress::jsonb, '{strays}', '1000')::json`:                                                                               "strays",

@@ -139,3 +139,48 @@ func TestSegmentsOfPhases(t *testing.T) {
 		t.Errorf("%+v", few)
 	}
 }
+
+// Intervals of parts hold in all parts together, and take the past out like those
+// of the whole.
+func TestSegmentsAreAsWideAsTheyMustBe(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 7))
+	units := make([]Unit, 1000)
+	for i := range units {
+		u := described(plain(i, i%2, true), .5, true, "", "", false)
+		own := math.Exp(r.NormFloat64())
+		u.CostNanos, u.Stray = int64(1e5*own*(.9+r.Float64()/5)), 2*count(i < 5)
+		u.History = &Totals{Requests: 1, CostNanos: int64(1e5 * own * (.9 + r.Float64()/5))}
+		units[i] = u
+	}
+	var widths [2]float64
+	for i, cuped := range []bool{false, true} {
+		e := valid()
+		e.Primary, e.CUPED, e.MinDuration = Cost, cuped, e.MaxDuration
+		s := fed(t, e, len(units), func(i int) Unit { return units[i] })
+		results := e.Results(s, Live{})
+		p := segmentOf(t, results.Segments, "complexity", "moderate") // all of them
+		widths[i] = *p.Diff.High - *p.Diff.Low
+		whole, alpha := e.mixture(1), e.mixture(1)
+		alpha.Alpha = .05 / 14
+		c := s.Tallies.compare(Cost, 1, .95)
+		if want := 2e-9 * c.SE * math.Sqrt(alpha.Test(0, 1, 1000).Critical); math.Abs(widths[i]/want-1) > .05 || want < 1.1*2e-9*c.SE*math.Sqrt(whole.Test(0, 1, 1000).Critical) {
+			t.Errorf("cuped %t: the interval is %g wide, not about %g", cuped, widths[i], want)
+		}
+		for _, m := range results.Metrics {
+			if m.Name == Cost && (m.VarianceReduced != nil) != cuped {
+				t.Errorf("cuped %t: variance is reduced by %v", cuped, m.VarianceReduced)
+			} else if m.Name == Cost && cuped {
+				if want := 1 - widths[1]*widths[1]/widths[0]/widths[0]; math.Abs(*m.VarianceReduced-want) > .01 {
+					t.Errorf("variance is reduced by %g, not %g", *m.VarianceReduced, want)
+				}
+			}
+		}
+		if s.Strays != 5 {
+			t.Errorf("%d of 5 units were seen in two arms", s.Strays)
+		}
+	}
+	if widths[1] > widths[0]/2 {
+		t.Errorf("the interval is %g wide with, and %g without what is known of before", widths[1], widths[0])
+	}
+}

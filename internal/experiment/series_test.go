@@ -144,7 +144,13 @@ func TestExposuresAddUp(t *testing.T) {
 				s.describe(e, &Unit{Arm: i % 2, Phase: e.PhaseAt(at), ExposedAt: at})
 			}
 		}
+		kept := encoded(t, s)
 		l.Begin(&s)
+		defer func() {
+			if encoded(t, s) != kept {
+				t.Fatal("what the judge has counted was changed")
+			}
+		}()
 		for i := range all {
 			if i%3 == 0 {
 				l.Enter(e, all[i].at, e.PhaseAt(all[i].at), all[i].arm, 1)

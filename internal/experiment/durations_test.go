@@ -60,3 +60,28 @@ func TestQuantileIntervalsCover(t *testing.T) {
 		}
 	}
 }
+
+func TestQuantilesOfClusters(t *testing.T) {
+	t.Parallel()
+	three := Durations{}
+	for _, us := range []int64{1000, 5000, 90_000} {
+		three.Add(us)
+	}
+	if got := three.Quantile(.5, .95, 1).Value; math.Abs(got/5-1) > .0101 {
+		t.Errorf("in the middle of three is %g ms", got)
+	}
+	e := valid()
+	e.SlowUS, e.MinDuration = 1000, e.MaxDuration
+	s := fed(t, e, 600, func(i int) Unit {
+		u := plain(i, i%2, true)
+		u.Requests, u.Answered, u.Good, u.Slow = 10, 10, 10-count(i/2%4 == 0), 10*count(i/2%5 == 0)
+		for range 10 {
+			u.TookUS = append(u.TookUS, int64(500+i)+1000*count(u.Slow > 0))
+		}
+		return u
+	})
+	a := e.Results(s, Live{}).Arms[1]
+	if alone := s.Took[1].Quantile(.5, .95, 1); !(*a.LatencyP50.Low < *alone.Low && *a.LatencyP50.High > *alone.High) {
+		t.Errorf("of clusters it is %+v, as of independent requests %+v", a.LatencyP50, alone)
+	}
+}

@@ -86,6 +86,9 @@ func TestComplaintExhaustedPoolRefusesKeys(t *testing.T) {
 	database, store := storetest.PostgresServer(t), storetest.RedisServer(t)
 	h := newHouseOn(t, v, database.URL, store.URL, cached("gpt"), "BUSU_ADMIN_KEY="+adminSecret)
 	paths := []string{"/v1/models", "/routing/metrics?window=1h", "/metrics/live"}
+	wrong := func() int {
+		return h.send("/complete", question("/complete", "gpt", "Hello?", "eve", false), "Authorization", "Bearer "+adminSecret+"x").status
+	}
 	check := func(when string) {
 		t.Helper()
 		for i := range 25 {
@@ -95,8 +98,8 @@ func TestComplaintExhaustedPoolRefusesKeys(t *testing.T) {
 					t.Fatalf("%s, a valid key is answered %d %s", when, r.status, r.body)
 				}
 			}
-			if r := h.send("/complete", question("/complete", "gpt", "Hello?", "eve", false), "Authorization", "Bearer "+adminSecret+"x"); r.status != http.StatusUnauthorized {
-				t.Fatalf("%s, a wrong key is answered %d", when, r.status)
+			if status := wrong(); status != http.StatusUnauthorized {
+				t.Fatalf("%s, a wrong key is answered %d", when, status)
 			}
 		}
 		for _, path := range paths {
@@ -115,6 +118,7 @@ func TestComplaintExhaustedPoolRefusesKeys(t *testing.T) {
 			}
 		}
 	}
+	h.until("keys have been read", func() bool { return wrong() == http.StatusUnauthorized })
 	check("before")
 	free := exhaust(t, database.URL, store.URL)
 	check("with all connections taken")

@@ -133,6 +133,6 @@ func (m *Model) noise(v *Verdict) float64 {
 
 // Bounds of how much the propensity may change a verdict's noise.
 const (
-	leastNoise = 0.2
+	leastNoise = 0.05
 	mostNoise  = 2
 )

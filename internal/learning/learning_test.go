@@ -133,25 +133,6 @@ func TestGateOpensOnProof(t *testing.T) {
 	}
 }
 
-// TestGateIsUnbiased holds the expectation of the gain, over what a decision
-// may choose, to the sum over all models that it stands for.
-func TestGateIsUnbiased(t *testing.T) {
-	t.Parallel()
-	d, e := []float64{0.3, -0.1, -0.2}, []float64{0.5, 0.1, -0.4}
-	for _, p := range [][]float64{{1. / 3, 1. / 3, 1. / 3}, {0.8, 0.15, 0.05}} {
-		expected, want := 0.0, 0.0
-		for m := range d {
-			var g Gate
-			g.observe(d[m], e[m], 1, p[m])
-			expected += p[m] * g.gain
-			want += d[m] * e[m]
-		}
-		if math.Abs(expected-want) > 1e-12 {
-			t.Errorf("propensities %v: the gain is expected at %v, want %v", p, expected, want)
-		}
-	}
-}
-
 // TestEvidenceCounts repeats one prompt: evidence grows with each verdict, and
 // never beyond them. A diagonal covariance makes it less.
 func TestEvidenceCounts(t *testing.T) {
@@ -329,7 +310,7 @@ func TestUnlikelyChoicesTellMore(t *testing.T) {
 	if likely, even, unlikely := moved(0.95), moved(0.5), moved(0.1); !(likely < even && even < unlikely) {
 		t.Errorf("a likely choice moves the prediction by %v, an even one by %v, an unlikely one by %v", likely, even, unlikely)
 	}
-	if unlikely, hardly := moved(0.1), moved(1e-9); hardly != unlikely {
+	if unlikely, hardly := moved(leastNoise/2), moved(1e-9); hardly != unlikely {
 		t.Errorf("a choice that hardly ever comes moves the prediction by %v, not by %v: the bound does not hold", hardly, unlikely)
 	}
 	if even, unknown := moved(0.5), moved(0); even != unknown {

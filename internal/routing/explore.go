@@ -6,33 +6,42 @@ import "math"
 // for the best, to learn of it. The zero value never does.
 //
 // Of k models, one whose q − λ·cost lies gap below the best one's is planned
-// with probability 1 / (k + sharpness·gap), the best with what remains
-// (inverse-gap weighting); of all that, a share floor is spread evenly. So
-// every model keeps at least floor / k, and where models are nearly equal for
-// a prompt the choice is nearly even: there trying costs least.
+// with probability 1 / (k + (gap/width)²), the best with what remains. Where
+// models are nearly equal for a prompt the choice is nearly even: there trying
+// costs least, and there what is learned decides. A try costs gap, so that a
+// decision is expected to lose no more than width / 2√k, and less the clearer
+// it is: width²/gap. Inverse-gap weighting, 1 / (k + gap/width), loses nearly
+// width on all clear ones, which are most.
 //
-// Sharpness grows with the root of the verdicts seen, and the floor falls with
-// it from FloorStart to FloorEnd.
+// Besides, every model keeps a floor, so that clear cases are looked at, too: a
+// share of decisions is spread evenly, which grows with the models.
+//
+// Width shrinks with the root of the verdicts seen, and the floor falls with it
+// from FloorStart to FloorEnd.
 type Exploration struct {
-	Sharpness            float64 // before any verdict, per unit of quality
-	Growth               float64 // by which it grows per root of a verdict
-	FloorStart, FloorEnd float64 // 0 … 1
+	Width                float64 // of the gap, in quality, before any verdict
+	Narrowing            float64 // by which its inverse grows per root of a verdict, of what it was at first
+	FloorStart, FloorEnd float64 // of each model, 0 … 1
 }
 
 // DefaultExploration was chosen by busu eval routing on folds of the recorded
 // outcomes.
 func DefaultExploration() Exploration {
-	return Exploration{Sharpness: 50, Growth: 0.5, FloorStart: 0.05, FloorEnd: 0.02}
+	return Exploration{Width: 0.0225, Narrowing: 0.002, FloorStart: 0.02, FloorEnd: 0.01}
 }
 
-// at is the rule after so many verdicts.
-func (e Exploration) at(verdicts uint64) (sharpness, floor float64) {
+// mostSpread bounds the share of decisions that is spread evenly over models,
+// however many there are.
+const mostSpread = 0.1
+
+// at is the rule after so many verdicts: the width, and the floor of a model.
+func (e Exploration) at(verdicts uint64) (width, floor float64) {
 	root := math.Sqrt(float64(verdicts))
-	return e.Sharpness + e.Growth*root, max(e.FloorEnd, e.FloorStart/(1+root/10))
+	return e.Width / (1 + e.Narrowing*root), max(e.FloorEnd, e.FloorStart/(1+root/10))
 }
 
 // explores reports whether the rule ever plans another than the best.
-func (e Exploration) explores() bool { return e.Sharpness > 0 || e.FloorStart > 0 }
+func (e Exploration) explores() bool { return e.Width > 0 || e.FloorStart > 0 }
 
 // propensities sets the probability of each choice, the best of which comes
 // first. worth is q − λ·cost of each.
@@ -41,12 +50,17 @@ func (e Exploration) propensities(choices []Choice, worth []float64, verdicts ui
 		choices[0].Probability = 1
 		return
 	}
-	sharpness, floor := e.at(verdicts)
+	width, floor := e.at(verdicts)
 	k, rest := float64(len(choices)), 1.0
+	spread := min(mostSpread, k*floor)
 	for i := 1; i < len(choices); i++ {
-		p := (1 - floor) / (k + sharpness*max(0, worth[0]-worth[i]))
-		choices[i].Probability = p + floor/k
-		rest -= choices[i].Probability
+		p := spread / k
+		if width > 0 {
+			z := max(0, worth[0]-worth[i]) / width
+			p += (1 - spread) / (k + z*z)
+		}
+		choices[i].Probability = p
+		rest -= p
 	}
 	choices[0].Probability = rest
 }

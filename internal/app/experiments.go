@@ -22,6 +22,8 @@ import (
 // experiments starts experiments, and tells how they go. What it has told is
 // told again for a moment, and while PostgreSQL is away.
 type experiments struct {
+	past pastWeeks
+
 	db     *postgres.DB
 	known  experiment.Known
 	trials *gateway.Trials // of this process

@@ -72,17 +72,16 @@ function drawRow(row, y, { x, c, width, wide, tall, most }) {
       text(width, y + 18, `${signed(row.value, digits)}${row.unit} (${range})`, "lb e"),
       text(0, y + 32, row.about, "ax"), text(width, y + 32, row.says, `${said} e`)];
   if (row.value === null) return words;
-  const margin = row.margin === null || Math.abs(row.margin) > most ? null : [line(x(row.margin), cy - 13, x(row.margin), cy + 13, "margin"), wide && (row.margin < 0 ? x(row.margin) < x(a) : x(row.margin) > x(b)) && text(x(row.margin) + (row.margin < 0 ? -6 : 6), cy + 4, `${signed(row.margin)}${row.unit} margin`, `th halo ${row.margin < 0 ? "e" : ""}`)];
+  const margin = row.margin === null || Math.abs(row.margin) > most ? null : [line(x(row.margin), cy - 13, x(row.margin), cy + 13, "margin"), wide && (row.margin < 0 ? x(row.margin) < x(a) && x(row.margin) > c.from + 84 : x(row.margin) > x(b) && x(row.margin) < c.to - 84) && text(x(row.margin) + (row.margin < 0 ? -6 : 6), cy + 4, `${signed(row.margin)}${row.unit} margin`, `th halo ${row.margin < 0 ? "e" : ""}`)];
   return [words, margin, whisker(x(a), x(b), cy, stroke, { ends: [row.low !== null && a > -most,
     row.high !== null && b < most] }), readingMark(MARK[row.reading], x(inside(row.value, 0)), cy, row.strong ? 6 : 5)];
 }
 
 /**
  * An always-valid interval as users come: points are {n, value, low, high} in the
- * unit of the axis, n users; grey until decided, where it excluded zero, then in
- * the colour of mood, good or bad. target is the planned sample, boundary what
- * the value must be beyond, {n, low, high}, bad its side that is harm: 1 above,
- * -1 below. events are {n, text}; early is where a plain test would have called it.
+ * unit of the axis, n users; grey until decided, then in the colour of mood, good
+ * or bad. target is the planned sample, boundary {n, low, high} what to be beyond,
+ * harm on the side bad, 1 or -1. events are {n, text}; early is a plain test's call.
  */
 export function ConfidenceSequence({ points, target, unit, mood = "good", events = [], decided, boundary = [], bad = -1, early }) {
   const ends = points.flatMap((p) => [p.value, p.low, p.high]).filter((v) => v !== null), last = points.at(-1);
@@ -105,9 +104,7 @@ export function ConfidenceSequence({ points, target, unit, mood = "good", events
       course.length > 1 && path(course, "ln"), after >= 0 && points.length - after > 1 && path(course.slice(after), ln),
       early && circle(x(early.n), within(early.value, 0), 3.5, "fp sw w15"), events.map((e) => [line(x(e.n), 24, x(e.n), y.a, "mark"), text(x(e.n), 14, e.text, `lb md ${x(e.n) > width / 2 ? "e" : ""}`)]),
         circle(...course.at(-1), 4, after >= 0 && after < points.length ? (mood === "good" ? "fg spaper w2" : "fh spaper w2") : "fp sc w15"),
-      text(course.at(-1)[0] + 8, within(last.high, scale.at(-1)) + 4, fmt(last.high), "lb2 halo"),
-        text(course.at(-1)[0] + 8, course.at(-1)[1] + 4, fmt(last.value), `${after >= 0 && after < points.length ? tone : "lb"} b l13 halo`),
-        text(course.at(-1)[0] + 8, within(last.low, scale[0]) + 4, fmt(last.low), "lb2 halo"),
+      [["high", scale.at(-1), "lb2"], ["value", 0, `${after >= 0 && after < points.length ? tone : "lb"} b l13`], ["low", scale[0], "lb2"]].map(([f, end, cls]) => text(course.at(-1)[0] + 8, within(last[f], end) + 4, fmt(last[f]), `${cls} halo`)),
       line(x.a, y.a, x.b, y.a, "zero"), ticks(0, x.to, narrow ? 3 : 5).filter((v) => v <= x.to).map((v) => [line(x(v), y.a, x(v), y.a + 4, "zero"), text(x(v), y.a + 18, count(v), "ax m")]),
       text(x.a, height - 6, "users", "lb2"), text(x(target), height - 6, narrow ? "planned" : "planned sample", "lb2 e")];
   };
@@ -139,7 +136,7 @@ export function Split({ arm, share, planned, low, high, ok }) {
   return html`<${Chart} ...${{ height: 60, label: `${arm} has ${share === null ? NONE : number(share, digits)} per cent, planned ${number(planned, 1)}; chance gives ${number(low, 1)} to ${number(high, 1)}.`, draw }} />`;
 }
 
-/** Users who entered, arm by arm: points are {t, by}, by the counts in the order of arms; step is between them, in milliseconds. */
+/** Who entered, by arm: points are {t, by}, by in the order of arms; step is between them, in milliseconds. */
 export function Entered({ arms, points, step }) {
   const last = points.at(-1), scale = ticks(0, Math.max(...last.by, 1), 3);
   const draw = (width) => {

@@ -4,169 +4,159 @@
 import { ConfidenceSequence, Entered, ForestPlot, Progress, Split } from "../charts/experiment.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { save, saveCSV } from "../core/export.js";
-import { NONE, age, clock, count, date, duration, money, moneyDigits, number, percent, percentage, plural, signed } from "../core/format.js";
+import { save } from "../core/export.js";
+import { NONE, age, clock, count, date, duration, money, moneyDigits, number, plural, signed, when } from "../core/format.js";
 import { html, useEffect } from "../core/html.js";
 import { to } from "../core/router.js";
 import { Button, Menu, Segmented, Tag, chosen } from "../parts/controls.js";
-import { CheckList, KeyValues, Verdict } from "../parts/figures.js";
+import { CheckList, EventLine, KeyValues, Verdict } from "../parts/figures.js";
 import { Icon } from "../parts/icons.js";
 import { Panel } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
 import { mention } from "../parts/speech.js";
 import { AsOf, Failure, Still } from "../parts/states.js";
-import { Table, forExport } from "../parts/table.js";
+import { Table } from "../parts/table.js";
 import { Actions } from "./experiment-actions.js";
-import { METRICS, RULES, figures, standing } from "./experiment-words.js";
+import { METRICS, figures, inPoints, pct, standing } from "./experiment-words.js";
 
-const pct = (v) => percent(percentage(100 * v));
-const at = (text) => Date.parse(text);
 const FEW = 30; // users of an arm, of whom nothing is said
-const p = (v) => (v < 0.001 ? "< 0.001" : number(v, 3));
+const at = Date.parse, p = (v) => (v < 0.001 ? "< 0.001" : number(v, 3)), cell = (value, show = count) => ({ show: show(value), value });
+const say = (text) => html`<p class="note nm">${text}</p>`, capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 export function ExperimentPage({ id }) {
   const path = `experiments/${encodeURIComponent(id)}`, record = useData(path, { every: 10_000 }), e = record.data;
   const results = useData(`${path}/results`, { every: e?.state === "running" ? 3000 : 0 }), r = results.data;
-  useEffect(() => { if (e && e.state !== r?.state) results.retry(); }, [e?.state]);
   useEffect(() => { if (r) mention(r.verdict); });
   const crumb = html`<a href=${to("/experiments")}>Experiments</a><${Icon} name="right" /><span class="mono">${id}</span>`;
   if (!e || !r) {
     const failed = [record, results].find((of) => of.problem && !of.data);
     return html`<${PageHead} title=${e?.name ?? "Experiment"} crumb=${crumb} />${failed ? html`<${Failure} ...${failed} />` : html`<${Still} height=${340} />`}`;
   }
-  const tests = r.arms.slice(1).map((a) => [a.arm, a.arm]), arm = chosen("arm", tests, r.winner && r.winner !== r.arms[0].arm ? r.winner : tests[0][0]);
-  const withheld = !r.srm.ok || r.outcome === "invalid_srm", x = { e, r, results, arm, control: r.arms[0], test: r.arms.find((a) => a.arm === arm), withheld };
-  const of = { ...results, data: { ...r, stale: r.degraded.includes("postgres") } };
-  const from = at(r.started_at), until = e.ended_at ? at(e.ended_at) : Date.now();
-  const sub = html`<span class="sub">since ${clock(from)}, ${e.ended_at ? "for" : "by now"} ${age(until - from)}${e.archived_at && ", archived"}</span>${(of.data.stale || !e.ended_at) && html`<${AsOf} of=${of} />`}`;
+  const tests = r.arms.slice(1).map((a) => [a.arm, a.arm]), arm = chosen("arm", tests, tests.some(([name]) => name === r.winner) ? r.winner : undefined);
+  const of = { ...results, data: { ...r, stale: r.degraded.includes("postgres") } }, withheld = !r.srm.ok || r.outcome === "invalid_srm", mine = r.metrics.filter((m) => m.arm === arm);
+  const x = { e, r, path, arm, mine, withheld, primary: mine.find((m) => m.primary) }, from = at(r.started_at);
+  const sub = html`<span class="sub">since ${clock(from)}, ${e.ended_at ? "for" : "by now"} ${age((e.ended_at ? at(e.ended_at) : Date.now()) - from)}${e.archived_at && ", archived"}</span>${(of.data.stale || !e.ended_at) && html`<${AsOf} of=${of} />`}`;
+  const across = (columns, ...panels) => panels.map((P) => html`<div class=${columns}><${P} ...${x} /></div>`);
   return html`<${PageHead} title=${r.name} sub=${sub} crumb=${crumb}>${tests.length > 1 && html`<${Segmented} name="arm" label="Arm" options=${tests} value=${arm} />`}
-      <${Menu} text="Export" icon="save"><${Button} kind="quiet" onClick=${() => keep(path, r, "text/csv")}>CSV</${Button}><${Button} kind="quiet" onClick=${() => keep(path, r, "application/json")}>JSON</${Button}></${Menu}>
+      <${Menu} text="Export" icon="save">${["csv", "json"].map((type) => html`<${Button} key=${type} kind="quiet" onClick=${() => keep(x, type)}>${type.toUpperCase()}</${Button}>`)}</${Menu}>
       <${Actions} e=${e} changed=${() => { record.retry(); results.retry(); }} /></${PageHead}>
-    <${Hero} ...${x} /><div class="grid gap">${withheld ? html`<div class="c4"><${SplitPanel} ...${x} /></div><div class="c4"><${Far} ...${x} /></div><div class="c4"><${Arrivals} ...${x} of=${of} /></div>` : html`<div class="c12"><${Effects} ...${x} of=${of} /></div>
-      <div class="c8 stack"><${Course} ...${x} of=${of} /></div><div class="c4 stack"><${Far} ...${x} /><${SplitPanel} ...${x} /><${Arrivals} ...${x} of=${of} /></div>`}
-      <div class="c12"><${Arms} ...${x} of=${of} /></div>${!withheld && html`<div class="c6"><${Guardrails} ...${x} /></div>`}<div class=${withheld ? "c12" : "c6"}><${Method} ...${x} /></div>
-      ${!withheld && r.segments.length > 0 && html`<div class="c12"><${Segments} ...${x} of=${of} /></div>`}${e.notify_url && html`<div class="c12"><${Deliveries} path=${path} /></div>`}</div>`;
+    <${Hero} ...${x} /><div class="grid gap">${withheld ? [across("c4", SplitPanel, Far, Arrivals), across("c12", Arms)]
+      : [across("c12", Effects), across("c8", Course), html`<div class="c4 stack"><${Far} ...${x} /><${SplitPanel} ...${x} /><${Arrivals} ...${x} /></div>`, across("c12", Arms), across("c6", Guardrails)]}
+      ${across("c6", Method)}${!withheld && r.segments.some((s) => s.effect) && across("c12", Segments)}${e.notify_url && across("c6", Deliveries)}${across("c6", Acts)}</div>`;
 }
 
 /** The results as the API writes them, as a file. */
-async function keep(path, r, type) {
-  const answer = await client.open(`${path}/results`, { headers: { Accept: type } });
-  save(`${r.name.replace(/[^\w.-]+/g, "-")}.${type.slice(-4).replace("/", "")}`, await answer.blob());
+async function keep({ path, r }, type) {
+  const answer = await client.open(`${path}/results`, { headers: { Accept: type === "csv" ? "text/csv" : "*/*" } });
+  save(`${r.name.replace(/[^\w.-]+/g, "-")}.${type}`, await answer.blob());
 }
 
-function Hero({ e, r, arm, withheld }) {
-  const [state, , label] = withheld ? ["blocked", "", "No verdict: the split is wrong"] : standing(r), primary = r.metrics.find((m) => m.primary && m.arm === arm);
-  const early = r.state === "running" && r.arms.some((a) => a.users < FEW) && !withheld;
-  const broken = [...r.srm.split].sort((a, b) => Math.abs(b.share - b.expected) - Math.abs(a.share - a.expected))[0];
-  const sentence = withheld && r.outcome !== "invalid_srm" ? `${broken.arm} has ${pct(broken.share)} of the users; ${pct(broken.expected)} was planned. Something loses users of one arm, so no result can be trusted.` : r.verdict.replaceAll(" %", "\u202f%");
-  const note = withheld ? "Likely causes: answers sent before the user was assigned, failures of one arm that leave no record, clients that keep an arm by themselves. Effects are not shown." : r.state === "running" ? soFar(r, primary)
-    : r.decision && `Decided at ${count(r.decision.units)} of ${count(r.sample.target)} users, ${r.decision.early ? "early" : "at the end"}: ${RULES[r.decision.reason] ?? r.decision.reason}.`;
-  const aside = html`<${KeyValues} rows=${[
-    r.decision ? ["Decided", html`${date(at(r.decision.at))} <small>${clock(at(r.decision.at))}</small>`] : ["Full sample", r.projected_end ? html`${date(at(r.projected_end))} <small>at this pace</small>` : NONE],
-    !withheld && ["Always-valid p", html`${p(r.p_value_always_valid)} <small>of α ${r.boundary.early}</small>`],
-    ["win", "lose"].includes(r.outcome) && r.decision.early && ["Users not needed", `${count(r.sample.target - r.decision.units)} of ${count(r.sample.target)}`],
-    !withheld && r.state === "running" && ["Power now", html`${pct(r.power)} <small>for what the sample is made for</small>`],
-    r.state !== "running" && ["Serves now", r.winner ?? r.arms[0].arm], ["Traffic", e.phases.at(-1).shares.map((s) => pct(s)).join(" / ")]]} />`;
-  const [first, ...rest] = r.outcome?.startsWith("invalid") ? sentence.split(": no verdict; ") : r.outcome && r.outcome !== "stopped_harm" ? sentence.split("; ") : [sentence];
-  return html`<${Verdict} ...${{ state, label: early ? "Too early to say" : label, sentence: rest.length ? `${first}.` : first, note: html`${rest.length > 0 && `${rest.join("; ").replace(/^./, (c) => c.toUpperCase()).replace(/([^.])$/, "$1.")} `}${note}`, aside }} />`;
+function Hero({ e, r, primary, withheld }) {
+  const { decision: d, outcome, sample } = r, running = r.state === "running", early = running && r.arms.some((a) => a.users < FEW);
+  const [state, , label] = withheld ? standing({ outcome: "invalid_srm" }) : standing(r);
+  const broken = r.srm.split.toSorted((a, b) => Math.abs(b.share - b.expected) - Math.abs(a.share - a.expected))[0];
+  const verdict = withheld && !outcome ? `${broken.arm} has ${pct(broken.share)} of the users, where ${pct(broken.expected)} was planned, so nothing that is compared can be trusted: no verdict; look for what loses or moves them` : r.verdict;
+  const [first, ...rest] = verdict.replaceAll(" %", "\u202f%").split(withheld || outcome?.startsWith("invalid") ? ": no verdict; " : outcome && outcome !== "stopped_harm" ? "; " : "\n"); // the rest stands below
+  const note = withheld ? "Effects are not shown. Likely causes: failures of one arm that leave no record, clients that keep to an arm." : running ? soFar(r, primary)
+    : d && `Decided at look ${count(new Set(r.series.difference.map((l) => l.units)).size)}, ${count(d.units)} of ${count(sample.target)} users, by the rule “${d.reason.replaceAll("_", " ")}”.`;
+  const aside = html`<${KeyValues} rows=${[d ? ["Decided", `${date(at(d.at))}, ${clock(at(d.at))}`] : running && ["Full sample", r.projected_end ? html`${when(at(r.projected_end))} <small>at this pace</small>` : NONE],
+    !withheld && ["Always-valid p", html`${p(r.p_value_always_valid)} <small>of α ${r.boundary.early}</small>`], ["win", "lose"].includes(outcome) && d.early && ["Users not needed", `${count(sample.target - d.units)} of ${count(sample.target)}`],
+    !withheld && running && ["Power now", html`${pct(r.power)} <small>of 80\u202f% with all users</small>`], !running && ["Serves now", r.winner ?? r.arms[0].arm], ["Shares", e.phases.at(-1).shares.map(pct).join(" / ")]]} />`;
+  return html`<${Verdict} ...${{ state, label: early && !withheld ? "Too early to say" : label, sentence: rest.length ? `${first}.` : first, note: html`${rest.length > 0 && `${capital(rest.join("; ")).replace(/\.?$/, ".")} `}${note}`, aside }} />`;
 }
 
 /** While it runs: the range, and that looking does no harm. */
 function soFar(r, m) {
-  if (!m || m.low === null || m.high === null) return "No interval yet: an arm is looked at from 30 users on whose requests and feedback are complete.";
+  if (!m || m.low === null || m.high === null) return `No interval yet: it takes ${FEW} users of each arm who have matured.`;
   const { low, high } = figures(m), { name, unit } = METRICS[m.name];
-  return html`${name}: between <b>${signed(low, 1)}${unit}</b> and <b>${signed(high, 1)}${unit}</b> so far. Look as often as you like: this interval allows for it. A plain p (${p(r.p_value)} now) does not.`;
+  return html`${name}: between <b>${signed(low, 1)}${unit}</b> and <b>${signed(high, 1)}${unit}</b> so far. Look as often as you like: this interval allows for it; a plain p, ${p(r.p_value)} now, does not.`;
 }
 
-function Effects({ r, arm, control, test, of }) {
-  const mine = r.metrics.filter((m) => m.arm === arm), row = (m) => {
-    const { name, unit, show } = METRICS[m.name], role = m.primary ? "primary · " : m.guardrail ? "guardrail · " : "";
-    return { name, unit, ...figures(m), about: `${role}${m.better} is better`, control: show(m.control), test: show(m.test), reading: m.reading, strong: m.primary };
-  };
-  const rowsOf = (is) => mine.filter(is).map(row), guards = rowsOf((m) => m.guardrail), primary = rowsOf((m) => m.primary), apart = ["cost", "latency"].includes(r.primary_metric); // their scale would hide the margins
+function Effects({ r, arm, mine }) {
+  const rowsOf = (is) => mine.filter(is).map((m) => ({ ...METRICS[m.name], ...figures(m), reading: m.reading, strong: m.primary, about: `${m.primary ? "primary · " : m.guardrail ? "guardrail · " : ""}${m.better} is better`,
+    control: METRICS[m.name].show(m.control), test: METRICS[m.name].show(m.test) }));
+  const guards = rowsOf((m) => m.guardrail), primary = rowsOf((m) => m.primary), apart = !inPoints(r.primary_metric); // its scale would hide their margins
   const groups = [{ rows: apart ? primary : [...primary, ...guards] }, { title: "Guardrails", rows: apart ? guards : [] }, { title: "Watched, not decisive", rows: rowsOf((m) => !m.primary && !m.guardrail) }];
-  const rows = () => groups.flatMap((g) => g.rows).map((m) => [m.name, m.control, m.test, ...["value", "low", "high", "margin"].map((f) => ({ show: m[f] === null ? NONE : `${signed(m[f], 2)}${m.unit}`, value: m[f] })), m.says]);
-  return html`<${Panel} title="Effect of ${arm} against ${control.arm}" unit="shares in points, else in per cent; colour says good or bad, not up or down" of=${of} name="effects" table=${() => ({ head: ["Metric", `>${control.arm}`, `>${arm}`, ">Change", ">Low", ">High", ">Margin", "Reading"], rows: rows() })}>
-    ${() => html`<${ForestPlot} groups=${groups} heads=${[control.strategy, test.strategy]} confidence=${pct(1 - r.alpha).replace(".0", "")} />`}</${Panel}>`;
+  const table = () => ({ head: ["Metric", ">Control", ">Test", ">Change", ">Low", ">High", ">Margin", "Unit", "Reading"],
+    rows: groups.flatMap((g) => g.rows).map((m) => [m.name, m.control, m.test, ...["value", "low", "high", "margin"].map((f) => cell(m[f], (v) => signed(v, 2))), m.unit, m.says]) });
+  return html`<${Panel} title="Effect of ${arm} against ${r.arms[0].arm}" unit="colour says good or bad, not up or down" name="effects" table=${table}>
+    <${ForestPlot} groups=${groups} heads=${[r.arms[0], r.arms.find((a) => a.arm === arm)].map((a) => a.strategy)} confidence=${pct(1 - r.alpha)} /></${Panel}>`;
 }
 
-function Course({ r, arm, of }) {
-  const m = METRICS[r.primary_metric], k = m.scale, by = (v) => (v === null ? null : k * v), primary = r.metrics.find((q) => q.primary && q.arm === arm);
-  const looks = r.series.difference.filter((l) => l.arm === arm), crossed = looks.find((l) => l.p_value_always_valid < r.boundary.early);
-  const early = looks.find((l) => l.p_value < r.alpha), back = early && looks.find((l) => l.units > early.units && l.p_value >= r.alpha);
-  const events = r.decision ? [{ n: r.decision.units, text: `${count(r.decision.units)} users: decided` }] : [], cleared = crossed && ` It did at ${count(crossed.units)} users.`;
-  const points = looks.map((l) => ({ n: l.units, value: by(l.value), low: by(l.low), high: by(l.high) })), boundary = r.series.boundary.filter((b) => b.arm === arm).map((b) => ({ n: b.units, low: by(b.low), high: by(b.high) }));
-  const plain = early && early !== crossed && ` A plain p below ${r.alpha} would have called it at ${count(early.units)} users${back ? `, and taken it back at ${count(back.units)}` : ""} (ring).`;
-  const table = () => ({ head: [">Users", "Time", ">Difference", ">Low", ">High", ">Always-valid p", ">Plain p"], rows: looks.map((l) => [{ show: count(l.units), value: l.units }, { show: clock(at(l.at)), value: l.at },
-    ...["value", "low", "high"].map((f) => ({ show: signed(by(l[f]), 2), value: by(l[f]) })), { show: p(l.p_value_always_valid), value: l.p_value_always_valid }, { show: p(l.p_value), value: l.p_value }]) });
-  return html`<${Panel} title="How ${r.decision ? "the decision was reached" : "it goes"}" unit="difference in ${m.name.toLowerCase()}, ${m.axis}" of=${of} name="sequence" table=${looks.length ? table : undefined}
-    note=${looks.length ? `The band is the ${pct(1 - r.alpha).replace(".0", "")} interval, valid at every look. A winner is called when the line clears the dashed boundary and every guardrail holds.${cleared || ""}${plain || ""}` : undefined}>
-    ${() => (looks.length ? html`<${ConfidenceSequence} ...${{ points, target: r.sample.target, unit: m.axis, boundary, bad: primary?.better === "lower" ? 1 : -1, mood: primary?.reading === "worse" ? "bad" : "good",
-      decided: crossed ? crossed.units : Infinity, early: early && early !== crossed ? { n: early.units, value: by(early.value) } : undefined,
-      events }} />` : html`<p class="note nm">No look yet: the first is taken when a hundredth of the sample has matured.</p>`)}</${Panel}>`;
+function Course({ r, arm, primary }) {
+  const { name, axis, scale } = METRICS[r.primary_metric], by = (v) => (v === null ? null : scale * v), mineOf = (list) => list.filter((l) => l.arm === arm).map((l) => ({ ...l, n: l.units, value: by(l.value), low: by(l.low), high: by(l.high) }));
+  const points = mineOf(r.series.difference), crossed = points.find((l) => l.p_value_always_valid < r.boundary.early), early = points.find((l) => l.p_value < r.alpha && l !== crossed), back = early && points.find((l) => l.n > early.n && l.p_value >= r.alpha);
+  const drawn = points.some((l) => l.low !== null && l.high !== null), note = drawn ? `The band is the ${pct(1 - r.alpha)} interval, valid at every look. A winner is called when the line clears the dashed boundary and every guardrail holds.${crossed ? ` It did at ${count(crossed.n)} users.` : ""}${
+    early ? ` A plain p below ${r.alpha} would have called it at ${count(early.n)} (ring)${back ? `, and taken it back at ${count(back.n)}` : ""}.` : ""}` : undefined;
+  const table = () => ({ head: [">Users", "Time", ">Difference", ">Low", ">High", ">Always-valid p", ">Plain p"], rows: points.map((l) => [cell(l.n), cell(l.at, (t) => clock(at(t))), ...["value", "low", "high"].map((f) => cell(l[f], (v) => signed(v, 2))), cell(l.p_value_always_valid, p), cell(l.p_value, p)]) });
+  return html`<${Panel} title=${r.decision ? "How the decision was reached" : "How it goes"} unit="difference in ${name.toLowerCase()}, ${axis}" name="sequence" table=${drawn ? table : undefined} note=${note}>
+    ${drawn ? html`<${ConfidenceSequence} ...${{ points, target: r.sample.target, unit: axis, boundary: mineOf(r.series.boundary), bad: primary?.better === "lower" ? 1 : -1, mood: primary?.reading === "worse" ? "bad" : "good",
+      decided: crossed?.n ?? Infinity, early, events: r.decision ? [{ n: r.decision.units, text: `${count(r.decision.units)} users: decided` }] : [] }} />` : say("No interval yet. A look is taken at each hundredth of the sample.")}</${Panel}>`;
 }
 
 function Far({ e, r, withheld }) {
-  const m = METRICS[r.primary_metric], found = r.mde === null ? null : m.points ? `${number(100 * r.mde, 2)} points` : r.primary_metric === "cost" ? `${money(r.mde)} a request` : m.show(r.mde);
-  const planned = e.planned_sample_size && ` It was extended from ${count(e.planned_sample_size)}: only what holds at all looks decides now.`;
-  return html`<${Panel} title="Progress" unit="${count(r.sample.users)} entered" note=${withheld ? undefined : `${found ? `With these users the test can tell ${found} from nothing, four times in five.` : "Nobody has matured yet: their requests and feedback are still coming."}${planned || ""}`}>
-    <${Progress} n=${r.sample.matured} target=${r.sample.target} what="matured" at=${r.decision ? { n: r.decision.units, text: `decided ${count(r.decision.units)}`, good: r.outcome === "win" } : undefined} /></${Panel}>`;
+  const { mde, primary_metric: m, sample, decision: d } = r, found = mde && (inPoints(m) ? `${number(100 * mde, 2)} points` : METRICS[m].show(mde)), before = e.planned_sample_size;
+  const note = `${found ? `These users tell ${found} from nothing, four times in five.` : "Nobody has matured: requests and feedback are still coming."}${before ? ` Extended from ${count(before)}: only what holds at all looks decides.` : ""}`;
+  return html`<${Panel} title="Progress" unit="${count(sample.users)} entered" note=${withheld ? undefined : note}>
+    <${Progress} n=${sample.matured} target=${sample.target} what="matured" at=${d ? { n: d.units, text: `decided ${count(d.units)}`, good: r.outcome === "win" } : undefined} /></${Panel}>`;
 }
 
 function SplitPanel({ r, withheld }) {
-  const shown = r.srm.split.length > 2 ? r.srm.split : r.srm.split.slice(0, 1), word = withheld ? html`<span class="bad">broken</span>` : html`<span class="good">as planned</span>`;
-  return html`<${Panel} title="Split" unit=${word} note=${`${r.srm.split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(r.srm.p_value)}. ${withheld ? "Chance alone hardly does this." : "Below p 0.001 no verdict would be shown."}`}>
-    ${shown.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
+  const { split, p_value: value } = r.srm, arms = split.length > 2 ? split : split.slice(0, 1);
+  return html`<${Panel} title="Split" unit=${html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`} note="${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}">
+    ${arms.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
 }
 
-function Arrivals({ r, of }) {
-  const { exposures: list, step_ms: step } = r.series, arms = r.arms.map((a) => a.arm);
-  const table = () => ({ head: ["Until", ...arms.map((a) => `>${a}`)], rows: list.map((x) => [{ show: clock(at(x.at)), value: x.at }, ...arms.map((a) => ({ show: count(x.by_arm[a]), value: x.by_arm[a] }))]) });
-  return html`<${Panel} title="Entered" unit="users, cumulative" of=${of} name="entered" table=${list.length ? table : undefined}>${() => (list.length ? html`<${Entered} ...${{ arms, step, points: list.map((x) => ({ t: at(x.at), by: arms.map((a) => x.by_arm[a] ?? 0) })) }} />`
-    : html`<p class="note nm">Nobody yet: requests enter by their <span class="mono">experiment_id</span>.</p>`)}</${Panel}>`;
+function Arrivals({ r }) {
+  const { exposures, step_ms: step } = r.series, arms = r.arms.map((a) => a.arm), points = exposures.map((x) => ({ t: at(x.at), by: arms.map((a) => x.by_arm[a] ?? 0) }));
+  const table = () => ({ head: ["Until", ...arms.map((a) => `>${a}`)], rows: points.map((x) => [cell(x.t, clock), ...x.by.map((n) => cell(n))]) });
+  return html`<${Panel} title="Entered" unit="users, cumulative" name="entered" table=${points.length ? table : undefined}>${points.length ? html`<${Entered} ...${{ arms, step, points }} />` : say("Nobody yet: requests enter by their experiment_id.")}</${Panel}>`;
 }
 
-function Arms({ r, of }) {
-  const digits = moneyDigits(r.arms.map((a) => a.avg_cost_usd)), part = (n, all) => ({ show: html`${all ? pct(n / all) : NONE} <small>${count(n)}</small>`, value: n }), ms = (q) => ({ show: q ? duration(q.value) : NONE, value: q?.value });
-  const table = () => ({ head: ["Arm", ">Users", ">Requests", ">Good answers", ">Rated", ">Fell back", ">Cached", ">Cost, total", ">per request", ">Latency p50", ">p95"], rows: r.arms.map((a, i) => ({ key: a.arm, cells: [
-    { show: html`${a.arm} <small>${a.strategy}${i || a.arm === "control" ? "" : ", control"}</small>`, value: a.arm }, { show: count(a.users), value: a.users }, { show: count(a.requests), value: a.requests },
-    part(a.good, a.requests), part(a.rated, a.requests), part(a.fell_back, a.requests), part(a.cached, a.requests), { show: money(a.cost_usd), value: a.cost_usd }, { show: money(a.avg_cost_usd, digits), value: a.avg_cost_usd }, ms(a.latency_p50_ms), ms(a.latency_p95_ms)] })) });
-  return html`<${Panel} title="Arms" unit="everyone assigned is counted, fallbacks and failures included" acts=${html`<${Button} kind="icon" icon="save" label="Export arms as CSV" onClick=${() => saveCSV("arms", ...forExport(table()))} />`} of=${of}>
-    ${() => html`<${Table} ...${table()} cls="arms" caption="Arms" />`}</${Panel}>`;
+function Arms({ r }) {
+  const digits = moneyDigits(r.arms.map((a) => a.avg_cost_usd)), part = (n, all) => html`${all ? pct(n / all) : NONE} <small>${count(n)}</small>`, ms = (q) => (q ? duration(q.value) : NONE);
+  const rows = r.arms.map((a) => [html`${a.arm} <small>${a.strategy}</small>`, count(a.users), count(a.requests), ...["good", "rated", "fell_back", "cached"].map((f) => part(a[f], a.requests)), money(a.cost_usd), money(a.avg_cost_usd, digits), ms(a.latency_p50_ms), ms(a.latency_p95_ms)]);
+  return html`<${Panel} title="Arms" unit="everyone assigned is counted, fallbacks and failures too; the first is the control">
+    <${Table} cls="arms" caption="Arms" head=${["Arm", ">Users", ">Requests", ">Good answers", ">Rated", ">Fell back", ">Cached", ">Cost, total", ">per request", ">Latency p50", ">p95"]} rows=${rows} /></${Panel}>`;
 }
 
-function Guardrails({ r, arm }) {
-  const checks = r.metrics.filter((m) => m.guardrail && m.arm === arm).map((m) => {
-    const f = figures(m), unit = METRICS[m.name].unit;
-    return { ok: m.ok || (m.reading === "worse" ? false : null), name: METRICS[m.name].name, about: f.worst === null ? "not measured" : `worst case ${signed(f.worst, 2)}${unit}, margin ${signed(f.margin, 1)}${unit}`, since: m.holds_since ? `holds since ${clock(at(m.holds_since))}` : m.reading === "worse" ? "worse" : "not shown yet" };
+function Guardrails({ mine }) {
+  const checks = mine.filter((m) => m.guardrail).map((m) => {
+    const { worst, margin } = figures(m), { name, unit } = METRICS[m.name], worse = m.reading === "worse";
+    return { name, ok: m.ok || (worse ? false : null), about: worst === null ? "not measured" : `worst case ${signed(worst, 2)}${unit}, margin ${signed(margin, 1)}${unit}`, since: m.holds_since ? `holds since ${clock(at(m.holds_since))}` : worse ? "worse" : "not shown" };
   });
-  return html`<${Panel} title="Guardrails" unit="all must hold">${checks.length ? html`<${CheckList} checks=${checks} />` : html`<p class="note nm">None: their margins are 1.</p>`}</${Panel}>`;
+  return html`<${Panel} title="Guardrails" unit="all must hold">${checks.length ? html`<${CheckList} checks=${checks} />` : say("None: all margins are 1.")}</${Panel}>`;
 }
 
-function Method({ e, r, arm }) {
-  const reduced = r.metrics.find((m) => m.arm === arm && m.variance_reduced !== null);
-  return html`<${Panel} title="Method, and what could spoil it"><${KeyValues} rows=${[
-    ["Unit", `${r.unit}, by SHA-256 of salt and id`], ["Test", html`${r.method} <small>α ${r.boundary.early} early${r.boundary.final ? `, ${r.boundary.final} final` : ""}</small>`],
-    ["Arms compared", r.arms.length > 2 ? `${r.arms.length - 1}, by Holm’s correction` : "1, so no correction"],
-    ["Windows", `observed ${e.observation}, feedback ${e.feedback_window}, at least ${e.min_duration}, at most ${e.max_duration}`],
-    e.slow_us > 0 && ["Slow is more than", duration(e.slow_us / 1000)], reduced && ["Variance taken out by the week before", pct(reduced.variance_reduced)],
-    ["Design effect", r.arms.map((a) => number(a.design_effect, 2)).join(" / ")], e.phases.length > 1 && ["Shares changed", e.phases.slice(1).map((f) => clock(at(f.from))).join(", ")],
-    ["Seen in more than one arm", r.sample.strays ? html`<span class="warn">${plural(r.sample.strays, "user")}</span>` : "nobody"], ["Known too late to count", count(r.sample.late)]]} /></${Panel}>`;
+function Method({ e, r, mine }) {
+  const reduced = mine.find((m) => m.variance_reduced !== null), { early, final } = r.boundary;
+  return html`<${Panel} title="Method, and what could spoil it"><${KeyValues} rows=${[["Method", html`${r.method} <small>α ${early} early${final > 0 && `, ${final} final`}</small>`], ["Tests", r.arms.length > 2 ? `${r.arms.length - 1}, Holm’s correction` : "1, no correction"],
+    ["Windows", `observed ${e.observation}, feedback ${e.feedback_window}, ${e.min_duration} to ${e.max_duration}`], e.slow_us > 0 && ["Slow is more than", duration(e.slow_us / 1000)], reduced && ["Variance taken out", pct(reduced.variance_reduced)],
+    ["Design effect", r.arms.map((a) => number(a.design_effect, 2)).join(" / ")], ["Seen in more than one arm", r.sample.strays ? html`<span class="warn">${plural(r.sample.strays, r.unit)}</span>` : "none"], ["Known too late to count", count(r.sample.late)]]} /></${Panel}>`;
 }
 
-const KINDS = { complexity: "Complexity", users: "Users", key: "Key", confidence: "Confidence", cache: "Cache" };
-
-function Segments({ r, arm, of }) {
-  const m = METRICS[r.primary_metric], by = (v) => (v === null || v === undefined ? null : 100 * v), mine = r.segments.filter((s) => s.arm === arm);
-  const change = (s) => { const d = m.points ? s.difference : { value: s.lift, low: s.low, high: s.high }; return s.effect ? html`${signed(by(d.value), 1)}${m.unit} <small>${signed(by(d.low), 1)} to ${signed(by(d.high), 1)}</small>` : NONE; };
-  const reading = (s) => (s.reading === "better" || s.reading === "worse" ? html`<span class=${s.reading === "better" ? "good" : "bad"}>${m[s.reading]}</span>` : s.effect ? "not decided" : html`<span class="t">not compared: the arms’ own making</span>`);
-  return html`<${Panel} title="Segments" unit=${html`<${Tag} mood="warn">exploratory</${Tag}>`} of=${of} note="For looking around: no verdict depends on it, and a new experiment is what a find here is good for. Intervals hold in all segments together.">
-    ${() => html`<${Table} cls="nowrap" caption="Segments" head=${["By", "Segment", "Reading", ">Users", `>${r.arms[0].arm}`, `>${arm}`, ">Change"]} rows=${mine.map((s) => [KINDS[s.by] ?? s.by, s.value, reading(s), `${count(s.users.control)} / ${count(s.users.test)}`, s.users.control ? m.show(s.control) : NONE, s.users.test ? m.show(s.test) : NONE, change(s)])} />`}</${Panel}>`;
+/** By what was settled before an arm answered; by the rest, different people would be compared. */
+function Segments({ r, arm }) {
+  const m = METRICS[r.primary_metric], by = (v) => signed(v === null ? null : 100 * v, 1), mine = r.segments.filter((s) => s.arm === arm && s.effect);
+  const rows = mine.map((s) => {
+    const d = inPoints(r.primary_metric) ? s.difference : { ...s, value: s.lift };
+    return [capital(s.by), s.value, m[s.reading] ? html`<b>${m[s.reading]}</b>` : "Not decided", `${count(s.users.control)} / ${count(s.users.test)}`, m.show(s.control), m.show(s.test),
+      html`${by(d.value)}${m.unit} <small>${d.low === null ? "no interval" : `${by(d.low)} to ${by(d.high)}`}</small>`];
+  });
+  return html`<${Panel} title="Segments" unit=${html`<${Tag} mood="warn">exploratory</${Tag}>`} note="For looking around: no verdict depends on it. Intervals hold in all segments together.">
+    <${Table} cls="nowrap" caption="Segments" head=${["By", "Segment", "Reading", ">Users", ">Control", ">Test", ">Change"]} rows=${rows} /></${Panel}>`;
 }
 
 function Deliveries({ path }) {
-  const told = useData(`${path}/deliveries`, { every: 15_000 }), moods = { delivered: "good", failed: "bad" };
-  return html`<${Panel} title="Webhook" of=${told} height=${60}>${() => (told.data.deliveries.length ? told.data.deliveries.map((d) => html`<div key=${d.id}><p class="note nm"><${Tag} mood=${moods[d.state] ?? "warn"}>${d.state}</${Tag}> ${d.type} to <span class="mono">${d.url}</span>${d.next_at && `, next try ${clock(at(d.next_at))}`}</p>
-    <${Table} caption="Attempts" head=${[">Attempt", "Time", "Answer", ">Took"]} rows=${d.attempts.map((a) => [String(a.number), clock(at(a.at)), a.error ? html`${a.status} <span class="bad">${a.error}</span>` : a.status, duration(a.took_ms)])} nothing="Not tried yet." /></div>`)
-    : html`<p class="note nm">Nothing to tell yet: it is told when the experiment has ended.</p>`)}</${Panel}>`;
+  const told = useData(`${path}/deliveries`, { every: 15_000 });
+  return html`<${Panel} title="Webhook" of=${told} height=${60}>${() => (told.data.deliveries.length ? told.data.deliveries.map((d) => html`<p class="note nm" key=${d.id}><${Tag} mood=${{ delivered: "good", failed: "bad" }[d.state] ?? "warn"}>${d.state}</${Tag}> ${d.type} to <span class="mono">${d.url}</span>${d.next_at && `, next try ${clock(at(d.next_at))}`}</p>
+    <${Table} caption="Attempts" head=${["Attempt", "Time", "Answer", ">Took"]} rows=${d.attempts.map((a) => [String(a.number), clock(at(a.at)), html`${a.status} <span class="bad">${a.error}</span>`, duration(a.took_ms)])} nothing="Not tried yet." />`)
+    : say("It is told when the experiment has ended."))}</${Panel}>`;
+}
+
+/** Who did what with it, for those who may know. */
+function Acts({ e }) {
+  const acts = useData("audit?limit=500"), mine = acts.data?.acts.filter((a) => a.subject === e.id);
+  if (!mine?.length) return null;
+  return html`<${Panel} title="Who did what"><${EventLine} events=${mine.map((a, i) => ({ key: i, at: at(a.at), text: html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || "nobody with a key"}${a.detail?.note && `: ${a.detail.note}`}</span>` }))} /></${Panel}>`;
 }

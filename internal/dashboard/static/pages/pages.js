@@ -10,11 +10,11 @@ import { SavingsPage } from "./savings.js";
 /** A page whose module comes when it is opened: load gives it, name is the page's in it. */
 function later(title, name, load) {
   return function Later(props) {
-    const [{ Page, problem }, set] = useState({}), [turn, again] = useState(0);
-    useEffect(() => { load().then((m) => set({ Page: m[name] }), (err) => set({ problem: { status: 1, message: err.message } })); }, [turn]);
+    const [{ Page, problem }, set] = useState({}), ask = () => load().then((m) => set({ Page: m[name] }), (err) => set({ problem: { status: 1, message: err.message } }));
+    useEffect(() => { ask(); }, []);
     useEffect(() => { if (Page && document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true }); }, [Page]);
     if (Page) return html`<${Page} ...${props} />`;
-    return html`<${PageHead} title=${title} />${problem && html`<${Failure} problem=${problem} retry=${() => again(turn + 1)} />`}`;
+    return html`<${PageHead} title=${title} />${problem && html`<${Failure} problem=${problem} retry=${ask} />`}`;
   };
 }
 

@@ -19,6 +19,8 @@ import (
 // experiments starts experiments, and tells how they go.
 type experiments struct {
 	*pages
+	past pastWeeks
+
 	db     *postgres.DB
 	known  experiment.Known
 	trials *gateway.Trials // of this process

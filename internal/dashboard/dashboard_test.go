@@ -81,7 +81,9 @@ func sources(t *testing.T) map[string]string {
 
 var (
 	htmlReference = regexp.MustCompile(`(?:src|href)="(static/[^"]+)"`)
-	jsReference   = regexp.MustCompile(`(?:from|import) ?"(\.{1,2}/[^"]+)"`)
+	modulePreload = regexp.MustCompile(`<link rel="modulepreload"[^>]*>`)
+	jsReference   = regexp.MustCompile(`(?:from ?|import ?|import\()"(\.{1,2}/[^"]+)"`)
+	jsLater       = regexp.MustCompile(`import\("(\.{1,2}/[^"]+)"\)`) // when it is wanted
 	cssReference  = regexp.MustCompile(`url\("?([^#")][^")]*)`)
 )
 
@@ -103,8 +105,14 @@ func references(name, source string) []string {
 	return found
 }
 
-// reached gives the files that a browser loads for a page, with the page.
+// reached gives the files that a browser loads for a page, with the page and
+// what is loaded when it is wanted.
 func reached(t *testing.T, page string) map[string]bool {
+	t.Helper()
+	return loaded(t, page, references)
+}
+
+func loaded(t *testing.T, page string, references func(name, source string) []string) map[string]bool {
 	t.Helper()
 	all, found := sources(t), map[string]bool{}
 	all["docs.html"] = string(docs())
@@ -126,16 +134,13 @@ func reached(t *testing.T, page string) map[string]bool {
 	return found
 }
 
-// awaited are modules for pages that are still to come.
-var awaited = map[string]bool{"static/charts/experiment.js": true}
-
 // The pages load every file there is, and none that is not.
 func TestReferencedFilesAreTheEmbeddedOnes(t *testing.T) {
 	t.Parallel()
 	live, reference := reached(t, "static/index.html"), reached(t, "docs.html")
 	for name := range sources(t) {
-		if used := live[name] || reference[name]; used == awaited[name] && path.Ext(name) != ".txt" {
-			t.Errorf("%s is embedded, used: %t, awaited: %t", name, used, awaited[name])
+		if !live[name] && !reference[name] && path.Ext(name) != ".txt" {
+			t.Errorf("%s is embedded and not used", name)
 		}
 	}
 	if live["static/docs.css"] || reference["static/main.js"] {
@@ -300,14 +305,17 @@ func TestVendoredFilesAreThePublishedOnes(t *testing.T) {
 }
 
 // The head of the page names every module, so that a browser asks for all of
-// them at once and not one layer after the other.
+// them at once and not one layer after the other; but for those that come later.
 func TestModulesArePreloaded(t *testing.T) {
 	t.Parallel()
 	page := sources(t)["static/index.html"]
+	atOnce := loaded(t, "static/index.html", func(name, source string) []string {
+		return references(name, jsLater.ReplaceAllString(modulePreload.ReplaceAllString(source, ""), ""))
+	})
 	for name := range reached(t, "static/index.html") {
 		isModule := path.Ext(name) == ".mjs" || path.Ext(name) == ".js" && path.Dir(name) != "static"
-		if preloaded := strings.Contains(page, `<link rel="modulepreload" href="`+name+`">`); isModule && !preloaded {
-			t.Errorf("%s is not preloaded", name)
+		if preloaded := strings.Contains(page, `<link rel="modulepreload" href="`+name+`">`); isModule && preloaded != atOnce[name] {
+			t.Errorf("%s is preloaded: %t, needed at once: %t", name, preloaded, atOnce[name])
 		}
 	}
 }

@@ -100,6 +100,7 @@ func (a *API) Handler() http.Handler {
 	get(e, "/requests", a.findRequests)
 	get(e, "/requests/:request_id", a.request)
 	e.POST("/experiments/start", a.startExperiment, a.repeatable)
+	e.POST("/experiments/plan", a.planExperiment)
 	e.POST("/experiments/:experiment_id/stop", a.stopExperiment)
 	e.POST("/experiments/:experiment_id/ramp", a.rampExperiment)
 	e.POST("/experiments/:experiment_id/extend", a.extendExperiment)

@@ -14,7 +14,6 @@ import (
 // readExperiment takes what an experiment is asked to be; which values make sense is
 // the experiment's to say.
 func readExperiment(o *object) experiment.Start {
-	o.require("name")
 	o.require("sample_size")
 	s := experiment.Start{
 		Name:            o.text("name", maxExperimentText),

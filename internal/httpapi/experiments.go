@@ -17,6 +17,8 @@ import (
 type Starter interface {
 	// Start returns experiment.ErrNameTaken, or a *document.InvalidError.
 	Start(ctx context.Context, project, by string, s experiment.Start) (experiment.Started, error)
+	// Plan begins nothing, and says what Start would. Effect 0 is experiment.UsualEffect.
+	Plan(ctx context.Context, project string, s experiment.Start, effect float64) (experiment.Plan, error)
 	// Stop returns experiment.ErrUnknown for one that there is not.
 	Stop(ctx context.Context, project, by, id string) (experiment.Status, error)
 }
@@ -92,6 +94,7 @@ func (a *API) startExperiment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	o.require("name")
 	s := readExperiment(o)
 	if o.finish(); o.faults.Count() > 0 {
 		return o.faults.Err()

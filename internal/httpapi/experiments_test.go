@@ -49,6 +49,16 @@ func (x *fakeExperiments) Start(_ context.Context, project, _ string, s experime
 	return experiment.Started{Status: x.all[len(x.all)-1], Plan: e.Plan(experiment.UsualGuess().Traffic(), 0)}, nil
 }
 
+func (x *fakeExperiments) Plan(_ context.Context, project string, s experiment.Start, effect float64) (experiment.Plan, error) {
+	s.Name = "plan"
+	e, err := experiment.New(s, experiment.Given{ID: "plan", Project: project, Salt: "s", At: sampleTime, SlowUS: 1000,
+		Segment: experiment.Segment{From: 0, To: 1}}, experiment.Known{Strategies: []string{"complexity", "hybrid"}, Models: []string{"small"}})
+	if err != nil {
+		return experiment.Plan{}, err
+	}
+	return e.Plan(experiment.UsualGuess().Traffic(), effect), x.err
+}
+
 func (x *fakeExperiments) Stop(ctx context.Context, project, _, id string) (experiment.Status, error) {
 	x.mu.Lock()
 	for i := range x.all {
@@ -522,6 +532,32 @@ func TestExperimentsThatCannotStart(t *testing.T) {
 	s.send(t, "GET", "/experiments?x=1", "").want(t, 422)
 }
 
+// A plan is what the start would say, without a name and without a start.
+func TestExperimentsArePlanned(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	const body = `{"control_strategy": "complexity", "test_strategy": "hybrid", "sample_size": 2000`
+	plan := func(more string) (p experiment.Plan) {
+		s.post(t, "/experiments/plan", body+more+"}").want(t, 200).decode(t, &p)
+		return p
+	}
+	usual := plan("")
+	if p := plan(`, "effect": 0.1`); p.Effect != 0.1 || p.PowerToWin <= usual.PowerToWin || usual.Effect != experiment.UsualEffect(experiment.Good) || p.MDE != usual.MDE || p.MDE <= 0 {
+		t.Errorf("a larger effect is planned as %+v, a usual one as %+v", p, usual)
+	}
+	for more, fields := range map[string]string{`, "effect": -1`: "effect", `, "effect": 11`: "effect", `, "zzz": 1`: "zzz", `, "alpha": 0.2`: "alpha"} {
+		if got := s.post(t, "/experiments/plan", body+more+"}").want(t, 422).problem(t); strings.Join(got.fields(), ",") != fields {
+			t.Errorf("%s: %v, want %s", more, got.Errors, fields)
+		}
+	}
+	if got := s.post(t, "/experiments/plan", "{}").want(t, 422).problem(t); strings.Join(got.fields(), ",") != "sample_size" {
+		t.Errorf("nothing: %v", got.Errors)
+	}
+	if got := s.send(t, "GET", "/experiments", "").want(t, 200); strings.Contains(string(got.Body), "019ab179") {
+		t.Errorf("a plan has begun: %s", got.Body)
+	}
+}
+
 func TestExperimentsWhilePostgresIsAway(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(s *setup) { s.trials = &fakeExperiments{err: errors.New("connection refused")} })
@@ -534,6 +570,7 @@ func TestExperimentsTakeAdmins(t *testing.T) {
 	s := serve(t, func(s *setup) { s.adminKey = "secret" })
 	s.post(t, "/experiments/start", startBody).want(t, 401)
 	s.post(t, "/experiments/start", startBody, "Authorization: Bearer secret").want(t, 201)
+	s.post(t, "/experiments/plan", startBody).want(t, 401)
 	for _, path := range []string{"stop", "ramp", "extend", "archive"} {
 		s.post(t, "/experiments/x/"+path, "{}").want(t, 401)
 	}

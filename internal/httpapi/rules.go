@@ -40,6 +40,7 @@ var rules = map[string]access.Action{
 	"GET /stream/decisions":                      access.Read,
 
 	"POST /experiments/start":                  access.Operate,
+	"POST /experiments/plan":                   access.Operate,
 	"POST /experiments/:experiment_id/stop":    access.Operate,
 	"POST /experiments/:experiment_id/ramp":    access.Operate,
 	"POST /experiments/:experiment_id/extend":  access.Operate,

@@ -1,11 +1,22 @@
 // All pages there are. A new one is a module of this folder and a line here.
 
-import { html } from "../core/html.js";
+import { html, useEffect, useState } from "../core/html.js";
 import { PageHead } from "../parts/shell.js";
-import { Nothing } from "../parts/states.js";
+import { Failure, Nothing } from "../parts/states.js";
 import { LivePage } from "./live.js";
 import { RequestsPage } from "./requests.js";
 import { SavingsPage } from "./savings.js";
+
+/** A page whose module comes when it is opened: load gives it, name is the page's in it. */
+function later(title, name, load) {
+  return function Later(props) {
+    const [{ Page, problem }, set] = useState({}), ask = () => load().then((m) => set({ Page: m[name] }), (err) => set({ problem: { status: 1, message: err.message } }));
+    useEffect(() => { ask(); }, []);
+    useEffect(() => { if (Page && document.activeElement === document.body) document.querySelector("h1")?.focus({ preventScroll: true }); }, [Page]);
+    if (Page) return html`<${Page} ...${props} />`;
+    return html`<${PageHead} title=${title} />${problem && html`<${Failure} problem=${problem} retry=${ask} />`}`;
+  };
+}
 
 /**
  * page is the first part of the address: #/savings. group tells where the
@@ -16,6 +27,7 @@ import { SavingsPage } from "./savings.js";
 export const pages = [
   { page: "", title: "Live", Page: LivePage, group: 1 },
   { page: "savings", title: "Savings", Page: SavingsPage, group: 1 },
+  { page: "experiments", title: "Experiments", Page: later("Experiments", "ExperimentsPage", () => import("./experiments.js")), group: 1 },
   { page: "requests", title: "Requests", Page: RequestsPage, group: 1, inPlace: true },
 ];
 

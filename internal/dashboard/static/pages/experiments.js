@@ -1,0 +1,48 @@
+// Experiments: all of them, one of them, or the form that starts one.
+
+import { client } from "../core/client.js";
+import { useData } from "../core/data.js";
+import { NONE, age, count } from "../core/format.js";
+import { html, useState } from "../core/html.js";
+import { to } from "../core/router.js";
+import { Button, Segmented, Tag, chosen } from "../parts/controls.js";
+import { PageHead } from "../parts/shell.js";
+import { AsOf, Empty, Failure, Nothing, Still } from "../parts/states.js";
+import { StartPage } from "./experiment-start.js";
+import { standing } from "./experiment-words.js";
+import { ExperimentPage } from "./experiment.js";
+
+const LISTS = [["no", "Current"], ["yes", "Archived"]];
+const SHOWN = 20; // each asks for its own figures
+
+export function ExperimentsPage({ route }) {
+  if (route.id === "new") return html`<${StartPage} />`;
+  return route.id ? html`<${ExperimentPage} key=${route.id} id=${route.id} />` : html`<${List} />`;
+}
+
+function List() {
+  const archived = chosen("archived", LISTS) === "yes", [shown, show] = useState(SHOWN);
+  const list = useData(`experiments${archived ? "?archived=true" : ""}`, { every: 10_000 }), all = list.data?.experiments;
+  const head = html`<${PageHead} title="Experiments" sub=${html`<${AsOf} of=${list} />`}><${Segmented} name="archived" label="Which" options=${LISTS} value=${archived ? "yes" : "no"} />
+    <${Button} kind="solid" icon="plus" href=${to("/experiments/new")}>Start</${Button}></${PageHead}>`;
+  if (!all) return html`${head}${list.problem ? html`<${Failure} ...${{ problem: list.problem, retry: list.retry }} />` : html`<${Still} height=${300} />`}`;
+  const mine = all.filter((e) => archived === Boolean(e.archived_at));
+  if (!mine.length) return html`${head}${archived ? html`<${Nothing} title="Nothing is archived." />` : html`<${NoneYet} />`}`;
+  return html`${head}<div class="tw ${list.waiting ? "waiting" : ""}" tabindex="0" role="region" aria-label="Experiments"><table class="exps"><caption class="vh">Experiments, newest first</caption>
+      <thead><tr>${["Experiment", "State", "Split", "Time", "Entered", "Matured"].map((name, i) => html`<th key=${i} scope="col" class=${i === 3 || i === 4 ? "num" : ""}>${name}</th>`)}</tr></thead>
+      <tbody>${mine.slice(0, shown).map((e) => html`<${Row} key=${e.id} e=${e} />`)}</tbody></table></div>
+    ${mine.length > shown && html`<p class="row l"><${Button} onClick=${() => show(mine.length)}>All ${count(mine.length)}</${Button}></p>`}`;
+}
+
+/** Figures come row by row; those of one that has ended come once. */
+function Row({ e }) {
+  const results = useData(`experiments/${e.id}/results`, { every: e.state === "running" ? 10_000 : 0 }), r = results.data;
+  const [, mood, words] = standing(e);
+  return html`<tr><th scope="row"><a href=${to(`/experiments/${e.id}`)}>${e.name}</a><p class="q">${r?.verdict ?? results.problem?.message ?? "\u00a0"}</p></th>
+    <td><${Tag} mood=${mood}>${words}</${Tag}></td><td class="nb">${r && html`<span class=${r.srm.ok ? "good" : "bad"}>${r.srm.ok ? "as planned" : "broken"}</span>`}</td>
+    <td class="num">${age((e.ended_at ? Date.parse(e.ended_at) : Date.now()) - Date.parse(e.started_at))}</td><td class="num">${r ? html`${count(r.sample.users)} <small>${r.unit}s</small>` : NONE}</td>
+    <td class="nb">${r && html`<svg class="far" width="96" height="8" aria-hidden="true"><rect class="fr" width="96" height="8" /><rect class="fi" width=${(96 * r.sample.matured) / Math.max(r.sample.target, r.sample.matured)} height="8" /></svg> <small>${count(r.sample.matured)} of ${count(r.sample.target)}</small>`}</td></tr>`;
+}
+
+const NoneYet = () => html`<${Empty} title="No experiment has been started yet." steps=${[["Start one", "busu experiments start --control complexity --test hybrid --sample-size 2000"], ["Send its requests", `curl -s ${client.url("complete")} \\\n  -d '{"prompt": "…", "user_id": "ada", "experiment_id": "…"}'`]]}>
+  Users are split between two arms or more, and looking every morning does not make up a winner. <a href=${to("/experiments/new")}>The form</a> says what a sample can find.</${Empty}>`;

@@ -25,11 +25,11 @@ export function Timeline({ rows, until }) {
   return html`<${Chart} ...${{ height, label: `Timeline: ${rows.map((row) => `${row.name} ${row.text}`).join("; ")}. Answered after ${duration(until)}.`, draw }} />`;
 }
 
-/** Models cheapest first: {model, quality, low, high, cost_usd, step, note}; enough is the quality that is good enough. */
-export function Candidates({ rows, enough }) {
+/** Models cheapest first: {model, quality, low, high, cost_usd, step, note}; what says what they are, enough is the quality that is good enough. */
+export function Candidates({ rows, enough, what = "Candidates by cost with predicted quality" }) {
   const height = 30 + rows.length * 27 + 24, digits = moneyDigits(rows.map((c) => c.cost_usd), 2);
   const least = Math.min(...rows.map((c) => c.low ?? c.quality), enough ?? 1);
-  const label = `Candidates by cost with predicted quality: ${rows.map((c) => `${c.model} ${number(c.quality, 2)} for ${money(c.cost_usd, digits)}${c.note ? `, ${c.note}` : ""}`).join("; ")}.`;
+  const label = `${what}: ${rows.map((c) => `${c.model} ${number(c.quality, 2)} for ${money(c.cost_usd, digits)}${c.note ? `, ${c.note}` : ""}`).join("; ")}.`;
   const draw = (width, narrow) => {
     const scale = ticks(Math.min(0.9, least), 1, 4).filter((v) => v <= 1), x = linear(scale[0], 1, narrow ? 98 : 112, width - (narrow ? 80 : 160)),
       bottom = 30 + rows.length * 27, right = narrow ? width : width - 84;

@@ -4,8 +4,11 @@ import { html } from "../core/html.js";
 import { PageHead } from "../parts/shell.js";
 import { Nothing } from "../parts/states.js";
 import { LivePage } from "./live.js";
+import { ModelsPage } from "./models.js";
+import { PlaygroundPage } from "./playground.js";
 import { RequestsPage } from "./requests.js";
 import { SavingsPage } from "./savings.js";
+import { SystemPage } from "./system.js";
 
 /**
  * page is the first part of the address: #/savings. group tells where the
@@ -17,6 +20,9 @@ export const pages = [
   { page: "", title: "Live", Page: LivePage, group: 1 },
   { page: "savings", title: "Savings", Page: SavingsPage, group: 1 },
   { page: "requests", title: "Requests", Page: RequestsPage, group: 1, inPlace: true },
+  { page: "models", title: "Models", Page: ModelsPage, group: 2 },
+  { page: "system", title: "System", Page: SystemPage, group: 2 },
+  { page: "playground", title: "Playground", Page: PlaygroundPage, group: 2 },
 ];
 
 export const pageOf = (route) => pages.find((p) => p.page === route.page) ?? { title: "Not found", Page: Missing };

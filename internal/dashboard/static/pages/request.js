@@ -71,7 +71,7 @@ function Choice({ r }) {
 
 const WHAT = { input: "tokens in", cached_input: "tokens in, from the provider’s cache", cache_write_input: "tokens in, into the provider’s cache", output: "tokens out" };
 
-function Cost({ r }) {
+export function Cost({ r }) {
   const c = r.cost, line = (l) => Math.round((l.tokens * l.nanos_per_mtok) / 1e6);
   return html`<h3>Cost <span>${c.price_version ? `price table ${c.price_version}` : ""}${r.estimated ? ", estimated" : ""}</span></h3>
     <div class="tw"><table class="sum"><tbody>${c.lines === null ? html`<tr><td class="none">The prices of then are not configured any more.</td></tr>`

@@ -11,15 +11,16 @@ import { to } from "../core/router.js";
 import { eventsOf } from "../core/stream.js";
 import { Button, Copy, Field, Tag } from "../parts/controls.js";
 import { KeyValues } from "../parts/figures.js";
-import { Guarded, Panel } from "../parts/panel.js";
+import { Panel } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
 import { announce } from "../parts/speech.js";
 import { Failure } from "../parts/states.js";
-import { Cost } from "./request.js";
+import { CostTable, priced } from "./request.js";
 
 const REST = 400; // after the last key, before the plan is asked for
 const HEADERS = ["X-Request-Id", "X-Busu-Model", "X-Busu-Strategy", "X-Busu-Cache", "X-Busu-Cost-Usd"];
-const STRATEGIES = [["", "as configured"], "hybrid", "learning", "complexity"].map((s) => (Array.isArray(s) ? s : [s, s]));
+const pct = (n) => percent(percentage(100 * n));
+const STRATEGIES = [["", "as configured"], ...["hybrid", "learning", "complexity"].map((s) => [s, s])];
 
 /** The body of /complete that the form means, or null without a prompt. */
 function bodyOf(form) {
@@ -53,10 +54,10 @@ export function PlaygroundPage() {
   return html`<${PageHead} title="Playground" sub=${html`<span class="sub">what is sent is recorded like every request, and costs what it costs</span>`} /><div class="grid">
     <form class="c5 play" ref=${form} onInput=${typed} onSubmit=${send}>${field("prompt", "Prompt", { type: "area", required: true, rows: 7, placeholder: "What is the capital of France?" })}
       <div class="two">${field("strategy", "Strategy", { options: STRATEGIES })}${field("model", "Model", { options: models })}${field("user_id", "User", { placeholder: "none" })}${field("max_tokens", "At most, tokens", { type: "number", min: 1 })}
-        ${field("max_cost_usd", "At most, dollars", { type: "number", min: 0, step: "any" })}${field("min_quality", "At least, quality 0 to 1", { type: "number", min: 0, max: 1, step: "any" })}${field("models", "Only these models", { placeholder: "small, medium" })}${field("cache", "Cache", { options: [["", "as configured"], ["bypass", "bypass"]] })}</div>
-      <p class="row l"><${Button} type="submit" kind="solid">Send</${Button}>${run?.busy && html`<${Button} onClick=${() => over.current.abort()}>Stop</${Button}>`}<label class="nb"><input type="checkbox" name="stream" defaultChecked />stream</label>
+        ${field("max_cost_usd", "At most, dollars", { type: "number", min: 0, step: "any" })}${field("min_quality", "At least, quality 0 to 1", { type: "number", min: 0, max: 1, step: "any" })}${field("models", "Only these models", { placeholder: "small, medium" })}${field("cache", "Cache", { options: [["", "default"], ["bypass", "bypass"]] })}</div>
+      <p class="row l"><${Button} type="submit" kind="solid" disabled=${run?.busy}>Send</${Button}>${run?.busy && html`<${Button} onClick=${() => over.current.abort()}>Stop</${Button}>`}<label class="nb"><input type="checkbox" name="stream" defaultChecked=${true} />stream</label>
         ${body && html`<${Copy} kind="quiet" what="as curl" text=${() => `curl -s '${client.url("complete")}' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`}>as curl</${Copy}>`}</p></form>
-    <div class="c7 stack"><${Panel} title="The plan" unit="before anything is sent" of=${body ? plan : undefined} height=${150}>${() => (body ? html`<${Plan} plan=${plan.data} enough=${body.min_quality} />` : html`<p class="note nm">Write a prompt to see which model would answer it, and why.</p>`)}</${Panel}>
+    <div class="c7 stack"><${Panel} title="The plan" unit="before anything is sent" of=${body ? plan : undefined} height=${220} name="plan" table=${body && plan.data && (() => planTable(plan.data))}>${() => (body ? html`<${Plan} plan=${plan.data} enough=${body.min_quality} />` : html`<p class="note nm">Write a prompt to see which model would answer it, and why.</p>`)}</${Panel}>
       ${run && html`<${Answer} key=${run.turn} run=${run} />`}</div></div>`;
 }
 
@@ -88,24 +89,25 @@ async function answer(body, signal, set) {
 
 function Plan({ plan, enough }) {
   const { ramp } = useLiveQuietly();
-  const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), note: i === 0 ? "answered" : "" })).sort((a, b) => a.cost_usd - b.cost_usd);
-  return html`<p class="say">${plan.reason}</p><p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier})</p>
-    <${Candidates} rows=${rows} enough=${enough} /><div class="tw"><table><caption class="vh">Candidates in the order they would be asked</caption><thead><tr><th>Asked</th><th class="num">Predicted quality</th><th class="num">Expected cost</th><th class="num">Probability of being first</th></tr></thead>
-      <tbody>${plan.candidates.map((c, i) => html`<tr key=${c.model} class=${i ? "" : "me"}><td>${i + 1}. ${c.model} <small>${c.provider}</small></td><td class="num">${percent(percentage(100 * c.quality))}</td><td class="num">${money(c.cost_usd)}</td><td class="num">${percent(percentage(100 * c.probability))}</td></tr>`)}</tbody></table></div>`;
+  const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: i === 0 ? "asked first" : `then, ${i + 1}.` })).sort((a, b) => a.cost_usd - b.cost_usd);
+  return html`<p class="say">${plan.reason}</p><p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). Chance puts first: ${plan.candidates.map((c) => `${c.model} ${pct(c.probability)}`).join(", ")}.</p>
+    <${Candidates} rows=${rows} enough=${enough} />`;
 }
+
+const planTable = (plan) => ({ head: ["Asked", "Provider", ">Predicted quality", ">Expected cost", ">Probability of being first"],
+  rows: plan.candidates.map((c) => [c.model, c.provider, { show: pct(c.quality), value: c.quality }, { show: money(c.cost_usd), value: c.cost_usd }, { show: pct(c.probability), value: c.probability }]) });
 
 function Answer({ run }) {
   const { done, text, headers, problem, busy, cut } = run, id = done?.request_id ?? headers[0]?.[1];
   const [found, find] = useState(false), record = useData(!busy && id ? `requests/${id}` : null, { every: found ? 0 : 1000 });
   useEffect(() => { if (record.data) find(true); }, [record.data]);
-  const link = id && !busy && html`<a href=${to(`/requests/${id}`)}>All of this request</a>`;
-  return html`<${Panel} title="The answer" unit=${done ? `${done.model} after ${duration(done.latency_ms)}` : busy ? "under way" : ""} acts=${text && html`<${Copy} text=${text} what="the answer" />`}>${() => html`
-    ${text && html`<div class="answer">${text}</div>`}${cut && html`<p class="note"><${Tag} mood="warn">broke off</${Tag}> What came is not the whole answer.</p>`}${problem && html`<${Failure} problem=${problem} />`}
-    ${done && html`<p class="note">${done.reason}${done.fallbacks.length > 0 && ` Before, ${done.fallbacks.join(", ")} failed.`}</p><${Opinion} id=${id} />`}</${Panel}>`}
-    ${headers.length > 0 && html`<${Panel} title="What it cost" acts=${link}>${() => html`${record.data ? html`<${Guarded}><${Cost} r=${record.data} /></${Guarded}>`
+  return html`<${Panel} title="The answer" unit=${done ? `${done.model} after ${duration(done.latency_ms)}` : busy ? "under way" : ""} acts=${text !== "" && html`<${Copy} text=${text} what="the answer" />`}>${() => html`
+    ${text !== "" && html`<div class="answer">${text}</div>`}${cut && html`<p class="note"><${Tag} mood="warn">broke off</${Tag}> What came is not the whole answer.</p>`}${problem && html`<${Failure} problem=${problem} />`}
+    ${done && html`<p class="note">${done.reason}${done.fallbacks.length > 0 && ` Before, ${done.fallbacks.join(", ")} failed.`}</p><${Opinion} id=${id} />`}`}</${Panel}>
+    ${headers.length > 0 && html`<${Panel} title="What it cost" unit=${record.data && priced(record.data)}>${() => html`${record.data ? html`<${CostTable} r=${record.data} />`
       : done && html`<${KeyValues} rows=${[["Cost", money(done.cost_usd)], ["Baseline, the same tokens", money(done.baseline_cost_usd)], ["Modelled saving", money(done.savings_usd)]]} />`}
-      ${record.data && html`<p class="note">Modelled saving ${exact(record.data.cost.baseline_cost_nanos - record.data.cost.cost_nanos)}.</p>`}
-      <h3 class="vh">Headers</h3><${KeyValues} rows=${headers.map(([n, v]) => [html`<span class="mono">${n}</span>`, html`<span class="mono">${v}</span>`])} />`}</${Panel}>`}`;
+      ${record.data && html`<p class="note">Modelled saving ${exact(record.data.cost.baseline_cost_nanos - record.data.cost.cost_nanos)}. <a href=${to(`/requests/${id}`)}>All of this request</a></p>`}
+      <${KeyValues} rows=${headers.map(([n, v]) => [html`<span class="mono">${n}</span>`, html`<span class="mono">${v}</span>`])} />`}</${Panel}>`}`;
 }
 
 function Opinion({ id }) {

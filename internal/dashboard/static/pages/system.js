@@ -9,6 +9,7 @@ import { change, here } from "../core/router.js";
 import { Confirm } from "../parts/confirm.js";
 import { Button, Copy, Dot, Segmented, Tag, chosen } from "../parts/controls.js";
 import { KeyValues } from "../parts/figures.js";
+import { Icon } from "../parts/icons.js";
 import { Panel } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
 import { AsOf, Failure, Nothing, Still } from "../parts/states.js";
@@ -83,7 +84,7 @@ function Letter({ l, done }) {
   const [open, show] = useState(false), path = `dead/${encodeURIComponent(l.id)}`;
   const whole = useData(open ? path : null), text = whole.data?.body ?? whole.data?.body_base64 ?? l.preview;
   return html`<li><div><b>${l.reason}</b><p class="t xs"><time>${since(l.at)}</time> · <span class="mono">${l.stream}</span>${l.entry ? html` · entry <span class="mono">${l.entry}</span>` : " · was stored before it was refused"}</p>
-      <details class="tab" onToggle=${(e) => show(e.currentTarget.open)}><summary>${bytes(l.bytes)}${whole.data?.body_base64 ? ", in base64" : ""}</summary><pre class="cmd" tabindex="0">${text.slice(0, 20_000)}${text.length > 20_000 && "…"}</pre><${Copy} text=${text} what="the letter" /></details></div>
+      <details class="tab" onToggle=${(e) => show(e.currentTarget.open)}><summary><${Icon} name="right" />${bytes(l.bytes)}${whole.data?.body_base64 ? ", in base64" : ""}</summary><pre class="cmd" tabindex="0">${text.slice(0, 20_000)}${text.length > 20_000 && "…"}</pre><${Copy} text=${text} what="the letter" /></details></div>
     <span class="nb"><${Confirm} kind="" text="Replay" ...${{ done }} act=${async () => void await client.post(`${path}/replay`)} says="It goes back to the end of its stream, once. What still cannot be processed comes back as a new letter." />
       <${Confirm} text="Delete" ...${{ done }} act=${async () => void await client.delete(path)} says="It is gone for good, and so is what it tells: the reconciliation goes on naming it as missing." /></span></li>`;
 }
@@ -115,5 +116,5 @@ function Snapshots({ live }) {
   const others = live.filter((s) => s.project !== "default");
   return html`<${Panel} title="Learned snapshots" unit="of this project, newest first" of=${list} acts=${html`<${Segmented} name="learner" label="Strategy" options=${STRATEGIES} value=${strategy} />`}
     note=${others.length ? `Other projects: ${others.map((s) => `${s.project} ${s.strategy} ${s.snapshot}`).join(", ")}.` : undefined}>
-    ${() => html`<${Table} head=${["Snapshot", "Published", ">Verdicts", ">Weight", ">Price of quality", ""]} rows=${rows()} cls="nowrap" caption="Snapshots" nothing="${strategy} has published nothing yet: it learns from verdicts." />`}</${Panel}>`;
+    ${() => html`<${Table} head=${["Snapshot", "Published", ">Verdicts", ">Weight", ">Price of quality", ">"]} rows=${rows()} cls="nowrap" caption="Snapshots" nothing="${strategy} has published nothing yet: it learns from verdicts." />`}</${Panel}>`;
 }

@@ -3,6 +3,7 @@
 import { html } from "../core/html.js";
 import { PageHead } from "../parts/shell.js";
 import { Nothing } from "../parts/states.js";
+import { KeysPage } from "./keys.js";
 import { LivePage } from "./live.js";
 import { ModelsPage } from "./models.js";
 import { PlaygroundPage } from "./playground.js";
@@ -22,6 +23,7 @@ export const pages = [
   { page: "requests", title: "Requests", Page: RequestsPage, group: 1, inPlace: true },
   { page: "models", title: "Models", Page: ModelsPage, group: 2 },
   { page: "system", title: "System", Page: SystemPage, group: 2 },
+  { page: "keys", title: "Keys", Page: KeysPage, group: 2 },
   { page: "playground", title: "Playground", Page: PlaygroundPage, group: 2 },
 ];
 

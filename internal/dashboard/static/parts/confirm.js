@@ -35,6 +35,6 @@ export function Confirm({ text, says, act, done, children, kind = "quiet", ...re
   const wrong = (field) => problem?.errors?.filter((e) => e.field.startsWith(field)).map((e) => `It ${e.message}.`).join(" ") || undefined;
   return html`<${Button} kind=${kind} ...${rest} onClick=${() => set({})}>${text}</${Button}>${state && html`<dialog ref=${box} aria-label=${text} onCancel=${(e) => { e.preventDefault(); close(); }}>
     ${state.shown ? html`${state.shown}<p class="row l"><${Button} kind="solid" onClick=${close}>Done</${Button}></p>` : html`<form onSubmit=${submit}><h2>${text}</h2><p class="note">${says}</p>${children?.(wrong)}
-      ${problem && !(children && problem.errors?.length) && html`<p class="bad" role="alert">${problem.message}</p>`}
+      ${problem && html`<p class="bad" role="alert">${problem.message}</p>`}
       <p class="row l"><${Button} type="submit" kind="solid" disabled=${state.busy}>${text}</${Button}><${Button} kind="quiet" onClick=${close}>Cancel</${Button}></p></form>`}</dialog>`}`;
 }

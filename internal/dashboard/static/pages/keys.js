@@ -22,7 +22,7 @@ export function KeysPage() {
   const cursor = here().query.get("cursor"), shown = chosen("keys", SHOWN), keys = useData(`keys?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, { every: 10_000 });
   const all = keys.data?.keys ?? [], list = all.filter((k) => shown === "all" || stateOf(k)[0] === ""), next = keys.data?.next_cursor;
   const acts = html`<${Segmented} name="keys" label="Which" options=${SHOWN} value=${shown} />`;
-  return html`<${PageHead} title="Keys" sub=${html`<${AsOf} of=${keys} />`}><${Create} done=${keys.retry} /></${PageHead}><div class="grid">
+  return html`<${PageHead} title="Keys" sub=${html`<${AsOf} of=${keys} />`}>${keys.data && html`<${Create} done=${keys.retry} />`}</${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="Keys" unit="the newest first" of=${keys} acts=${acts} note=${!client.hasKey && "This busu asks nobody for a key: without BUSU_ADMIN_KEY everybody on this machine is the admin."}>
       ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Budget", ">"]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys" nothing=${all.length ? "All are revoked or have ended." : "There is none yet."} />
         ${(cursor || next) && html`<p class="row l">${cursor && html`<${Button} href=${change({ cursor: null })}>Newest</${Button}>`}${next && html`<${Button} href=${change({ cursor: next })}>Older</${Button}>`}</p>`}`}</${Panel}></div>
@@ -61,18 +61,21 @@ function Create({ done }) {
 
 /** What is spent of a budget, and when it runs out if it goes on like this. */
 function Budget({ k }) {
-  const b = useData(`keys/${k.id}`, { every: 10_000 }).data?.budget, limit = html`${money(k.budget_usd)} <small>a ${k.budget_period ?? "month"}</small>`;
+  const b = useData(`keys/${k.id}`, { every: 10_000 }).data?.budget, limit = html`${money(k.budget_usd)} <small>a ${k.budget_period ?? "month"}${b && ","}</small>`;
   if (!b) return limit;
   const end = Date.parse(b.resets_at), at = Date.parse(b.as_of), day = new Date(end), from = k.budget_period === "day" ? end - 86_400_000 : Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - 1, day.getUTCDate());
   const out = b.spent_usd > 0 ? at + (b.remaining_usd * (at - from)) / b.spent_usd : Infinity, x = (v) => 160 * Math.min(1, v / b.limit_usd), over = b.remaining_usd <= 0;
   const words = over ? html`<span class="bad">spent until ${clock(end)}</span>` : out < end ? html`<span class="warn">runs out ${k.budget_period === "day" ? clock(out) : shortDate(out)} at this pace</span>` : "lasts at this pace";
-  return html`<svg class="burn" width="160" height="12" role="img" aria-label="${share(b.spent_usd, b.limit_usd)} per cent spent">${[rect(0, 2, 160, 8, "fs"), rect(0, 2, x(b.spent_usd), 8, over ? "fh" : "fi"), rect(x(b.spent_usd), 2, x(b.spent_usd + b.reserved_usd) - x(b.spent_usd), 8, "hatch"), line((160 * (at - from)) / (end - from), 0, (160 * (at - from)) / (end - from), 12, "sc w15")]}</svg>
+  return html`<svg class="burn" width="160" height="12" role="img" aria-label="${share(b.spent_usd, b.limit_usd)} per cent spent">${[rect(0, 2, 160, 8, "fs"), rect(0, 2, x(b.spent_usd), 8, over ? "fh" : "fi"), rect(x(b.spent_usd), 2, x(b.spent_usd + b.reserved_usd) - x(b.spent_usd), 8, "hatch"), line((160 * (at - from)) / (end - from), 0, (160 * (at - from)) / (end - from), 12, "si2 w15")]}</svg>
     <span class="nb">${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${words}</small></span>`;
 }
 
+const OF_COURSE = ["id", "name", "project", "created_at"];
+const detail = (d) => Object.entries(d ?? {}).filter(([n, v]) => v !== null && typeof v !== "object" && !OF_COURSE.includes(n)).map(([n, v]) => ` · ${n.replaceAll("_", " ")} ${v}`);
+
 function Audit({ keys }) {
   const [limit, more] = useState(20), log = useData(`audit?limit=${limit}`, { every: 10_000 }), who = (by) => keys.find((k) => k.id === by)?.name ?? ({ admin: "the admin key", command: "a command", "": "somebody without a key" }[by] ?? `key ${by.slice(-6)}`);
-  const events = () => log.data.acts.map((a, i) => ({ key: `${a.at}${i}`, at: Date.parse(a.at), text: html`<b>${a.action}</b> ${keys.find((k) => k.id === a.subject)?.name ?? html`<span class="mono">${a.subject}</span>`} <span class="t">by ${who(a.by)}, project ${a.project}${a.detail !== null && `: ${JSON.stringify(a.detail)}`}</span>` }));
+  const events = () => log.data.acts.map((a, i) => ({ key: `${a.at}${i}`, at: Date.parse(a.at), text: html`<b>${a.action}</b> ${keys.find((k) => k.id === a.subject)?.name ?? html`<span class="mono">${a.subject}</span>`} <span class="t">by ${who(a.by)}, project ${a.project}${detail(a.detail)}</span>` }));
   return html`<${Panel} title="Who did what" unit="the newest first" of=${log}>${() => html`<${EventLine} events=${events()} nothing="Nothing has been done yet that takes the role operate or admin." />
     ${log.data.next_cursor && limit < 500 && html`<p class="row l"><${Button} onClick=${() => more(Math.min(500, 5 * limit))}>More than ${count(limit)}</${Button}></p>`}`}</${Panel}>`;
 }

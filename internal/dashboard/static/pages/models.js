@@ -20,6 +20,7 @@ const WINDOWS = [["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
 const NAMES = { routed: "What was routed", always_cheapest: "Always cheapest", always_baseline: "Always baseline", random_mix: "Random mix, same cost" };
 const ROLES = { routed: "routed", always_cheapest: "cheapest", always_baseline: "baseline", random_mix: "mix" };
 const pct = (n) => (n === null ? NONE : percent(percentage(100 * n)));
+const UNKNOWN = html`<${Nothing} title="PostgreSQL does not answer, which knows it." />`;
 const each = (m) => (m.requests ? m.cost_usd / m.requests : null);
 
 export function ModelsPage() {
@@ -28,7 +29,7 @@ export function ModelsPage() {
   return html`<${PageHead} title="Models" sub=${html`<${AsOf} of=${models} />`}><${Segmented} name="window" label="Window" options=${WINDOWS} value=${window} /></${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="How each fares" unit=${data && plural(data.total_requests, "request")} ...${of} name="models" table=${() => faring(data, ramp)}>${() => html`<${Table} ...${faring(data, ramp)} cls="nowrap" caption="Models" />`}</${Panel}></div>
     <div class="c7 stack"><${Panel} title="What could be had" unit="of the newest decisions, as snapshots predicted them" ...${of} height=${440} name="curve" table=${data?.curve && (() => curveTable(data.curve))}
-        note=${data?.curve && "Each point of the curve is another price of quality; the filled one is live. Predictions, not proofs."}>${() => html`<${Curve} curve=${data.curve} />`}</${Panel}></div>
+        note=${data?.curve && "Each point of the curve is another price of quality; the filled one is live. Predictions, not proofs."}>${() => html`<${Curve} data=${data} />`}</${Panel}></div>
     <div class="c5 stack"><${Panel} title="Good answers" unit="by verdicts, 95 % intervals over users" ...${of} name="quality" table=${() => qualityTable(data)}>${() => html`<${Quality} ...${{ data, ramp }} />`}</${Panel}>
       <${Panel} title="What was learned" ...${of}>${() => html`<${Learned} data=${data} />`}</${Panel}></div>
     <div class="c12"><${Panel} title="What each is" unit="prices in dollars per million tokens" ...${of} name="model-list" table=${() => listing(data)}>${() => html`<${Table} ...${listing(data)} cls="nowrap" caption="Prices and abilities" />`}</${Panel}></div></div>`;
@@ -52,15 +53,15 @@ const within = (q) => (q.low === null ? `of ${plural(q.verdicts, "verdict")}` : 
 function Quality({ data, ramp }) {
   const rows = data.models.filter((m) => m.quality && m.requests).map((m) => ({ model: m.id, quality: m.quality.mean, low: m.quality.low ?? undefined, high: m.quality.high ?? undefined,
     cost_usd: each(m), step: ramp.step(m.id), note: plural(m.quality.verdicts, "verdict") })).sort((a, b) => a.cost_usd - b.cost_usd);
-  if (!rows.length) return html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback.</${Nothing}>`;
+  if (!rows.length) return data.degraded.length ? UNKNOWN : html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback.</${Nothing}>`;
   return html`<${Candidates} rows=${rows} what="Good answers by verdicts, models by cost" /><p class="note">Verdicts are on what routing sent to a model, so models got other prompts: they are no ranking.${rows.some((r) => r.low === undefined) && " Below 30 users there is no interval."}</p>`;
 }
 
 const qualityTable = ({ models }) => ({ head: ["Model", ">Verdicts", ">Users", ">Mean", ">Low", ">High", ">Bad", ">Held out"],
   rows: models.filter((m) => m.quality || m.quality_holdout).map((m) => [m.id, ...["verdicts", "users", "mean", "low", "high", "bad"].map((f) => { const v = m.quality?.[f] ?? null; return { show: ["mean", "low", "high"].includes(f) ? pct(v) : count(v), value: v ?? "" }; }), pct(m.quality_holdout?.mean ?? null)]) });
 
-function Curve({ curve }) {
-  if (!curve) return html`<${Nothing} title="No decision of this window lists its candidates.">Strategies that predict quality do: hybrid, learning.</${Nothing}>`;
+function Curve({ data: { curve, degraded } }) {
+  if (!curve) return degraded.length ? UNKNOWN : html`<${Nothing} title="No decision of this window lists its candidates.">Strategies that predict quality do: hybrid, learning.</${Nothing}>`;
   const scaled = (p) => ({ cost: 1000 * p.cost_per_request_usd, quality: 100 * p.quality });
   return html`<${CostQualityPlane} policies=${curve.policies.map((p) => ({ ...scaled(p), name: NAMES[p.name], role: ROLES[p.name] }))} curve=${curve.points.map((p) => ({ ...scaled(p), live: p.live }))} unit=${"predicted good answers, \u202f%"} />`;
 }
@@ -72,7 +73,7 @@ const curveTable = (c) => ({ head: ["Policy", ">Price of quality", ">$ per 1,000
 
 function Learned({ data }) {
   const { learned, curve } = data;
-  if (!learned.length) return html`<p class="note nm">${data.degraded.length ? "PostgreSQL does not answer, which knows it." : "Nothing yet: what is shipped decides until verdicts have come."}</p>`;
+  if (!learned.length) return data.degraded.length ? UNKNOWN : html`<p class="note nm">Nothing yet: what is shipped decides until verdicts have come.</p>`;
   return learned.map((s) => html`<${KeyValues} key=${s.strategy} rows=${[
     ["Strategy", html`${s.strategy} <small>${s.project === "*" ? "what all projects taught" : `project ${s.project}`}</small>`],
     ["Published", html`snapshot ${count(s.snapshot)} <small>${clock(Date.parse(s.at))}${s.rolled_back_to !== null && `, is ${s.rolled_back_to} again`}</small>`],

@@ -89,7 +89,7 @@ async function answer(body, signal, set) {
 
 function Plan({ plan, enough }) {
   const { ramp } = useLiveQuietly();
-  const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: i === 0 ? "asked first" : `then, ${i + 1}.` })).sort((a, b) => a.cost_usd - b.cost_usd);
+  const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: i === 0 ? "asked first" : `then, as ${i + 1}.` })).sort((a, b) => a.cost_usd - b.cost_usd);
   return html`<p class="say">${plan.reason}</p><p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). Chance puts first: ${plan.candidates.map((c) => `${c.model} ${pct(c.probability)}`).join(", ")}.</p>
     <${Candidates} rows=${rows} enough=${enough} />`;
 }
@@ -105,7 +105,7 @@ function Answer({ run }) {
     ${text !== "" && html`<div class="answer">${text}</div>`}${cut && html`<p class="note"><${Tag} mood="warn">broke off</${Tag}> What came is not the whole answer.</p>`}${problem && html`<${Failure} problem=${problem} />`}
     ${done && html`<p class="note">${done.reason}${done.fallbacks.length > 0 && ` Before, ${done.fallbacks.join(", ")} failed.`}</p><${Opinion} id=${id} />`}`}</${Panel}>
     ${headers.length > 0 && html`<${Panel} title="What it cost" unit=${record.data && priced(record.data)}>${() => html`${record.data ? html`<${CostTable} r=${record.data} />`
-      : done && html`<${KeyValues} rows=${[["Cost", money(done.cost_usd)], ["Baseline, the same tokens", money(done.baseline_cost_usd)], ["Modelled saving", money(done.savings_usd)]]} />`}
+      : done && html`<${KeyValues} rows=${[["Cost", money(done.cost_usd)], ["Baseline, the same tokens", money(done.baseline_cost_usd)], ["Modelled saving", money(done.savings_usd)]]} /><p class="note">How it adds up is shown once the request is stored.</p>`}
       ${record.data && html`<p class="note">Modelled saving ${exact(record.data.cost.baseline_cost_nanos - record.data.cost.cost_nanos)}. <a href=${to(`/requests/${id}`)}>All of this request</a></p>`}
       <${KeyValues} rows=${headers.map(([n, v]) => [html`<span class="mono">${n}</span>`, html`<span class="mono">${v}</span>`])} />`}</${Panel}>`}`;
 }

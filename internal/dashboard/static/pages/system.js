@@ -16,6 +16,7 @@ import { AsOf, Failure, Nothing, Still } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 
 const since = (at) => clock(Date.parse(at));
+const UNKNOWN = "PostgreSQL does not answer, which knows it.";
 const STRATEGIES = [["hybrid", "hybrid"], ["learning", "learning"]];
 const WINDOWS = [["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
 
@@ -33,8 +34,8 @@ export function SystemPage() {
     <div class="c12"><${DeadLetters} count=${s.redis?.dead_letters.count} /></div>
     <div class="c12"><${Reconcile} /></div>
     <div class="c8"><${Snapshots} live=${s.snapshots} /></div>
-    <div class="c4 stack"><${Panel} title="Leases" unit="what one process does for all" ...${{ of }}>${() => html`<${Table} ...${leaseTable(s)} caption="Leases" nothing="Nobody has one." />`}</${Panel}>
-      <${Panel} title="Quality guards" ...${{ of }}>${() => html`<${Table} head=${["Project", "Guard", ">Since"]} rows=${s.guards.map((g) => [g.project, { show: g.state, mood: g.state === "tripped" ? "bad" : "" }, g.since ? since(g.since) : NONE])} caption="Guards" nothing="All are armed; none has ever tripped." />`}</${Panel}></div></div>`;
+    <div class="c4 stack"><${Panel} title="Leases" unit="what one process does for all" ...${{ of }}>${() => html`<${Table} ...${leaseTable(s)} caption="Leases" nothing="Nobody has one." />${s.degraded.length > 0 && html`<p class="note">Those that ${s.degraded.join(" and ")} would know are missing.</p>`}`}</${Panel}>
+      <${Panel} title="Quality guards" ...${{ of }}>${() => html`<${Table} head=${["Project", "Guard", ">Since"]} rows=${s.guards.map((g) => [g.project, { show: g.state, mood: g.state === "tripped" ? "bad" : "" }, g.since ? since(g.since) : NONE])} caption="Guards" nothing=${s.postgres ? "All are armed; none has ever tripped." : UNKNOWN} />`}</${Panel}></div></div>`;
 }
 
 const Check = ({ c }) => html`<span title="since ${since(c.since)}"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name}${!c.ok && ` away since ${since(c.since)}`}</span></span> `;
@@ -94,8 +95,8 @@ function Reconcile() {
   const answer = useData(asked ? `reconcile?window=${window}` : null), r = answer.data;
   const run = html`<${Segmented} name="window" label="Window" options=${WINDOWS} value=${window} /><${Button} icon="retry" disabled=${answer.waiting} onClick=${() => (asked ? answer.retry() : ask(true))}>${asked ? "Again" : "Reconcile"}</${Button}>`;
   return html`<${Panel} title="Reconciliation" unit="announced against stored over all time, rows against live totals" acts=${run} of=${asked ? answer : undefined}>
-    ${() => (asked ? html`<p class="say ${r.settled ? "good" : ""}">${r.settled ? "Everything agrees: nothing is missing, nothing is counted twice." : "There are differences. What is under way shows as one: ask again."}</p>
-      <p class="note">${since(r.as_of)} · ${plural(r.open_intents, "request")} under way${r.degraded.length > 0 && ` · without ${r.degraded.join(", ")}`}</p>
+    ${() => (asked ? html`<p class="say ${r.settled ? "good" : ""}">${r.settled ? "Everything agrees: nothing is missing, nothing is counted twice." : r.degraded.length ? "It cannot be told whether everything agrees: Redis was not asked." : "There are differences. What is under way shows as one: ask again."}</p>
+      <p class="note">${since(r.as_of)} · ${plural(r.open_intents, "request")} under way</p>
       <div class="grid"><div class="c6"><${Table} ...${laneTable(r)} caption="Journals" nothing="No journal has announced anything." /></div><div class="c6"><${Table} ...${projectTable(r)} caption="Projects" nothing="No project has a request." /></div></div>
       ${[...r.lanes, ...r.projects].filter((x) => x.problem).map((x) => html`<p class="note bad">${x.lane ?? x.project}: ${x.problem}</p>`)}`
       : html`<p class="note nm">Facts are numbered without gaps, so a loss is a hole. The comparison reads all rows of the window; nothing is changed by it.</p>`)}</${Panel}>`;
@@ -105,7 +106,7 @@ const bad = (n) => ({ show: count(n), value: n, mood: n ? "bad" : "good" });
 const laneTable = (r) => ({ head: ["Journal", ">Announced", ">Stored", ">Missing", ">Twice"],
   rows: r.lanes.map((l) => [{ show: html`${l.lane} <small title=${l.journal}>${l.journal.slice(-6)}</small>${l.unheard && html` <span class="warn">unheard</span>`}`, value: l.journal }, count(l.announced), count(l.stored), bad(l.missing), bad(l.repeated)]) });
 const projectTable = (r) => ({ head: ["Project", ">Stored", ">Live", ">Difference", "Rows"],
-  rows: r.projects.map((p) => [p.project, ...[p.stored, p.live].map((x) => ({ show: html`${count(x.total_requests)} <small>${money(x.cost_usd)}</small>`, value: x.total_requests })), p.live_seen ? bad(p.live.total_requests - p.stored.total_requests) : { show: "not seen", mood: "warn" }, { show: p.rows_agree ? "agree" : "differ", mood: p.rows_agree ? "good" : "bad" }]) });
+  rows: r.projects.map((p) => [p.project, ...[p.stored, p.live_seen && p.live].map((x) => (x ? { show: html`${count(x.total_requests)} <small>${money(x.cost_usd)}</small>`, value: x.total_requests } : NONE)), p.live_seen ? bad(p.live.total_requests - p.stored.total_requests) : { show: "not seen", mood: "warn" }, { show: p.rows_agree ? "agree" : "differ", mood: p.rows_agree ? "good" : "bad" }]) });
 
 function Snapshots({ live }) {
   const strategy = chosen("learner", STRATEGIES, live.find((s) => s.project === "default")?.strategy ?? "hybrid");

@@ -26,6 +26,7 @@ const each = (m) => (m.requests ? m.cost_usd / m.requests : null);
 export function ModelsPage() {
   const window = chosen("window", WINDOWS, "24h"), models = useData(`models?window=${window}`, { every: 5000 });
   const { ramp } = useLiveQuietly(), of = { of: models }, data = models.data;
+  if (data) ramp.learn(data.window, Object.fromEntries(data.models.filter((m) => m.requests).map((m) => [m.id, m])));
   return html`<${PageHead} title="Models" sub=${html`<${AsOf} of=${models} />`}><${Segmented} name="window" label="Window" options=${WINDOWS} value=${window} /></${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="How each fares" unit=${data && plural(data.total_requests, "request")} ...${of} name="models" table=${() => faring(data, ramp)}>${() => html`<${Table} ...${faring(data, ramp)} cls="nowrap" caption="Models" />`}</${Panel}></div>
     <div class="c7 stack"><${Panel} title="What could be had" unit="of the newest decisions, as snapshots predicted them" ...${of} height=${440} name="curve" table=${data?.curve && (() => curveTable(data.curve))}

@@ -3,7 +3,7 @@
 
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { NONE, age, bytes, clock, count, duration, money, number, percent, percentage, plural } from "../core/format.js";
+import { NONE, age, bytes, clock, count, duration, money, number, percent, percentage, plural, when } from "../core/format.js";
 import { html, useState } from "../core/html.js";
 import { change, here } from "../core/router.js";
 import { Confirm } from "../parts/confirm.js";
@@ -38,7 +38,7 @@ export function SystemPage() {
       <${Panel} title="Quality guards" ...${{ of }}>${() => html`<${Table} head=${["Project", "Guard", ">Since"]} rows=${s.guards.map((g) => [g.project, { show: g.state, mood: g.state === "tripped" ? "bad" : "" }, g.since ? since(g.since) : NONE])} caption="Guards" nothing=${s.postgres ? "All are armed; none has ever tripped." : UNKNOWN} />`}</${Panel}></div></div>`;
 }
 
-const Check = ({ c }) => html`<span title="since ${since(c.since)}"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name}${!c.ok && ` away since ${since(c.since)}`}</span></span> `;
+const Check = ({ c }) => html`<span class="check1"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name} ${c.ok ? html`<small>since ${when(Date.parse(c.since))}</small>` : `away since ${since(c.since)}`}</span></span> `;
 
 function processTable(s) {
   return {

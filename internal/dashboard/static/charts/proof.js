@@ -118,12 +118,13 @@ export function Bridge({ rows }) {
 /**
  * Cost against quality of policies: {name, cost, quality, low, high, role};
  * cost per 1,000 requests, quality in per cent, role routed, cheapest, baseline,
- * mix or "". The line from cheapest to baseline is what chance buys.
+ * mix or "". The line from cheapest to baseline is what chance buys; curve is
+ * what else could be had: {cost, quality, live}, by cost.
  */
-export function CostQualityPlane({ policies, margin, unit }) {
+export function CostQualityPlane({ policies, curve = [], margin, unit }) {
   const by = (role) => policies.find((p) => p.role === role), [routed, cheapest, baseline, mix] = ["routed", "cheapest", "baseline", "mix"].map(by);
-  const qs = policies.flatMap((p) => [p.quality, p.low ?? p.quality, p.high ?? p.quality]), span = Math.max(...qs) - Math.min(...qs) || 1;
-  const ys = ticks(Math.min(...qs) - span * 0.12, Math.min(100.001, Math.max(...qs) + span * 0.16), 5), xs = ticks(0, 1.08 * Math.max(...policies.map((p) => p.cost)), 4);
+  const all = [...policies, ...curve], qs = all.flatMap((p) => [p.quality, p.low ?? p.quality, p.high ?? p.quality]), span = Math.max(...qs) - Math.min(...qs) || 1;
+  const ys = ticks(Math.min(...qs) - span * 0.12, Math.min(100.001, Math.max(...qs) + span * 0.16), 5), xs = ticks(0, 1.08 * Math.max(...all.map((p) => p.cost)), 4);
   const label = `Cost per thousand requests against quality. ${policies.map((p) => `${p.name}: ${dollars(p.cost)}, ${p.quality.toFixed(1)}`).join(". ")}.`;
   const draw = (width, narrow) => {
     const tall = narrow ? 320 : 440, y0 = 18, y1 = tall - 42;
@@ -134,6 +135,7 @@ export function CostQualityPlane({ policies, margin, unit }) {
     if (margin !== undefined && baseline) marks.push(line(x.a, y(baseline.quality - margin), x.b, y(baseline.quality - margin), "margin"),
       text(x.a + 6, y(baseline.quality - margin) + 16, narrow ? "margin" : `baseline less the margin of ${margin}`, "th halo"));
     if (cheapest && baseline) marks.push(path([at(cheapest), at(baseline)], "ln n"));
+    if (curve.length) marks.push(path(curve.map(at), "ln two"), curve.map((p) => circle(...at(p), p.live ? 5 : 3, p.live ? "fi spaper w15" : "fp si2 w15")));
     if (routed && mix) marks.push(gain(at(routed), at(mix), routed, mix));
     if (routed && baseline) marks.push(line(at(routed)[0] + 12, at(routed)[1], Math.max(at(routed)[0] + 12, at(baseline)[0] - 12), at(routed)[1], "sg w15"));
     return [...marks, policies.map((p) => policy(p, at(p), y, width, narrow))];

@@ -25,11 +25,11 @@ export function Timeline({ rows, until }) {
   return html`<${Chart} ...${{ height, label: `Timeline: ${rows.map((row) => `${row.name} ${row.text}`).join("; ")}. Answered after ${duration(until)}.`, draw }} />`;
 }
 
-/** Models cheapest first: {model, quality, low, high, cost_usd, step, note}; enough is the quality that is good enough. */
-export function Candidates({ rows, enough }) {
+/** Models cheapest first: {model, quality, low, high, cost_usd, step, note, chosen}; what says what they are, enough is the quality that is good enough. */
+export function Candidates({ rows, enough, what = "Candidates by cost with predicted quality" }) {
   const height = 30 + rows.length * 27 + 24, digits = moneyDigits(rows.map((c) => c.cost_usd), 2);
   const least = Math.min(...rows.map((c) => c.low ?? c.quality), enough ?? 1);
-  const label = `Candidates by cost with predicted quality: ${rows.map((c) => `${c.model} ${number(c.quality, 2)} for ${money(c.cost_usd, digits)}${c.note ? `, ${c.note}` : ""}`).join("; ")}.`;
+  const label = `${what}: ${rows.map((c) => `${c.model} ${number(c.quality, 2)} for ${money(c.cost_usd, digits)}${c.note ? `, ${c.note}` : ""}`).join("; ")}.`;
   const draw = (width, narrow) => {
     const scale = ticks(Math.min(0.9, least), 1, 4).filter((v) => v <= 1), x = linear(scale[0], 1, narrow ? 98 : 112, width - (narrow ? 80 : 160)),
       bottom = 30 + rows.length * 27, right = narrow ? width : width - 84;
@@ -37,7 +37,7 @@ export function Candidates({ rows, enough }) {
       enough !== undefined && [rect(x(enough), 26, x(1) - x(enough), bottom - 26, "fgw"), line(x(enough), 22, x(enough), bottom, "bd"),
         text(x(enough) + 6, 16, `good enough ${number(enough, 3)}`, "lb2 e")],
       rows.map((c, i) => {
-        const y = 30 + i * 27 + 13.5, chosen = c.note === "answered";
+        const y = 30 + i * 27 + 13.5, chosen = c.chosen ?? c.note === "answered";
         return [rect(0, y - 5, 9, 9, `f${c.step}`, 2), c.step < 3 && rect(0.5, y - 4.5, 8, 8, "edge", 2),
           text(16, y + 4, shorten(c.model, narrow ? 11 : 13), chosen ? "lb b" : "lb"), c.low !== undefined && whisker(x(c.low), x(c.high), y, chosen ? "sg" : "sc", { ends: [false, false] }),
           circle(x(c.quality), y, chosen ? 5.5 : 4, chosen ? "fi spaper w15" : "fp si2 w15"),

@@ -47,6 +47,8 @@ export class Client {
     return this.#json(path, { method: "POST", signal, body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json", ...headers } });
   }
 
+  delete(path) { return this.#json(path, { method: "DELETE" }); }
+
   /** What the server needs, by name: "ok" or "failing"; null when it does not say. */
   async checks() {
     try {
@@ -57,9 +59,10 @@ export class Client {
     }
   }
 
-  /** A response whose body is read as it comes. */
-  async open(path, { signal, headers } = {}) {
-    const response = await this.#ask(path, { signal, headers, patience: null });
+  /** A response whose body is read as it comes; with a body, it is posted as JSON. */
+  async open(path, { signal, headers, body } = {}) {
+    const sent = body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
+    const response = await this.#ask(path, { signal, headers, ...sent, patience: null });
     if (response.ok) return response;
     throw await problemOf(response);
   }

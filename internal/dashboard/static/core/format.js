@@ -47,6 +47,13 @@ export function percentage(n) {
 
 export const percent = (text) => (text === NONE ? NONE : `${text}${THIN}%`);
 
+/** Bytes in the largest unit of which there is one: 1.5 MB. */
+export function bytes(n) {
+  if (!known(n)) return NONE;
+  const i = Math.min(4, Math.floor(Math.log10(Math.max(1, n)) / 3)), size = n / 1000 ** i;
+  return `${sum(size, i && size < 100 ? 1 : 0)}${THIN}${["B", "kB", "MB", "GB", "TB"][i]}`;
+}
+
 /** Dollars with three significant digits below one, so that small costs are seen. */
 export function money(n, digits = moneyDigits([n], 3)) {
   if (!known(n)) return NONE;

@@ -7,7 +7,11 @@ import { client } from "./client.js";
  * alone. Ends when signal does, or the server; throws a Problem when refused.
  */
 export async function* events(path, { signal, lastID = "" } = {}) {
-  const response = await client.open(path, { signal, headers: lastID ? { "Last-Event-ID": lastID } : {} });
+  yield* eventsOf(await client.open(path, { signal, headers: lastID ? { "Last-Event-ID": lastID } : {} }));
+}
+
+/** The events of a response that has begun. */
+export async function* eventsOf(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

@@ -29,6 +29,10 @@ export const pages = [
   { page: "savings", title: "Savings", Page: SavingsPage, group: 1 },
   { page: "experiments", title: "Experiments", Page: later("Experiments", "ExperimentsPage", () => import("./experiments.js")), group: 1 },
   { page: "requests", title: "Requests", Page: RequestsPage, group: 1, inPlace: true },
+  { page: "models", title: "Models", Page: later("Models", "ModelsPage", () => import("./models.js")), group: 2 },
+  { page: "system", title: "System", Page: later("System", "SystemPage", () => import("./system.js")), group: 2 },
+  { page: "keys", title: "Keys", Page: later("Keys", "KeysPage", () => import("./keys.js")), group: 2 },
+  { page: "playground", title: "Playground", Page: later("Playground", "PlaygroundPage", () => import("./playground.js")), group: 2 },
 ];
 
 export const pageOf = (route) => pages.find((p) => p.page === route.page) ?? { title: "Not found", Page: Missing };

@@ -71,10 +71,13 @@ function Choice({ r }) {
 
 const WHAT = { input: "tokens in", cached_input: "tokens in, from the provider’s cache", cache_write_input: "tokens in, into the provider’s cache", output: "tokens out" };
 
-function Cost({ r }) {
+export const priced = (r) => `${r.cost.price_version ? `price table ${r.cost.price_version}` : ""}${r.estimated ? ", estimated" : ""}`;
+
+const Cost = ({ r }) => html`<h3>Cost <span>${priced(r)}</span></h3><${CostTable} r=${r} />`;
+
+export function CostTable({ r }) {
   const c = r.cost, line = (l) => Math.round((l.tokens * l.nanos_per_mtok) / 1e6);
-  return html`<h3>Cost <span>${c.price_version ? `price table ${c.price_version}` : ""}${r.estimated ? ", estimated" : ""}</span></h3>
-    <div class="tw"><table class="sum"><tbody>${c.lines === null ? html`<tr><td class="none">The prices of then are not configured any more.</td></tr>`
+  return html`<div class="tw"><table class="sum"><tbody>${c.lines === null ? html`<tr><td class="none">The prices of then are not configured any more.</td></tr>`
       : c.lines.map((l) => html`<tr><td>${count(l.tokens)} ${WHAT[l.what]}</td><td class="num q">× ${money(l.nanos_per_mtok / 1e9)} per million</td><td class="num">${exact(line(l))}</td></tr>`)}
       ${c.per_request_nanos > 0 && html`<tr><td>per request</td><td /><td class="num">${exact(c.per_request_nanos)}</td></tr>`}
       ${r.cache !== "miss" && html`<tr><td>given again from the cache</td><td class="num q">${r.cache_match?.replace("_", " ") ?? ""}</td><td class="num">${exact(c.cost_nanos - c.origin_cost_nanos)}</td></tr>`}

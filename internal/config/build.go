@@ -5,5 +5,4 @@ package config
 // nothing else.
 var idle = []string{
 	"retention.prompts",
-	"limits.when_unavailable",
 }

@@ -193,9 +193,17 @@ type Journal struct {
 	Sync     time.Duration // how often it is forced to disk; 0: before every answer
 }
 
-// Limits is what happens to rate limits when they cannot be read.
+// Limits are of spending and of rates.
 type Limits struct {
-	WhenUnavailable string // closed or open
+	WhenUnavailable string // what happens when they cannot be read: closed or open
+	Projects        []ProjectBudget
+}
+
+// ProjectBudget is what the requests of a project may cost, in all.
+type ProjectBudget struct {
+	Project string
+	Budget  pricing.Nanos
+	Period  string // day or month
 }
 
 // Webhooks is where they may go.

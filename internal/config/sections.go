@@ -128,7 +128,10 @@ func (l *loader) journal(v value) {
 }
 
 func (l *loader) limits(v value) {
-	v.object(field{"when_unavailable", func(v value) { v.choice(&l.cfg.Limits.WhenUnavailable, "closed", "open") }})
+	v.object(
+		field{"when_unavailable", func(v value) { v.choice(&l.cfg.Limits.WhenUnavailable, "closed", "open") }},
+		field{"projects", func(v value) { v.list(l.projectBudget) }},
+	)
 }
 
 func (l *loader) keys(v value) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/pricing"
@@ -43,6 +44,7 @@ type Gateway struct {
 	PriceVersion string
 	Later        []Offer // price changes to come, in order
 	Ledger       Ledger
+	Budgets      Budgets // nil: there are none
 	Reuse        *Reuse  // nil: every request is called for
 	Shadow       *Shadow // nil: no second model is asked
 
@@ -81,6 +83,7 @@ type Request struct {
 	MaxCost    pricing.Nanos // that the answer may cost, at the worst; 0: any
 	MinQuality float64       // that is to be predicted of the answer, 0 … 1
 
+	Budgets  []budget.Budget // that pay for it
 	Metadata map[string]string
 	Degraded []string // what could not be done for it so far
 }
@@ -157,12 +160,20 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 	return g.make(ctx, r, plan, started)
 }
 
-// make has an answer made, and records that.
+// make has an answer made, paid by the request's budgets, and records that.
+// What it cost counts, however it ends, and only once it is recorded.
 func (g *Gateway) make(ctx context.Context, r Request, plan decision, started time.Time) (Answer, error) {
+	holds, err := g.reserve(ctx, &r, &plan)
+	if err != nil {
+		return Answer{}, err
+	}
 	fact := g.begin(r, plan)
 	if err := g.Ledger.Intend(fact); err != nil {
+		holds.Settle(0)
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
 	}
+	holds.Begin(time.Now())
+	defer func() { holds.Settle(pricing.Nanos(fact.CostNanos)) }()
 	outcome, err := g.settle(ctx, r, plan, fact, started)
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)

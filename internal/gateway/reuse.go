@@ -137,6 +137,9 @@ func (g *Gateway) followed(ctx context.Context, r Request, p decision, l *listen
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
+	if refusedByBudget(err) { // that of the one who led, which may be another's
+		return g.make(ctx, r, p, started)
+	}
 	if m != nil && m.degraded {
 		r.Degraded = without(r.Degraded, degradedCache)
 	}

@@ -47,6 +47,7 @@ type API struct {
 	Deliveries  Deliveries
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
+	Budgets     Budgets // nil: there are none
 	Lineup      Lineup
 	Snapshots   Snapshots
 	System      System

@@ -138,7 +138,8 @@ func (a *API) readRequest(c echo.Context) (r gateway.Request, stream bool, err e
 
 func (a *API) checkRequest(c echo.Context, o *object) (r gateway.Request, stream bool, err error) {
 	caller := callerOf(c)
-	r = gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: a.degradedOf(c)}
+	r = gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: a.degradedOf(c),
+		Budgets: a.budgetsOf(caller)}
 	r.Ask.Messages = readMessages(o)
 	r.Ask.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
 	r.Ask.Temperature = o.number("temperature", 0, maxTemperature)

@@ -309,7 +309,7 @@ func (a *API) key(c echo.Context) error {
 	if err != nil {
 		return keyFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, k)
+	return c.JSON(http.StatusOK, a.standingOf(ctx, k))
 }
 
 const (

@@ -40,7 +40,7 @@ func askingHeaders() []string {
 func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gateway.Request, error) {
 	caller := callerOf(c)
 	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c),
-		Degraded: a.degradedOf(c), Ask: ask}
+		Degraded: a.degradedOf(c), Ask: ask, Budgets: a.budgetsOf(caller)}
 	h, f := c.Request().Header, new(document.Faults)
 	r.UserID = cmp.Or(headerText(h, headerUser, f), user)
 	if len(r.UserID) > maxID || !storable(r.UserID) {

@@ -57,13 +57,14 @@ type origin struct {
 }
 
 const (
-	shipBatch    = 256
-	gatherFor    = time.Millisecond
-	shipTimeout  = 2 * time.Second
-	releaseEvery = 5 * time.Second
-	beatEvery    = time.Second
-	retryFirst   = 50 * time.Millisecond
-	retryMost    = 5 * time.Second
+	shipBatch      = 256
+	gatherFor      = time.Millisecond
+	shipTimeout    = 2 * time.Second
+	releaseEvery   = 5 * time.Second
+	beatEvery      = time.Second
+	farewellWithin = time.Second
+	retryFirst     = 50 * time.Millisecond
+	retryMost      = 5 * time.Second
 )
 
 // Backlog is the number of facts on disk that have not been shipped by this
@@ -106,7 +107,27 @@ func (s *Shipper) Run(ctx context.Context) error {
 	persisted := s.release(ctx)
 	others.Go(func() { s.every(ctx, releaseEvery, func(ctx context.Context) { s.release(ctx) }) })
 	others.Go(func() { s.every(ctx, beatEvery, s.beat) })
-	return s.shipLoop(ctx, persisted)
+	err := s.shipLoop(ctx, persisted)
+	if ctx.Err() != nil && !s.Failing() { // whoever records has stopped before
+		s.farewell(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+// farewell is the last heartbeat before the process ends: where no request is
+// under way, none will be, and all that arrived is recorded. Without it, nobody
+// could tell until the journal is opened again.
+func (s *Shipper) farewell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, farewellWithin)
+	defer cancel()
+	b := s.Journal.Heartbeat(time.Now())
+	if b.OpenIntents > 0 {
+		return
+	}
+	b.RecordedUntil = b.At
+	if _, err := s.Stream.Beat(ctx, b, nil); err != nil {
+		s.Log.Debug("the last heartbeat cannot be sent", "err", err)
+	}
 }
 
 // every does something now and then, apart from shipping, which must neither

@@ -379,6 +379,35 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
+// The last heartbeat of a process that stops says that all is recorded, unless
+// a request is under way.
+func TestLastHeartbeat(t *testing.T) {
+	t.Parallel()
+	for _, open := range []int{0, 1} {
+		o := options(t.TempDir())
+		o.Partitions = 1
+		inBubble(t, func(t *testing.T) {
+			j, db := mustOpen(t, o), new(store)
+			recordSome(t, j, 7)
+			if open > 0 {
+				if err := j.Intend(newIntent("ada")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := &Shipper{Journal: j, Stream: db, Marks: db, Log: o.Log}
+			ctx, stop := context.WithTimeout(t.Context(), 21*beatEvery/2)
+			defer stop()
+			if err := s.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+			last := db.beats[len(db.beats)-1]
+			if isAll := last.RecordedUntil.Equal(last.At); isAll != (open == 0) || last.OpenIntents != open || last.Seqs["completions/0"] != 7 {
+				t.Errorf("with %d requests under way the last heartbeat is %+v", open, last)
+			}
+		})
+	}
+}
+
 func TestShipperBeginsBehindWhatIsPersisted(t *testing.T) {
 	t.Parallel()
 	o := options(t.TempDir())

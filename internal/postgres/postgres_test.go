@@ -44,8 +44,10 @@ func connect(t *testing.T, url string) *pgx.Conn {
 func completions(seed uint64, n int, within time.Duration) []*event.CompletionRecorded {
 	r := rand.New(rand.NewPCG(seed, 0))
 	var fs []*event.CompletionRecorded
-	for range n {
-		fs = append(fs, eventtest.Completion(r, now.Add(-rand.N(within))))
+	for i := range n {
+		f := eventtest.Completion(r, now.Add(-rand.N(within)))
+		f.KeyID = []string{"", "key a", "key b"}[i%3]
+		fs = append(fs, f)
 	}
 	eventtest.Number("journal", 1, fs...)
 	return fs

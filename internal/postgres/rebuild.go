@@ -96,7 +96,7 @@ func (r *rebuilding) readTotals(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		SELECT project, kind, name, sum(requests)::bigint, sum(errors)::bigint, sum(cost_nanos)::bigint,
 		       sum(baseline_cost_nanos)::bigint, sum(tokens_in)::bigint, sum(tokens_out)::bigint
-		FROM rollups WHERE partition = $1 GROUP BY project, kind, name`, r.partition)
+		FROM rollups WHERE partition = $1 AND kind <> $2 GROUP BY project, kind, name`, r.partition, rollup.KindKey)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (r *rebuilding) readMinutes(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		SELECT project, extract(epoch FROM minute)::bigint, kind, name, requests, errors, cost_nanos,
 		       baseline_cost_nanos, tokens_in, tokens_out, latency, ttft, overhead
-		FROM rollups WHERE partition = $1 AND minute >= $2`, r.partition, from)
+		FROM rollups WHERE partition = $1 AND minute >= $2 AND kind <> $3`, r.partition, from, rollup.KindKey)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -22,7 +23,9 @@ func queueRollups(batch *pgx.Batch, facts []*event.CompletionRecorded) {
 		byPartition[f.Partition] = append(byPartition[f.Partition], f)
 	}
 	for partition, facts := range byPartition {
-		rows := columnsOf(partition, rollup.Sum(facts, time.Minute))
+		sums := rollup.Sum(facts, time.Minute)
+		maps.Copy(sums, rollup.SumKeys(facts, time.Minute))
+		rows := columnsOf(partition, sums)
 		batch.Queue(insertRollups("rollups_new"), rows.values()...)
 	}
 }

@@ -32,12 +32,15 @@ const watermarkSQL = `
 	SELECT coalesce(bool_and(stored), true), least($1, coalesce(min(until), $2))
 	FROM (
 		SELECT CASE WHEN recorded_until < heartbeat_at THEN recorded_until ELSE $1 END AS until,
-			NOT EXISTS (
+			` + allStored + ` AS stored
+		FROM journals j WHERE heartbeat_at > $2) AS living`
+
+// allStored says whether all that a journal j has numbered is stored or buried.
+const allStored = `NOT EXISTS (
 				SELECT FROM jsonb_each_text(j.seqs) AS s (lane, seq)
 				LEFT JOIN journal_marks m ON m.journal = j.id AND m.stream = split_part(s.lane, '/', 1) AND m.partition = split_part(s.lane, '/', 2)::int
 				WHERE s.seq::bigint > 0
-					AND NOT coalesce((m.persisted + m.buried) @> int8range(1, s.seq::bigint, '[]'), false)) AS stored
-		FROM journals j WHERE heartbeat_at > $2) AS living`
+					AND NOT coalesce((m.persisted + m.buried) @> int8range(1, s.seq::bigint, '[]'), false))`
 
 func watermarkArgs(now time.Time) []any { return []any{now, now.Add(-silent)} }
 

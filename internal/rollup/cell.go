@@ -30,6 +30,7 @@ const (
 	KindFallback   = "fallback" // requests that another model served, by one that failed; under the empty name, all of them
 	KindArm        = "arm"      // of an experiment: its id, a slash, the arm
 	KindUnpriced   = "unpriced" // requests of models whose price nobody knows; the name is empty
+	KindKey        = "key"      // in what is stored only, without sketches: budgets go by it
 )
 
 var all = Dim{Kind: KindAll}
@@ -167,14 +168,33 @@ func Sum(facts []*event.CompletionRecorded, resolution time.Duration) map[Slot]*
 		start := f.At.Unix() / step * step
 		ds = dims(f, ds[:0])
 		for _, d := range ds {
-			slot := Slot{f.Project, start, d}
-			c := sums[slot]
-			if c == nil {
-				c = new(Cell)
-				sums[slot] = c
-			}
-			c.count(f, d.Kind == KindAll)
+			cellOf(sums, Slot{f.Project, start, d}).count(f, d.Kind == KindAll)
 		}
 	}
 	return sums
+}
+
+// SumKeys counts facts by the keys that they were sent with, if any. What was
+// called in the background is not: no key's holder has asked for it.
+func SumKeys(facts []*event.CompletionRecorded, resolution time.Duration) map[Slot]*Cell {
+	step := int64(resolution / time.Second)
+	sums := map[Slot]*Cell{}
+	for _, f := range facts {
+		if f.KeyID == "" || f.Background() {
+			continue
+		}
+		c := cellOf(sums, Slot{f.Project, f.At.Unix() / step * step, Dim{KindKey, f.KeyID}})
+		c.count(f, false)
+		c.Latency = nil
+	}
+	return sums
+}
+
+func cellOf(sums map[Slot]*Cell, s Slot) *Cell {
+	c := sums[s]
+	if c == nil {
+		c = new(Cell)
+		sums[s] = c
+	}
+	return c
 }

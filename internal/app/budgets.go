@@ -1,0 +1,69 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/budget"
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/telemetry"
+)
+
+// budgets are those of keys, which keys bring along, and those of projects,
+// which are configured.
+type budgets struct {
+	*budget.Keeper
+	projects map[string][]budget.Budget
+}
+
+// startBudgets keeps budgets from now on, in the name of a journal: what is
+// stored of it is known.
+func startBudgets(cfg config.Config, g *gateway.Gateway, journal string, s *stores, r telemetry.Registerer, log *slog.Logger, life *lifecycle) *budgets {
+	process := fmt.Sprintf("%s/%d", journal, time.Now().UnixMilli())
+	b := &budgets{projects: map[string][]budget.Budget{},
+		Keeper: budget.NewKeeper(s.redis, s.postgres, process, cfg.Limits.WhenUnavailable == "open", log)}
+	for _, p := range cfg.Limits.Projects {
+		b.projects[p.Project] = append(b.projects[p.Project], budget.Budget{
+			Scope: budget.Project, Name: p.Project, Period: budget.Period(p.Period), Limit: p.Budget})
+	}
+	g.Budgets = b
+	life.start("budgets", b.Run)
+	countBudgets(r, b.Keeper)
+	return b
+}
+
+// Of implements httpapi.Budgets.
+func (b *budgets) Of(caller access.Caller) []budget.Budget {
+	ofProject := b.projects[caller.Project]
+	if caller.Key == nil || caller.Key.Budget == nil {
+		return ofProject
+	}
+	period := budget.Month
+	if p := caller.Key.BudgetPeriod; p != nil {
+		period = budget.Period(*p)
+	}
+	all := make([]budget.Budget, 1, 1+len(ofProject))
+	all[0] = budget.Budget{Scope: budget.Key, Name: caller.Key.ID, Period: period, Limit: *caller.Key.Budget}
+	return append(all, ofProject...)
+}
+
+func countBudgets(r telemetry.Registerer, k *budget.Keeper) {
+	stats := k.Stats()
+	for reason, of := range map[string]func() int64{"exhausted": stats.Exhausted, "unavailable": stats.Unavailable} {
+		telemetry.Counter(telemetry.Labelled(r, "reason", reason), "busu_budget_refused_total", "Requests that were refused because of a budget, by reason.",
+			func() float64 { return float64(of()) })
+	}
+	telemetry.Counter(r, "busu_budget_passed_total", "Requests that passed although what is left of a budget could not be known.",
+		func() float64 { return float64(stats.Passed()) })
+	telemetry.Counter(r, "busu_budget_waited_total", "Requests that waited for Redis, because more was asked for than lately.",
+		func() float64 { return float64(stats.Waited()) })
+	telemetry.Counter(r, "busu_budget_sync_failures_total", "Times that budgets could not be reported to Redis.",
+		func() float64 { return float64(stats.Failures()) })
+	telemetry.Gauge(r, "busu_budget_slices_usd", "What this process holds of budgets, in dollars.",
+		func() float64 { held, _ := k.Slices(); return float64(held) / 1e9 })
+	telemetry.Gauge(r, "busu_budget_over_usd", "What requests have cost beyond what was reserved for them, in dollars, of the budgets at hand.",
+		func() float64 { _, over := k.Slices(); return float64(over) / 1e9 })
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// projectBudget reads one budget of a project.
+func (l *loader) projectBudget(v value) {
+	b := ProjectBudget{Period: "month"}
+	given := v.object(
+		field{"project", func(v value) { v.text(&b.Project) }},
+		field{"budget_usd", func(v value) { v.dollars(&b.Budget, "to spend in a period") }},
+		field{"budget_period", func(v value) { v.choice(&b.Period, "day", "month") }},
+	)
+	switch at, ok := given["budget_usd"]; {
+	case !projectName.MatchString(b.Project):
+		v.wrong(fmt.Sprintf("%s needs the name of a project, of 1 to 64 letters, digits, dots, dashes and underscores", v.path), "add it as project: default")
+	case !ok:
+		v.wrong(v.path+" needs budget_usd", "say how much may be spent, such as budget_usd: 100")
+	case b.Budget <= 0:
+		at.wrong(at.path+" is 0, so nobody could ask anything", "allow some dollars")
+	case slices.ContainsFunc(l.cfg.Limits.Projects, func(o ProjectBudget) bool { return o.Project == b.Project && o.Period == b.Period }):
+		v.wrong(fmt.Sprintf("%s gives %s another budget for a %s", v.path, b.Project, b.Period), "remove one of them")
+	default:
+		l.cfg.Limits.Projects = append(l.cfg.Limits.Projects, b)
+	}
+}
+
+func (p *printer) projectBudgets(all []ProjectBudget) {
+	if len(all) == 0 {
+		p.line("  projects: []")
+		return
+	}
+	p.line("  projects:")
+	for _, b := range all {
+		p.line("    - {project: %s, budget_usd: %s, budget_period: %s}", quote(b.Project), b.Budget, b.Period)
+	}
+}

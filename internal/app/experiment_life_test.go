@@ -107,7 +107,7 @@ func TestNobodyLeavesAnArmOverARamp(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"results", e.ID}, fmt.Sprintf(" %d, of whom ", next)},
+		{[]string{"results", e.ID}, fmt.Sprintf("entered   %d: ", next)},
 		{[]string{"extend", e.ID, "--sample-size", "4000", "--max-duration", "1440h", "--note", "more"}, "grows: 4000 users, until "},
 		{[]string{"stop", e.ID}, "grows: stopped, model large serves"},
 		{[]string{"archive", e.ID}, "grows: archived"},

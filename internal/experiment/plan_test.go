@@ -70,8 +70,8 @@ func TestPlanIsMonotone(t *testing.T) {
 		e.Primary = rapid.SampledFrom(primaryMetrics()).Draw(t, "metric")
 		g := Guess{UnitsPerDay: rapid.Float64Range(0, 1e6).Draw(t, "per day"), Good: rapid.Float64Range(0.01, 0.5).Draw(t, "good"),
 			Requests: rapid.Float64Range(0, 50).Draw(t, "requests"), ICC: rapid.Float64Range(0, 1).Draw(t, "icc"),
-			Variation: rapid.Float64Range(0, 5).Draw(t, "variation"), Rated: rapid.Float64Range(0, 1).Draw(t, "rated"), CostNanos: 1, LatencyUS: 1}
-		effect, before := rapid.Float64Range(0, 1).Draw(t, "effect"), Plan{}
+			Variation: float64(rapid.IntRange(0, 500).Draw(t, "variation")) / 100, Rated: rapid.Float64Range(0, 1).Draw(t, "rated"), CostNanos: 1, LatencyUS: 1}
+		effect, before := float64(rapid.IntRange(0, 1000).Draw(t, "effect"))/1000, Plan{}
 		for i := range 5 {
 			e.SampleSize = int(math.Ceil(minPerArm/slices.Min(e.Shares()))) << (3 * i)
 			p := e.Plan(g.Traffic(), effect)

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -248,6 +250,35 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 		if path.Ext(name) == ".html" && strings.Contains(source, "<style") {
 			t.Errorf("%s has a style element", name)
 		}
+	}
+}
+
+var asked = regexp.MustCompile("(?:useData|client\\.(?:get|post|delete|open|socketURL|url))\\([^\"`)]*[\"`]([a-z0-9_/]+)")
+
+// What modules ask the HTTP interface for is there.
+func TestModulesAskForWhatThereIs(t *testing.T) {
+	t.Parallel()
+	var document struct {
+		Paths map[string]any `yaml:"paths"`
+	}
+	if err := yaml.Unmarshal(schema.OpenAPI, &document); err != nil {
+		t.Fatal(err)
+	}
+	places := 0
+	for name, source := range sources(t) {
+		if path.Dir(name) == "static/vendor" {
+			continue
+		}
+		for _, m := range asked.FindAllStringSubmatch(source, -1) {
+			places++
+			begins := func(place string) bool { return strings.HasPrefix(place, "/"+m[1]) }
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(document.Paths)), begins) {
+				t.Errorf("%s asks for %q, which no path of the interface begins with", name, m[1])
+			}
+		}
+	}
+	if places < 20 {
+		t.Errorf("%d places are looked at, want at least 20: they are written otherwise now", places)
 	}
 }
 

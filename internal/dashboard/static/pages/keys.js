@@ -65,8 +65,9 @@ function Budget({ k }) {
   if (!b) return limit;
   const end = Date.parse(b.resets_at), at = Date.parse(b.as_of), day = new Date(end), from = k.budget_period === "day" ? end - 86_400_000 : Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - 1, day.getUTCDate());
   const out = b.spent_usd > 0 ? at + (b.remaining_usd * (at - from)) / b.spent_usd : Infinity, x = (v) => 160 * Math.min(1, v / b.limit_usd), over = b.remaining_usd <= 0;
-  const words = over ? html`<span class="bad">spent until ${clock(end)}</span>` : out < end ? html`<span class="warn">runs out ${k.budget_period === "day" ? clock(out) : shortDate(out)} at this pace</span>` : "lasts at this pace";
-  return html`<svg class="burn" width="160" height="12" role="img" aria-label="${share(b.spent_usd, b.limit_usd)} per cent spent">${[rect(0, 2, 160, 8, "fs"), rect(0, 2, x(b.spent_usd), 8, over ? "fh" : "fi"), rect(x(b.spent_usd), 2, x(b.spent_usd + b.reserved_usd) - x(b.spent_usd), 8, "hatch"), line((160 * (at - from)) / (end - from), 0, (160 * (at - from)) / (end - from), 12, "si2 w15")]}</svg>
+  const words = over ? html`<span class="bad">spent until ${clock(end)}</span>` : b.spent_usd === 0 ? "nothing spent" : out < end ? html`<span class="warn">runs out ${k.budget_period === "day" ? clock(out) : shortDate(out)} at this pace</span>` : "lasts at this pace";
+  const passed = `${share(b.spent_usd, b.limit_usd)} per cent spent, ${share(at - from, end - from)} per cent of the ${k.budget_period ?? "month"} gone`;
+  return html`<svg class="burn" width="160" height="12" role="img" aria-label=${passed}><title>${passed}</title>${[rect(0, 2, 160, 8, "fs"), rect(0, 2, x(b.spent_usd), 8, over ? "fh" : "fi"), rect(x(b.spent_usd), 2, x(b.spent_usd + b.reserved_usd) - x(b.spent_usd), 8, "hatch"), line((160 * (at - from)) / (end - from), 0, (160 * (at - from)) / (end - from), 12, "si2 w15")]}</svg>
     <span class="nb">${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${words}</small></span>`;
 }
 

@@ -90,7 +90,7 @@ async function answer(body, signal, set) {
 function Plan({ plan, enough }) {
   const { ramp } = useLiveQuietly();
   const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: i === 0 ? "asked first" : `then, as ${i + 1}.` })).sort((a, b) => a.cost_usd - b.cost_usd);
-  return html`<p class="say">${plan.reason}</p><p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). Chance puts first: ${plan.candidates.map((c) => `${c.model} ${pct(c.probability)}`).join(", ")}.</p>
+  return html`<p class="say">${plan.reason}</p><p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). ${plan.candidates.some((c) => c.probability > 0) && `Chance puts first: ${plan.candidates.map((c) => `${c.model} ${pct(c.probability)}`).join(", ")}.`}</p>
     <${Candidates} rows=${rows} enough=${enough} />`;
 }
 

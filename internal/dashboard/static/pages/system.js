@@ -38,7 +38,7 @@ export function SystemPage() {
       <${Panel} title="Quality guards" ...${{ of }}>${() => html`<${Table} head=${["Project", "Guard", ">Since"]} rows=${s.guards.map((g) => [g.project, { show: g.state, mood: g.state === "tripped" ? "bad" : "" }, g.since ? since(g.since) : NONE])} caption="Guards" nothing=${s.postgres ? "All are armed; none has ever tripped." : UNKNOWN} />`}</${Panel}></div></div>`;
 }
 
-const Check = ({ c }) => html`<span class="check1"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name} ${c.ok ? html`<small>since ${when(Date.parse(c.since))}</small>` : `away since ${since(c.since)}`}</span></span> `;
+const Check = ({ c }) => html`<span class="check1"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name} ${c.ok ? html`<small>since ${when(Date.parse(c.since))}</small>` : `${c.name === "schema" ? "not up to date" : "away"} since ${since(c.since)}`}</span></span> `;
 
 function processTable(s) {
   return {

@@ -80,7 +80,7 @@ function Effects({ r, arm, mine }) {
   const table = () => ({ head: ["Metric", ">Control", ">Test", ">Change", ">Low", ">High", ">Margin", "Unit", "Reading"],
     rows: groups.flatMap((g) => g.rows).map((m) => [m.name, m.control, m.test, ...["value", "low", "high", "margin"].map((f) => cell(m[f], (v) => signed(v, 2))), m.unit, m.says]) });
   return html`<${Panel} title="Effect of ${arm} against ${r.arms[0].arm}" unit="colour says good or bad, not up or down" name="effects" table=${table}>
-    <${ForestPlot} groups=${groups} heads=${[r.arms[0], r.arms.find((a) => a.arm === arm)].map((a) => a.strategy)} confidence=${pct(1 - r.alpha)} /></${Panel}>`;
+    ${r.sample.matured === 0 ? say("Nobody has matured yet.") : html`<${ForestPlot} groups=${groups} heads=${[r.arms[0], r.arms.find((a) => a.arm === arm)].map((a) => a.strategy)} confidence=${pct(1 - r.alpha)} />`}</${Panel}>`;
 }
 
 function Course({ r, arm, primary }) {
@@ -104,7 +104,7 @@ function Far({ e, r, withheld }) {
 function SplitPanel({ r, withheld }) {
   const { split, p_value: value } = r.srm, arms = split.length > 2 ? split : split.slice(0, 1);
   return html`<${Panel} title="Split" unit=${html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`} note="${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}">
-    ${arms.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
+    ${r.sample.users > 0 && arms.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
 }
 
 function Arrivals({ r }) {
@@ -156,7 +156,7 @@ function Deliveries({ path }) {
 
 /** Who did what with it, for those who may know. */
 function Acts({ e }) {
-  const acts = useData("audit?limit=500"), mine = acts.data?.acts.filter((a) => a.subject === e.id);
+  const acts = useData("audit?limit=500", { every: 15_000 }), mine = acts.data?.acts.filter((a) => a.subject === e.id);
   if (!mine?.length) return null;
   return html`<${Panel} title="Who did what"><${EventLine} events=${mine.map((a, i) => ({ key: i, at: at(a.at), text: html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || "nobody known"}${a.detail?.note && `: ${a.detail.note}`}</span>` }))} /></${Panel}>`;
 }

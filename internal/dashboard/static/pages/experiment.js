@@ -17,7 +17,7 @@ import { mention } from "../parts/speech.js";
 import { AsOf, Failure, Still } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 import { Actions } from "./experiment-actions.js";
-import { METRICS, figures, inPoints, pct, standing } from "./experiment-words.js";
+import { METRICS, RULES, figures, inPoints, pct, standing } from "./experiment-words.js";
 
 const FEW = 30; // users of an arm, of whom nothing is said
 const at = Date.parse, p = (v) => (v < 0.001 ? "< 0.001" : number(v, 3)), cell = (value, show = count) => ({ show: show(value), value });
@@ -58,7 +58,7 @@ function Hero({ e, r, primary, withheld }) {
   const verdict = withheld && !outcome ? `${broken.arm} has ${pct(broken.share)} of the users, where ${pct(broken.expected)} was planned, so nothing that is compared can be trusted: no verdict; look for what loses or moves them` : r.verdict;
   const [first, ...rest] = verdict.replaceAll(" %", "\u202f%").split(withheld || outcome?.startsWith("invalid") ? ": no verdict; " : outcome && outcome !== "stopped_harm" ? "; " : "\n"); // the rest stands below
   const note = withheld ? "Effects are not shown. Likely causes: failures of one arm leave no record, or clients keep to an arm." : running ? soFar(r, primary)
-    : d && `Decided at look ${count(new Set(r.series.difference.map((l) => l.units)).size)}, ${count(d.units)} of ${count(sample.target)} users, by the rule “${d.reason.replaceAll("_", " ")}”.`;
+    : d && `Decided at look ${count(new Set(r.series.difference.map((l) => l.units)).size)}, at ${count(d.units)} of ${count(sample.target)} users: ${RULES[d.reason] ?? d.reason}.`;
   const aside = html`<${KeyValues} rows=${[d ? ["Decided", `${date(at(d.at))}, ${clock(at(d.at))}`] : running && ["Full sample", r.projected_end ? html`${when(at(r.projected_end))} <small>at this pace</small>` : NONE],
     !withheld && ["Always-valid p", html`${p(r.p_value_always_valid)} <small>of α ${r.boundary.early}</small>`], ["win", "lose"].includes(outcome) && d.early && ["Users not needed", `${count(sample.target - d.units)} of ${count(sample.target)}`],
     !withheld && running && ["Power now", html`${pct(r.power)} <small>of 80\u202f% with all users</small>`], !running && ["Serves now", r.winner ?? r.arms[0].arm], ["Shares", e.phases.at(-1).shares.map(pct).join(" / ")]]} />`;
@@ -79,7 +79,7 @@ function Effects({ r, arm, mine }) {
   const groups = [{ rows: apart ? primary : [...primary, ...guards] }, { title: "Guardrails", rows: apart ? guards : [] }, { title: "Watched, not decisive", rows: rowsOf((m) => !m.primary && !m.guardrail) }];
   const table = () => ({ head: ["Metric", ">Control", ">Test", ">Change", ">Low", ">High", ">Margin", "Unit", "Reading"],
     rows: groups.flatMap((g) => g.rows).map((m) => [m.name, m.control, m.test, ...["value", "low", "high", "margin"].map((f) => cell(m[f], (v) => signed(v, 2))), m.unit, m.says]) });
-  return html`<${Panel} title="Effect of ${arm} against ${r.arms[0].arm}" unit="colour says good or bad, not up or down" name="effects" table=${table}>
+  return html`<${Panel} title="Effect of ${arm} against ${r.arms[0].arm}" unit="shares in points, else per cent; colour says good or bad, not up or down" name="effects" table=${table}>
     ${r.sample.matured === 0 ? say("Nobody has matured yet.") : html`<${ForestPlot} groups=${groups} heads=${[r.arms[0], r.arms.find((a) => a.arm === arm)].map((a) => a.strategy)} confidence=${pct(1 - r.alpha)} />`}</${Panel}>`;
 }
 
@@ -91,7 +91,7 @@ function Course({ r, arm, primary }) {
   const table = () => ({ head: [">Users", "Time", ">Difference", ">Low", ">High", ">Always-valid p", ">Plain p"], rows: points.map((l) => [cell(l.n), cell(l.at, (t) => clock(at(t))), ...["value", "low", "high"].map((f) => cell(l[f], (v) => signed(v, 2))), cell(l.p_value_always_valid, p), cell(l.p_value, p)]) });
   return html`<${Panel} title=${r.decision ? "How the decision was reached" : "How it goes"} unit="difference in ${name.toLowerCase()}, ${axis}" name="sequence" table=${drawn ? table : undefined} note=${note}>
     ${drawn ? html`<${ConfidenceSequence} ...${{ points, target: r.sample.target, unit: axis, boundary: mineOf(r.series.boundary), bad: primary?.better === "lower" ? 1 : -1, mood: primary?.reading === "worse" ? "bad" : "good",
-      decided: crossed?.n ?? Infinity, early, events: r.decision ? [{ n: r.decision.units, text: `${count(r.decision.units)} users: decided` }] : [] }} />` : say("No interval yet. Each hundredth of the sample is a look.")}</${Panel}>`;
+      decided: crossed?.n ?? Infinity, early, events: r.decision ? [{ n: r.decision.units, text: `${count(r.decision.units)} users: decided` }] : [] }} />` : say("There is no interval yet. A look is taken at each hundredth of the sample.")}</${Panel}>`;
 }
 
 function Far({ e, r, withheld }) {
@@ -103,7 +103,7 @@ function Far({ e, r, withheld }) {
 
 function SplitPanel({ r, withheld }) {
   const { split, p_value: value } = r.srm, arms = split.length > 2 ? split : split.slice(0, 1);
-  return html`<${Panel} title="Split" unit=${html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`} note="${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}">
+  return html`<${Panel} title="Split" unit=${r.sample.users > 0 && html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`} note="${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}">
     ${r.sample.users > 0 && arms.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
 }
 
@@ -132,7 +132,7 @@ function Method({ e, r, mine }) {
   const reduced = mine.find((m) => m.variance_reduced !== null), { early, final } = r.boundary;
   return html`<${Panel} title="Method, and what could spoil it"><${KeyValues} rows=${[["Test", html`${r.method}${r.arms.length > 2 && ", Holm’s correction"} <small>α ${early} early${final > 0 && `, ${final} final`}</small>`], 
     e.observation && ["Windows", `observed ${e.observation}, feedback ${e.feedback_window}, ${e.min_duration} to ${e.max_duration}`], e.slow_us > 0 && ["Slow is more than", duration(e.slow_us / 1000)], reduced && ["Variance taken out", pct(reduced.variance_reduced)],
-    ["Design effect", r.arms.map((a) => number(a.design_effect, 2)).join(" / ")], ["Seen in more than one arm", r.sample.strays ? html`<span class="warn">${plural(r.sample.strays, r.unit)}</span>` : "none"], ["Known too late", count(r.sample.late)]]} /></${Panel}>`;
+    ["Design effect", r.arms.map((a) => number(a.design_effect, 2)).join(" / ")], ["Seen in more than one arm", r.sample.strays ? html`<span class="warn">${plural(r.sample.strays, r.unit)}</span>` : "none"], ["Known too late to count", count(r.sample.late)]]} /></${Panel}>`;
 }
 
 /** By what was settled before an arm answered; by the rest, different people would be compared. */
@@ -140,7 +140,7 @@ function Segments({ r, arm }) {
   const m = METRICS[r.primary_metric], by = (v) => signed(v === null ? null : 100 * v, 1), mine = r.segments.filter((s) => s.arm === arm && s.effect);
   const rows = mine.map((s) => {
     const d = inPoints(r.primary_metric) ? s.difference : { ...s, value: s.lift };
-    return [capital(s.by), s.value, m[s.reading] ? html`<b>${m[s.reading]}</b>` : "Not decided", `${count(s.users.control)} / ${count(s.users.test)}`, m.show(s.control), m.show(s.test),
+    return [capital(s.by), s.value, m[s.reading] ? html`<span class=${s.reading === "better" ? "good" : "bad"}>${m[s.reading]}</span>` : "Not decided", `${count(s.users.control)} / ${count(s.users.test)}`, m.show(s.control), m.show(s.test),
       html`${by(d.value)}${m.unit} <small>${d.low === null ? "no interval" : `${by(d.low)} to ${by(d.high)}`}</small>`];
   });
   return html`<${Panel} title="Segments" unit=${html`<${Tag} mood="warn">exploratory</${Tag}>`} note="For looking around: no verdict depends on it. Intervals hold in all segments together.">
@@ -158,5 +158,5 @@ function Deliveries({ path }) {
 function Acts({ e }) {
   const acts = useData("audit?limit=500", { every: 15_000 }), mine = acts.data?.acts.filter((a) => a.subject === e.id);
   if (!mine?.length) return null;
-  return html`<${Panel} title="Who did what"><${EventLine} events=${mine.map((a, i) => ({ key: i, at: at(a.at), text: html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || "nobody known"}${a.detail?.note && `: ${a.detail.note}`}</span>` }))} /></${Panel}>`;
+  return html`<${Panel} title="Who did what"><${EventLine} events=${mine.map((a, i) => ({ key: i, at: at(a.at), text: html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || "nobody with a key"}${a.detail?.note && `: ${a.detail.note}`}</span>` }))} /></${Panel}>`;
 }

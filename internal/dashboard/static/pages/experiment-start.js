@@ -52,7 +52,7 @@ export function StartPage() {
   const field = (name, label, more) => html`<${Field} ...${{ name, label, problem: of(name), ...more }} />`;
   return html`<${PageHead} title="Start an experiment" crumb=${html`<a href=${to("/experiments")}>Experiments</a><${Icon} name="right" />new`} />
     <form ref=${form} class="grid form" onInput=${read} onSubmit=${(e) => { e.preventDefault(); send(bodyOf(form.current)); }}><div class="c8 stack">
-      <${Panel} title="What is compared" unit="the first is the control">${field("name", "Name", { required: true, maxlength: 200 })}
+      <${Panel} title="What is compared" unit="the first arm is the control: what there was before">${field("name", "Name", { required: true, maxlength: 200 })}
         ${arms.map((key, i) => html`<div class="pair arm" key=${key}><${Field} label="Arm" name="arm" required defaultValue=${["control", "test"][key] ?? `test-${key}`} /><${Field} label="Does" name="does" options=${[...can.slice(key % can.length), ...can.slice(0, key % can.length)]} />
           ${field("share", "Users, per cent", { inputmode: "decimal", required: true, defaultValue: key < 2 ? 50 : 0 })}<${Field} label="Parameters" name="parameters" placeholder="quality_target=0.9" />
           ${arms.length > 2 && i > 0 && html`<${Button} kind="icon" icon="cross" label="Remove this arm" onClick=${() => setArms(arms.filter((a) => a !== key))} />`}</div>`)}
@@ -64,7 +64,7 @@ export function StartPage() {
         ${field("min_duration", "Nobody wins before", { placeholder: "24h" })}${field("max_duration", "It ends after", { placeholder: "720h" })}${field("notify_url", "Webhook at the end", { type: "url" })}</div></${Panel}>
     </div><div class="c4"><div class="sticky"><${Panel} title="What it can find" unit="at last week’s traffic"><${Plan} ...${{ ...planned, primary, take: (n) => { form.current.elements.sample_size.value = n; read(); } }} />
       ${field("effect", `If the true effect is, ${inPoints(primary) ? "points" : "per cent"}`, { placeholder: planned.plan ? number(100 * planned.plan.effect, 1) : "" })}</${Panel}>
-      <${Wrong} says=${of()} /><p class="row l"><${Button} type="submit" kind="solid" disabled=${busy}>Start it</${Button}></p><p class="note">Rules and name do not change later.</p></div></div></form>`;
+      <${Wrong} says=${of()} /><p class="row l"><${Button} type="submit" kind="solid" disabled=${busy}>Start it</${Button}></p><p class="note">Rules do not change later, and the name is taken for ever.</p></div></div></form>`;
 }
 
 /** What an arm can do: strategies, then models. */
@@ -77,7 +77,7 @@ function Plan({ plan, problem, primary, take }) {
   if (problem) return html`<p class="note warn" role="status">${problem.errors?.length ? problem.errors.map((e) => `${e.field} ${e.message}`).join("; ") : problem.message}.</p>`;
   if (!plan) return NONE;
   const least = { good: (v) => `${number(100 * v, 1)} points`, quality: (v) => number(v, 3), cost: (v) => money(v), latency: (v) => duration(v) }[primary](plan.mde);
-  return html`<${KeyValues} rows=${[["Finds four times in five", plan.mde > 0 ? html`<b>${least}</b> <small>${percent(number(100 * plan.mde_relative, 0))}</small>` : "not known: all were alike"],
+  return html`<${KeyValues} rows=${[["Finds four times in five", plan.mde > 0 ? html`<b>${least}</b> <small>${percent(number(100 * plan.mde_relative, 0))}</small>` : "not known: last week all were alike"],
     ["Power to win", html`<b class=${plan.power_to_win < 0.5 ? "warn" : ""}>${percent(number(100 * plan.power_to_win, 0))}</b> <small>guardrails included</small>`],
     ["Users needed", plan.suggested_sample_size ? html`${count(plan.suggested_sample_size)} <${Button} onClick=${() => take(plan.suggested_sample_size)}>Take</${Button}>` : "no number is enough"],
     ["Takes at most", plan.expected_days === null ? NONE : plural(Math.ceil(plan.expected_days), "day")]]} />${plan.warnings?.map((w) => html`<p class="note warn" key=${w}>${w.charAt(0).toUpperCase() + w.slice(1)}.</p>`)}`;

@@ -34,3 +34,11 @@ export function figures(m) {
   return { value: of(value), low: of(low), high: of(high), margin: m.margin === null ? null : worse * of(margin), worst: of(worse < 0 ? low : high),
     says: m.reading === "holds" ? "No harm, proven" : word ? `${word}, proven` : m.guardrail && m.ok === null ? "Not measured" : "Not decided" };
 }
+
+/** Which rule decided. */
+export const RULES = {
+  winner_early: "the boundary was cleared, and every guardrail holds", winner_final: "the test at the end found it better, and every guardrail holds",
+  loser_early: "the boundary of harm was crossed", loser_final: "the test at the end found it worse", guardrail_worse: "it is better, but a guardrail is shown to be worse",
+  guardrail_unproven: "not every guardrail is shown to hold", within_margins: "all differences are shown to lie inside the margins", no_difference: "the test at the end found no difference",
+  too_few_units: "too few users of an arm had matured", split_mismatch: "users were not split as planned", feedback_mismatch: "one arm got feedback more often", harm: "a guardrail is shown to be worse than its margin",
+};

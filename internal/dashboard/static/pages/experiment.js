@@ -17,20 +17,20 @@ import { mention } from "../parts/speech.js";
 import { AsOf, Failure, Still } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 import { Actions } from "./experiment-actions.js";
-import { METRICS, figures, inPoints, pct, standing } from "./experiment-words.js";
+import { METRICS, RULES, figures, inPoints, pct, standing } from "./experiment-words.js";
 
 const FEW = 30; // users of an arm, of whom nothing is said
 const at = Date.parse, p = (v) => (v < 0.001 ? "< 0.001" : number(v, 3)), cell = (value, show = count) => ({ show: show(value), value });
 const say = (text) => html`<p class="note nm">${text}</p>`, capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 export function ExperimentPage({ id }) {
-  const path = `experiments/${encodeURIComponent(id)}`, record = useData(path, { every: 10_000 }), e = record.data;
-  const results = useData(`${path}/results`, { every: e?.state === "running" ? 3000 : 0 }), r = results.data;
+  const path = `experiments/${encodeURIComponent(id)}`, record = useData(path, { every: 10_000 }), known = record.data, ended = known && known.state !== "running";
+  const results = useData(`${path}/results`, { every: ended ? 0 : 3000 }), r = results.data;
+  const e = known ?? (record.problem && r && { state: r.state, phases: [{ shares: r.arms.map((a) => a.share) }] }); // while PostgreSQL is away
   useEffect(() => { if (r) mention(r.verdict); });
   const crumb = html`<a href=${to("/experiments")}>Experiments</a><${Icon} name="right" /><span class="mono">${id}</span>`;
   if (!e || !r) {
-    const failed = [record, results].find((of) => of.problem && !of.data);
-    return html`<${PageHead} title=${e?.name ?? "Experiment"} crumb=${crumb} />${failed ? html`<${Failure} ...${failed} />` : html`<${Still} height=${340} />`}`;
+    return html`<${PageHead} title=${known?.name ?? "Experiment"} crumb=${crumb} />${results.problem ? html`<${Failure} ...${results} />` : html`<${Still} height=${340} />`}`;
   }
   const tests = r.arms.slice(1).map((a) => [a.arm, a.arm]), arm = chosen("arm", tests, tests.some(([name]) => name === r.winner) ? r.winner : undefined);
   const of = { ...results, data: { ...r, stale: r.degraded.includes("postgres") } }, withheld = !r.srm.ok || r.outcome === "invalid_srm", mine = r.metrics.filter((m) => m.arm === arm);
@@ -39,7 +39,7 @@ export function ExperimentPage({ id }) {
   const across = (columns, ...panels) => panels.map((P) => html`<div class=${columns}><${P} ...${x} /></div>`);
   return html`<${PageHead} title=${r.name} sub=${sub} crumb=${crumb}>${tests.length > 1 && html`<${Segmented} name="arm" label="Arm" options=${tests} value=${arm} />`}
       <${Menu} text="Export" icon="save">${["csv", "json"].map((type) => html`<${Button} key=${type} kind="quiet" onClick=${() => keep(x, type)}>${type.toUpperCase()}</${Button}>`)}</${Menu}>
-      <${Actions} e=${e} changed=${() => { record.retry(); results.retry(); }} /></${PageHead}>
+      ${known && html`<${Actions} e=${e} changed=${() => { record.retry(); results.retry(); }} />`}</${PageHead}>
     <${Hero} ...${x} /><div class="grid gap">${withheld ? [across("c4", SplitPanel, Far, Arrivals), across("c12", Arms)]
       : [across("c12", Effects), across("c8", Course), html`<div class="c4 stack"><${Far} ...${x} /><${SplitPanel} ...${x} /><${Arrivals} ...${x} /></div>`, across("c12", Arms), across("c6", Guardrails)]}
       ${across("c6", Method)}${!withheld && r.segments.some((s) => s.effect) && across("c12", Segments)}${e.notify_url && across("c6", Deliveries)}${across("c6", Acts)}</div>`;
@@ -57,8 +57,8 @@ function Hero({ e, r, primary, withheld }) {
   const broken = r.srm.split.toSorted((a, b) => Math.abs(b.share - b.expected) - Math.abs(a.share - a.expected))[0];
   const verdict = withheld && !outcome ? `${broken.arm} has ${pct(broken.share)} of the users, where ${pct(broken.expected)} was planned, so nothing that is compared can be trusted: no verdict; look for what loses or moves them` : r.verdict;
   const [first, ...rest] = verdict.replaceAll(" %", "\u202f%").split(withheld || outcome?.startsWith("invalid") ? ": no verdict; " : outcome && outcome !== "stopped_harm" ? "; " : "\n"); // the rest stands below
-  const note = withheld ? "Effects are not shown. Likely causes: failures of one arm that leave no record, clients that keep to an arm." : running ? soFar(r, primary)
-    : d && `Decided at look ${count(new Set(r.series.difference.map((l) => l.units)).size)}, ${count(d.units)} of ${count(sample.target)} users, by the rule “${d.reason.replaceAll("_", " ")}”.`;
+  const note = withheld ? "Effects are not shown. Likely causes: failures of one arm leave no record, or clients keep to an arm." : running ? soFar(r, primary)
+    : d && `Decided at look ${count(new Set(r.series.difference.map((l) => l.units)).size)}, at ${count(d.units)} of ${count(sample.target)} users: ${RULES[d.reason] ?? d.reason}.`;
   const aside = html`<${KeyValues} rows=${[d ? ["Decided", `${date(at(d.at))}, ${clock(at(d.at))}`] : running && ["Full sample", r.projected_end ? html`${when(at(r.projected_end))} <small>at this pace</small>` : NONE],
     !withheld && ["Always-valid p", html`${p(r.p_value_always_valid)} <small>of α ${r.boundary.early}</small>`], ["win", "lose"].includes(outcome) && d.early && ["Users not needed", `${count(sample.target - d.units)} of ${count(sample.target)}`],
     !withheld && running && ["Power now", html`${pct(r.power)} <small>of 80\u202f% with all users</small>`], !running && ["Serves now", r.winner ?? r.arms[0].arm], ["Shares", e.phases.at(-1).shares.map(pct).join(" / ")]]} />`;
@@ -79,8 +79,8 @@ function Effects({ r, arm, mine }) {
   const groups = [{ rows: apart ? primary : [...primary, ...guards] }, { title: "Guardrails", rows: apart ? guards : [] }, { title: "Watched, not decisive", rows: rowsOf((m) => !m.primary && !m.guardrail) }];
   const table = () => ({ head: ["Metric", ">Control", ">Test", ">Change", ">Low", ">High", ">Margin", "Unit", "Reading"],
     rows: groups.flatMap((g) => g.rows).map((m) => [m.name, m.control, m.test, ...["value", "low", "high", "margin"].map((f) => cell(m[f], (v) => signed(v, 2))), m.unit, m.says]) });
-  return html`<${Panel} title="Effect of ${arm} against ${r.arms[0].arm}" unit="colour says good or bad, not up or down" name="effects" table=${table}>
-    <${ForestPlot} groups=${groups} heads=${[r.arms[0], r.arms.find((a) => a.arm === arm)].map((a) => a.strategy)} confidence=${pct(1 - r.alpha)} /></${Panel}>`;
+  return html`<${Panel} title="Effect of ${arm} against ${r.arms[0].arm}" unit="shares in points, else per cent; colour says good or bad, not up or down" name="effects" table=${table}>
+    ${r.sample.matured === 0 ? say("Nobody has matured yet.") : html`<${ForestPlot} groups=${groups} heads=${[r.arms[0], r.arms.find((a) => a.arm === arm)].map((a) => a.strategy)} confidence=${pct(1 - r.alpha)} />`}</${Panel}>`;
 }
 
 function Course({ r, arm, primary }) {
@@ -91,7 +91,7 @@ function Course({ r, arm, primary }) {
   const table = () => ({ head: [">Users", "Time", ">Difference", ">Low", ">High", ">Always-valid p", ">Plain p"], rows: points.map((l) => [cell(l.n), cell(l.at, (t) => clock(at(t))), ...["value", "low", "high"].map((f) => cell(l[f], (v) => signed(v, 2))), cell(l.p_value_always_valid, p), cell(l.p_value, p)]) });
   return html`<${Panel} title=${r.decision ? "How the decision was reached" : "How it goes"} unit="difference in ${name.toLowerCase()}, ${axis}" name="sequence" table=${drawn ? table : undefined} note=${note}>
     ${drawn ? html`<${ConfidenceSequence} ...${{ points, target: r.sample.target, unit: axis, boundary: mineOf(r.series.boundary), bad: primary?.better === "lower" ? 1 : -1, mood: primary?.reading === "worse" ? "bad" : "good",
-      decided: crossed?.n ?? Infinity, early, events: r.decision ? [{ n: r.decision.units, text: `${count(r.decision.units)} users: decided` }] : [] }} />` : say("No interval yet. A look is taken at each hundredth of the sample.")}</${Panel}>`;
+      decided: crossed?.n ?? Infinity, early, events: r.decision ? [{ n: r.decision.units, text: `${count(r.decision.units)} users: decided` }] : [] }} />` : say("There is no interval yet. A look is taken at each hundredth of the sample.")}</${Panel}>`;
 }
 
 function Far({ e, r, withheld }) {
@@ -103,8 +103,8 @@ function Far({ e, r, withheld }) {
 
 function SplitPanel({ r, withheld }) {
   const { split, p_value: value } = r.srm, arms = split.length > 2 ? split : split.slice(0, 1);
-  return html`<${Panel} title="Split" unit=${html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`} note="${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}">
-    ${arms.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
+  return html`<${Panel} title="Split" unit=${r.sample.users > 0 && html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`} note="${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}">
+    ${r.sample.users > 0 && arms.map((s) => html`<${Split} key=${s.arm} ...${{ arm: s.arm, share: 100 * s.share, planned: 100 * s.expected, low: 100 * s.low, high: 100 * s.high, ok: s.share >= s.low && s.share <= s.high }} />`)}</${Panel}>`;
 }
 
 function Arrivals({ r }) {
@@ -116,7 +116,7 @@ function Arrivals({ r }) {
 function Arms({ r }) {
   const digits = moneyDigits(r.arms.map((a) => a.avg_cost_usd)), part = (n, all) => html`${all ? pct(n / all) : NONE} <small>${count(n)}</small>`, ms = (q) => (q ? duration(q.value) : NONE);
   const rows = r.arms.map((a) => [html`${a.arm} <small>${a.strategy}</small>`, count(a.users), count(a.requests), ...["good", "rated", "fell_back", "cached"].map((f) => part(a[f], a.requests)), money(a.cost_usd), money(a.avg_cost_usd, digits), ms(a.latency_p50_ms), ms(a.latency_p95_ms)]);
-  return html`<${Panel} title="Arms" unit="everyone assigned is counted, fallbacks and failures too; the first is the control">
+  return html`<${Panel} title="Arms" unit="all who were assigned, fallbacks and failures too; the first is the control">
     <${Table} cls="arms" caption="Arms" head=${["Arm", ">Users", ">Requests", ">Good answers", ">Rated", ">Fell back", ">Cached", ">Cost, total", ">per request", ">Latency p50", ">p95"]} rows=${rows} /></${Panel}>`;
 }
 
@@ -130,8 +130,8 @@ function Guardrails({ mine }) {
 
 function Method({ e, r, mine }) {
   const reduced = mine.find((m) => m.variance_reduced !== null), { early, final } = r.boundary;
-  return html`<${Panel} title="Method, and what could spoil it"><${KeyValues} rows=${[["Method", html`${r.method} <small>α ${early} early${final > 0 && `, ${final} final`}</small>`], ["Tests", r.arms.length > 2 ? `${r.arms.length - 1}, Holm’s correction` : "1, no correction"],
-    ["Windows", `observed ${e.observation}, feedback ${e.feedback_window}, ${e.min_duration} to ${e.max_duration}`], e.slow_us > 0 && ["Slow is more than", duration(e.slow_us / 1000)], reduced && ["Variance taken out", pct(reduced.variance_reduced)],
+  return html`<${Panel} title="Method, and what could spoil it"><${KeyValues} rows=${[["Test", html`${r.method}${r.arms.length > 2 && ", Holm’s correction"} <small>α ${early} early${final > 0 && `, ${final} final`}</small>`], 
+    e.observation && ["Windows", `observed ${e.observation}, feedback ${e.feedback_window}, ${e.min_duration} to ${e.max_duration}`], e.slow_us > 0 && ["Slow is more than", duration(e.slow_us / 1000)], reduced && ["Variance taken out", pct(reduced.variance_reduced)],
     ["Design effect", r.arms.map((a) => number(a.design_effect, 2)).join(" / ")], ["Seen in more than one arm", r.sample.strays ? html`<span class="warn">${plural(r.sample.strays, r.unit)}</span>` : "none"], ["Known too late to count", count(r.sample.late)]]} /></${Panel}>`;
 }
 
@@ -140,7 +140,7 @@ function Segments({ r, arm }) {
   const m = METRICS[r.primary_metric], by = (v) => signed(v === null ? null : 100 * v, 1), mine = r.segments.filter((s) => s.arm === arm && s.effect);
   const rows = mine.map((s) => {
     const d = inPoints(r.primary_metric) ? s.difference : { ...s, value: s.lift };
-    return [capital(s.by), s.value, m[s.reading] ? html`<b>${m[s.reading]}</b>` : "Not decided", `${count(s.users.control)} / ${count(s.users.test)}`, m.show(s.control), m.show(s.test),
+    return [capital(s.by), s.value, m[s.reading] ? html`<span class=${s.reading === "better" ? "good" : "bad"}>${m[s.reading]}</span>` : "Not decided", `${count(s.users.control)} / ${count(s.users.test)}`, m.show(s.control), m.show(s.test),
       html`${by(d.value)}${m.unit} <small>${d.low === null ? "no interval" : `${by(d.low)} to ${by(d.high)}`}</small>`];
   });
   return html`<${Panel} title="Segments" unit=${html`<${Tag} mood="warn">exploratory</${Tag}>`} note="For looking around: no verdict depends on it. Intervals hold in all segments together.">
@@ -150,13 +150,13 @@ function Segments({ r, arm }) {
 function Deliveries({ path }) {
   const told = useData(`${path}/deliveries`, { every: 15_000 });
   return html`<${Panel} title="Webhook" of=${told} height=${60}>${() => (told.data.deliveries.length ? told.data.deliveries.map((d) => html`<p class="note nm" key=${d.id}><${Tag} mood=${{ delivered: "good", failed: "bad" }[d.state] ?? "warn"}>${d.state}</${Tag}> ${d.type} to <span class="mono">${d.url}</span>${d.next_at && `, next try ${clock(at(d.next_at))}`}</p>
-    <${Table} caption="Attempts" head=${["Attempt", "Time", "Answer", ">Took"]} rows=${d.attempts.map((a) => [String(a.number), clock(at(a.at)), html`${a.status} <span class="bad">${a.error}</span>`, duration(a.took_ms)])} nothing="Not tried yet." />`)
+    <${Table} caption="Attempts" head=${["Attempt", "Time", "Answer", ">Took"]} rows=${d.attempts.map((a) => [String(a.number), clock(at(a.at)), html`${a.status} <span class="bad">${a.error}</span>`, duration(a.took_ms)])} />`)
     : say("It is told when the experiment has ended."))}</${Panel}>`;
 }
 
 /** Who did what with it, for those who may know. */
 function Acts({ e }) {
-  const acts = useData("audit?limit=500"), mine = acts.data?.acts.filter((a) => a.subject === e.id);
+  const acts = useData("audit?limit=500", { every: 15_000 }), mine = acts.data?.acts.filter((a) => a.subject === e.id);
   if (!mine?.length) return null;
   return html`<${Panel} title="Who did what"><${EventLine} events=${mine.map((a, i) => ({ key: i, at: at(a.at), text: html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || "nobody with a key"}${a.detail?.note && `: ${a.detail.note}`}</span>` }))} /></${Panel}>`;
 }

@@ -61,7 +61,7 @@ type State int
 // The states.
 const (
 	Open  State = iota
-	Quiet       // it has come back, and waits for what processes hold
+	Quiet       // it is new or has come back, and waits for what processes hold, and what is stored
 	Blank       // it does not know yet what is stored
 	Stale       // the report speaks of minutes before Covered, and was not taken
 	Late        // a later report was there before
@@ -100,6 +100,9 @@ const (
 	// QuietFor is how long a desk that came back grants nothing: whoever holds a
 	// slice reports more often than that.
 	QuietFor = 3 * time.Second
+	// YoungFor is how long a desk that is new may take to hear what is stored: all
+	// that arrived before it was new must be.
+	YoungFor = 10 * time.Second
 	// ReadEvery is how old what is stored may be.
 	ReadEvery = 10 * time.Second
 	// Skew is by how much clocks may differ.

@@ -79,6 +79,10 @@ func (k *Keeper) Slices() (held, over pricing.Nanos) {
 // small: the first after a while, or more at once than ever lately.
 const waitWithin = 100 * time.Millisecond
 
+// youngWithin bounds it in the first seconds of a desk, new or started again,
+// in which nothing is granted because what was said before may be lost.
+const youngWithin = QuietFor + Skew
+
 // Reserve puts by, of each of the budgets, what a request may cost that arrived
 // at a moment; or of none, with an ExhaustedError or an UnavailableError. As
 // long as the slices are large enough, it waits for nothing.
@@ -110,22 +114,39 @@ func (k *Keeper) Reserve(ctx context.Context, budgets []Budget, at time.Time, mo
 // wait asks the desk until it knows enough.
 func (k *Keeper) wait(ctx context.Context, p *Purse, b *Budget, most pricing.Nanos) verdict {
 	k.stats.waited.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, waitWithin)
+	patience, cancel := context.WithTimeout(ctx, youngWithin)
 	defer cancel()
+	usual := time.NewTimer(waitWithin)
+	defer usual.Stop()
 	since, news := p.waits()
-	for {
+	for overdue := false; ; {
 		v := p.reserve(time.Now(), b.Limit, most, since)
-		if v != wait {
+		young := p.young(time.Now())
+		if v != wait && (v != unknown || !young) {
 			return v
 		}
-		token(k.hurry)
+		if !young {
+			token(k.hurry)
+		}
 		select {
 		case <-news:
 			_, news = p.waits()
-		case <-ctx.Done():
+		case <-usual.C:
+			overdue = true
+		case <-patience.Done():
+			return p.reserveLast(time.Now(), b.Limit, most)
+		}
+		if overdue && !p.young(time.Now()) {
 			return p.reserveLast(time.Now(), b.Limit, most)
 		}
 	}
+}
+
+// young reports whether the desk, when it replied last, was too young to grant.
+func (p *Purse) young(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last.State == Quiet && now.Sub(p.replied) < fresh
 }
 
 // waits gives the round of reports and what is closed at the next reply.

@@ -237,3 +237,20 @@ func TestStoppingGivesBack(t *testing.T) {
 		t.Errorf("it has spent 30 of 1000, and leaves %+v", replies[0])
 	}
 }
+
+// A desk that nobody has asked before grants nothing at first. It is asked when
+// the process starts, and who comes before it grants is kept waiting, not sent
+// away.
+func TestTheDeskIsNew(t *testing.T) {
+	t.Parallel()
+	d := &flaky{Desk: budgettest.NewDesk(time.Now)}
+	k := runs(t, d, &nothing{}, "j/1", false)
+	for began := time.Now(); d.calls.Load() == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("the desk is not asked")
+		}
+	}
+	if _, err := k.Reserve(t.Context(), monthly(100), time.Now(), 10); err != nil {
+		t.Errorf("the first request is refused: %v", err)
+	}
+}

@@ -25,7 +25,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var last time.Time
-	for {
+	for isOpen := false; ; {
 		select {
 		case <-ctx.Done():
 			k.giveBack()
@@ -37,8 +37,18 @@ func (k *Keeper) Run(ctx context.Context) error {
 			}
 		}
 		last = time.Now()
+		isOpen = isOpen || k.open(ctx)
 		k.sync(ctx, k.due())
 	}
+}
+
+// open has the desk begin, if it has not, so that it is not young any more when
+// the first request comes.
+func (k *Keeper) open(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, syncWithin)
+	defer cancel()
+	_, err := k.Desk.Sync(ctx, k.Process, nil, nil)
+	return err == nil
 }
 
 // due lists the purses that the desk should hear of.

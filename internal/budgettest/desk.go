@@ -105,7 +105,7 @@ func (d *Desk) Sync(_ context.Context, name string, reports []budget.Report, sto
 				a.take(now, name, *stored, sums, d.born, d.born.After(r.Start()))
 			}
 		}
-		replies = append(replies, a.sync(now, name, r, now.Before(d.quiet)))
+		replies = append(replies, a.sync(now, name, r, now.Before(d.quiet), now.Before(d.born.Add(budget.YoungFor))))
 	}
 	return replies, nil
 }
@@ -161,7 +161,7 @@ func (a *account) cover(me string, journals []budget.Coverage) {
 	})
 }
 
-func (a *account) sync(now time.Time, name string, r budget.Report, quiet bool) budget.Reply {
+func (a *account) sync(now time.Time, name string, r budget.Report, quiet, young bool) budget.Reply {
 	reply := budget.Reply{State: a.hear(now, name, r)}
 	stored, isKnown := pricing.Nanos(0), true
 	switch {
@@ -177,6 +177,9 @@ func (a *account) sync(now time.Time, name string, r budget.Report, quiet bool) 
 	}
 	if reply.State == budget.Open && !isKnown {
 		reply.State = budget.Blank
+		if young {
+			reply.State = budget.Quiet
+		}
 	}
 	reply.Spent = stored
 	active := pricing.Nanos(1)

@@ -45,9 +45,9 @@ func accountKey(a budget.Account) string {
 //	  seq; what the process holds, wants, needs; number of minutes, and for each: minute, what was spent
 //	returns for each account: state, granted, free, spent, held by others, covered minute, journals, 1 to read
 var syncBudgetsScript = redis.NewScript(fmt.Sprintf(`
-local FORGET, QUIET, READ, SKEW, ACTIVE = %d, %d, %d, %d, %d
+local FORGET, QUIET, YOUNG, READ, SKEW, ACTIVE = %d, %d, %d, %d, %d, %d
 local OPEN, QUIETLY, BLANK, STALE, LATE = %d, %d, %d, %d, %d
-`, budget.Forget.Milliseconds(), budget.QuietFor.Milliseconds(), budget.ReadEvery.Milliseconds(), budget.Skew.Milliseconds(), budget.Active.Milliseconds(),
+`, budget.Forget.Milliseconds(), budget.QuietFor.Milliseconds(), budget.YoungFor.Milliseconds(), budget.ReadEvery.Milliseconds(), budget.Skew.Milliseconds(), budget.Active.Milliseconds(),
 	budget.Open, budget.Quiet, budget.Blank, budget.Stale, budget.Late) + `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -216,7 +216,7 @@ for k = 2, #KEYS do
 
   local free, granted = limit - spent - held - (p.l or 0), 0
   if state == OPEN and now < quiet then state = QUIETLY end
-  if state == OPEN and not stored then state = BLANK end
+  if state == OPEN and not stored then state = now < born + YOUNG and QUIETLY or BLANK end
   if state == OPEN and free > 0 and free >= needs then
     granted = math.min(wants, math.max(needs, math.floor(free / (2 * active))), free)
   end

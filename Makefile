@@ -28,7 +28,7 @@ test: ## run all tests against a real PostgreSQL and Redis, which it brings alon
 	@$(if $(RACE),,echo "no C compiler: the race detector stays off" >&2)
 	$(GO) run ./internal/storetest/withstores -- $(GO) test $(RACE) -timeout 10m ./...
 
-e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, which it fetches
+e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, and against Chromium, which it fetches
 	cd e2e && $(GO) test -count=1 ./...
 
 check: ## formatting, vet, staticcheck, tidy modules, alerts

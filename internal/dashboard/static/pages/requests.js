@@ -77,7 +77,7 @@ function List({ page, query, asked, id }) {
   const names = columnNames(query), context = { ramp, digits: moneyDigits(requests.map((r) => r.cost_usd)) };
   if (!requests.length && (!next || snapshot?.totals?.total_requests === 0)) return anyFilter(query) ? html`<${Nothing} title="No request matches"><${ClearFilters} /></${Nothing}>` : html`<${NoneYet} />`;
   return html`${page.problem && html`<p class="note warn">It could not be read again: ${page.problem.message}</p>`}
-    <div class="tw" tabindex="0" role="region" aria-label="Requests"><table class="reqs"><caption class="vh">Requests, newest first</caption>
+    <div class="tw" tabindex="0" role="group" aria-label="Requests"><table class="reqs"><caption class="vh">Requests, newest first</caption>
       <thead><tr>${names.map((name) => html`<th key=${name} scope="col" class=${look(name)}>${COLUMNS[name].head.replace(/^>/, "")}</th>`)}</tr></thead>
       <tbody>${requests.map((r) => html`<tr key=${r.request_id} class=${r.request_id === id ? "sel" : ""} aria-current=${r.request_id === id ? "true" : undefined} onClick=${(e) => open(e, r)}>
         ${names.map((name) => html`<td key=${name} class=${look(name)}>${COLUMNS[name].cell(r, context)}</td>`)}</tr>`)}</tbody></table></div>

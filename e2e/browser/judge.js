@@ -17,7 +17,15 @@ async function judge() {
   if (heads !== 1) complaints.push(`it has ${heads} h1`);
   const odd = document.body.innerText.match(/.*\b(NaN|undefined|null|Infinity|\[object)\b.*/);
   if (odd) complaints.push(`it says ${JSON.stringify(odd[0])}`);
+  complaints.push(...unpainted());
   return [...complaints, ...seen.policy.map((p) => `the policy: ${p}`)];
+}
+
+/** Marks with a class that the style sheet does not know: they are black, which is no colour of ours. */
+function unpainted() {
+  const marks = [...document.querySelectorAll("#main svg :is(rect, circle, path, polygon, text)")].filter((m) => !m.closest("defs, clipPath"));
+  const black = marks.filter((m) => getComputedStyle(m).fill === "rgb(0, 0, 0)" && m.getBBox().width > 0);
+  return [...new Set(black.map((m) => `no rule paints <${m.nodeName} class="${m.className.baseVal}">`))];
 }
 
 async function judgeLook() {

@@ -15,7 +15,8 @@ import (
 )
 
 var (
-	pictures = flag.String("pictures", "", "folder for pictures of every page and state; those of the documents go to docs/screenshots")
+	pictures = flag.String("pictures", "", "folder for pictures of every page and state; those of the documents go to docs/screenshots, too")
+	updates  = flag.Int("updates", 700, "how many live updates the page's memory is measured over; 3600 are those of an hour")
 )
 
 // What all tests share.
@@ -33,7 +34,7 @@ models:
   - {id: small, provider: simulated, upstream: small, tier: simple, input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.6}
   - {id: medium, provider: simulated, upstream: medium, tier: moderate, input_usd_per_mtok: 0.8, output_usd_per_mtok: 4}
   - {id: large, provider: simulated, upstream: large, tier: complex, input_usd_per_mtok: 3, output_usd_per_mtok: 15}
-routing: {holdout: 0.2, observation: 1s}
+routing: {holdout: 0.2, observation: 1s, default_experiment: "hybrid against complexity"}
 `
 
 func TestMain(m *testing.M) {

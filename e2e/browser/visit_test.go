@@ -3,7 +3,6 @@ package browser
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -17,7 +16,7 @@ const patience = time.Minute // for whatever is waited for; a quiet machine need
 
 // soon is a context that a machine under load can live with.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*patience, fmt.Errorf("it took longer than %v", 2*patience))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 5*patience, fmt.Errorf("it took longer than %v", 5*patience))
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -40,17 +39,32 @@ type visit struct {
 func arrive(t *testing.T, p page, s state) *visit {
 	t.Helper()
 	v := open(t, p, s.gated, "")
-	shown := fmt.Sprintf("document.querySelector('h1')?.textContent === %q", p.title)
-	if p.still {
-		v.await(t, shown)
-		return v
-	}
-	shown += " && " + s.shown
+	shown := "document.querySelector('h1')"
 	if !s.hangs {
 		shown += " && " + settled
 	}
+	if !s.hangs && !s.ill { // without figures, one thing has no name
+		shown += fmt.Sprintf(" && document.querySelector('h1').textContent === %q", p.title)
+	}
+	if !p.still {
+		shown += " && " + s.shown
+	}
+	if s.name == "empty" && p.empty != "" {
+		shown += fmt.Sprintf(" && document.querySelector('.emp h2')?.textContent === %q", p.empty)
+	}
 	v.await(t, shown)
+	if p.act != "" && s.name == "data" {
+		v.do(t, p.act)
+		v.await(t, shown+" && "+p.acted)
+	}
 	return v
+}
+
+func (v *visit) do(t *testing.T, script string) {
+	t.Helper()
+	if err := v.Eval(soon(t), "{"+script+"}", nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // open opens a page in a tab of its own. script runs before the page's.
@@ -69,21 +83,14 @@ func open(t *testing.T, p page, gated bool, script string) *visit {
 	if err := tab.BeforeLoad(ctx, watch+script); err != nil {
 		t.Fatal(err)
 	}
-	if err := tab.Navigate(ctx, v.origin+"/"+address(t, p)); err != nil {
+	if err := tab.Navigate(ctx, v.origin+"/"+address(p)); err != nil {
 		t.Fatal(err)
 	}
 	return v
 }
 
-// newest is the id of a request, once there is one.
-var newest string
-
-func address(t *testing.T, p page) string {
-	t.Helper()
-	if !strings.Contains(p.hash, "{request}") {
-		return p.hash
-	}
-	return strings.ReplaceAll(p.hash, "{request}", newest)
+func address(p page) string {
+	return strings.NewReplacer("{request}", ids.request, "{experiment}", ids.experiment).Replace(p.hash)
 }
 
 func (v *visit) await(t *testing.T, expression string) {
@@ -166,24 +173,4 @@ func (v *visit) isOurs(address string) bool {
 	}
 	origin, _ := url.Parse(v.origin)
 	return u.Host == origin.Host || u.Scheme == "data" || u.Scheme == "blob" || u.Scheme == "about"
-}
-
-// idOfNewest asks for the newest request.
-func idOfNewest(ctx context.Context) (string, error) {
-	body, err := server.Get(ctx, "/requests?limit=1&status=ok")
-	if err != nil {
-		return "", err
-	}
-	var found struct {
-		Requests []struct {
-			ID string `json:"request_id"`
-		}
-	}
-	if err := json.Unmarshal(body, &found); err != nil {
-		return "", err
-	}
-	if len(found.Requests) == 0 {
-		return "", fmt.Errorf("no request is on record")
-	}
-	return found.Requests[0].ID, nil
 }

@@ -4,7 +4,9 @@
 package busu
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -147,20 +149,39 @@ func (b *Busu) Run(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// Get gives the body of an answer with status 200.
+// Get gives the body of an answer.
 func (b *Busu) Get(ctx context.Context, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.URL+path, nil)
+	return b.ask(ctx, http.MethodGet, path, nil)
+}
+
+// Post sends a body as JSON and reads the answer into into, where that is not
+// nil.
+func (b *Busu) Post(ctx context.Context, path string, body, into any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	answer, err := b.ask(ctx, http.MethodPost, path, text)
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(answer, into)
+}
+
+func (b *Busu) ask(ctx context.Context, method, path string, text []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, b.URL+path, bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
+	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s: %s", path, response.Status, body)
+	if err == nil && response.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, body)
 	}
 	return body, err
 }

@@ -146,6 +146,17 @@ func (t *Tab) Picture(ctx context.Context, format string, quality int) ([]byte, 
 	return out.Data, err
 }
 
+// HeapUsed gives the bytes that the page's JavaScript holds, after what it let
+// go of was collected.
+func (t *Tab) HeapUsed(ctx context.Context) (int, error) {
+	if err := t.call(ctx, "HeapProfiler.collectGarbage", values{}, nil); err != nil {
+		return 0, err
+	}
+	var heap struct{ UsedSize float64 }
+	err := t.call(ctx, "Runtime.getHeapUsage", values{}, &heap)
+	return int(heap.UsedSize), err
+}
+
 // Faults gives what went wrong since it was last asked.
 func (t *Tab) Faults() []Fault {
 	t.mu.Lock()

@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -28,7 +30,7 @@ func newGatekeeper(target string) (*gatekeeper, error) {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
 		r.Out.Host = r.In.Host // what a page's WebSocket says of where it comes from
-	}}
+	}, ErrorLog: log.New(io.Discard, "", 0)} // tabs that close leave requests behind
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, "/static/") {
 			select {

@@ -44,7 +44,7 @@ type Busu struct {
 
 // Start builds busu, starts it and returns when it is ready.
 func Start(ctx context.Context, o Options) (*Busu, error) {
-	dir, err := os.MkdirTemp("", "busu-e2e-")
+	dir, err := os.MkdirTemp("", "busu-up-")
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +132,15 @@ func (b *Busu) Kill() error {
 	return err
 }
 
-// Stop ends busu politely and removes its state.
+// Stop ends busu politely and removes its state. The error quotes the log of
+// one that had ended by itself.
 func (b *Busu) Stop() error {
-	err := errors.Join(b.cmd.Process.Signal(syscall.SIGTERM), <-b.ended, b.log.Close())
+	err := b.cmd.Process.Signal(syscall.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) {
+		text, _ := os.ReadFile(b.log.Name())
+		err = fmt.Errorf("busu had ended by itself; the end of its log:\n%s", text[max(0, len(text)-4000):])
+	}
+	err = errors.Join(err, <-b.ended, b.log.Close())
 	return errors.Join(err, os.RemoveAll(b.dir))
 }
 

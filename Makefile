@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e check fuzz chaos bench-pipeline bench-answers bench-history bench-live bench-experiments clean
+.PHONY: help run build test e2e screenshots check fuzz chaos bench-pipeline bench-answers bench-history bench-live bench-experiments clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ test: ## run all tests against a real PostgreSQL and Redis, which it brings alon
 	@$(if $(RACE),,echo "no C compiler: the race detector stays off" >&2)
 	$(GO) run ./internal/storetest/withstores -- $(GO) test $(RACE) -timeout 10m ./...
 
-e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, which it fetches
+e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel, and against Chromium, which it fetches
 	cd e2e && $(GO) test -count=1 ./...
+
+screenshots: ## take pictures of every page and state into .local/screenshots, and those that documents show into docs/screenshots
+	cd e2e && $(GO) test -count=1 -timeout 20m ./browser -run 'TestPages/' -pictures ../../.local/screenshots
 
 check: ## formatting, vet, staticcheck, tidy modules, alerts
 	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }

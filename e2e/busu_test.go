@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/busuhq/busu/e2e/busu"
 )
 
 // What all tests talk to.
@@ -35,21 +30,22 @@ func run(m *testing.M) (code int, err error) {
 	v := httptest.NewServer(newVendor())
 	defer v.Close()
 	stack.vendor = v.URL
-	stop, err := startBusu(v.URL)
+	b, err := busu.Start(context.Background(), busu.Options{Root: "..", Config: fmt.Sprintf(configuration, v.URL), Env: []string{"CLAUDE_KEY=unused-key"}})
 	if err != nil {
 		return 1, err
 	}
+	stack.busu = b.URL
 	document, err := readContract(stack.busu)
 	if err != nil {
-		return 1, errors.Join(err, stop())
+		return 1, errors.Join(err, b.Stop())
 	}
 	between, err := newTee(strings.TrimPrefix(stack.busu, "http://"))
 	if err != nil {
-		return 1, errors.Join(err, stop())
+		return 1, errors.Join(err, b.Stop())
 	}
 	stack.busu = "http://" + between.Addr().String()
 	code = m.Run()
-	return code, errors.Join(document.judge(between.end()), stop())
+	return code, errors.Join(document.judge(between.end()), b.Stop())
 }
 
 const configuration = `
@@ -71,86 +67,3 @@ models:
   - {id: claude-endless, provider: claude, upstream: claude-endless, tier: complex, input_usd_per_mtok: 90, output_usd_per_mtok: 90}
 routing: {strategy: complexity, baseline_model: large} # what is learned may choose a model that misbehaves
 `
-
-// startBusu builds busu and runs it as a newcomer would, with stores of its
-// own.
-func startBusu(vendorURL string) (stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "busu-e2e-")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL runs as another user where we are root
-		return nil, err
-	}
-	binary := filepath.Join(dir, "busu")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/busu")
-	build.Dir, build.Stdout, build.Stderr = "..", os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build busu: %w", err)
-	}
-	config := filepath.Join(dir, "busu.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, configuration, vendorURL), 0o600); err != nil {
-		return nil, err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(dir, "busu.log"))
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(binary, "up")
-	cmd.Env = append(os.Environ(), "BUSU_ADDR="+addr, "BUSU_CONFIG="+config, "BUSU_STATE_DIR="+filepath.Join(dir, "state"), "CLAUDE_KEY=unused-key",
-		"DATABASE_URL=", "REDIS_URL=")
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	stack.busu = "http://" + addr
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	if err := ready(ended); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		_ = cmd.Process.Kill()
-		return nil, fmt.Errorf("%w; its log:\n%s", err, text)
-	}
-	return func() error {
-		err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), <-ended, log.Close())
-		return errors.Join(err, os.RemoveAll(dir))
-	}, nil
-}
-
-// freeAddr is below the ports that the system gives out by itself, so that the
-// address stays free until busu listens there.
-func freeAddr() (string, error) {
-	var err error
-	for range 100 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(10_000))); err == nil {
-			return l.Addr().String(), l.Close()
-		}
-	}
-	return "", err
-}
-
-func ready(ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	for {
-		r, err := http.Get(stack.busu + "/readyz")
-		if err == nil {
-			_ = r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case err := <-ended:
-			return fmt.Errorf("busu ended before it was ready: %w", err)
-		case <-ctx.Done():
-			return errors.New("busu was not ready in time")
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { degraded } from "../../internal/dashboard/static/banner.js";
+import { degraded } from "../../internal/dashboard/static/core/degraded.js";
 
 const base = process.env.BUSU_URL;
 const snapshot = { source: "redis", as_of: "2026-11-23T12:00:00Z" };

@@ -28,7 +28,7 @@ function List() {
   if (!all) return html`${head}${list.problem ? html`<${Failure} ...${{ problem: list.problem, retry: list.retry }} />` : html`<${Still} height=${300} />`}`;
   const mine = all.filter((e) => archived === Boolean(e.archived_at));
   if (!mine.length) return html`${head}${archived ? html`<${Nothing} title="Nothing is archived." />` : html`<${NoneYet} />`}`;
-  return html`${head}<div class="tw ${list.waiting ? "waiting" : ""}" tabindex="0" role="region" aria-label="Experiments"><table class="exps"><caption class="vh">Experiments, newest first</caption>
+  return html`${head}<div class="tw ${list.waiting ? "waiting" : ""}" tabindex="0" role="group" aria-label="Experiments"><table class="exps"><caption class="vh">Experiments, newest first</caption>
       <thead><tr>${["Experiment", "State", "Split", "Time", "Entered", "Matured"].map((name, i) => html`<th key=${i} scope="col" class=${i === 3 || i === 4 ? "num" : ""}>${name}</th>`)}</tr></thead>
       <tbody>${mine.slice(0, shown).map((e) => html`<${Row} key=${e.id} e=${e} />`)}</tbody></table></div>
     ${mine.length > shown && html`<p class="row l"><${Button} onClick=${() => show(mine.length)}>All ${count(mine.length)}</${Button}></p>`}`;

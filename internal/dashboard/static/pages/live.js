@@ -35,7 +35,7 @@ export function LivePage() {
     <${Button} kind="quiet pause" icon=${live.paused ? "play" : "pause"} aria-pressed=${String(live.paused)} onClick=${() => live.togglePause()}>${live.paused ? "Go on" : "Pause"}</${Button}>
     <${Segmented} name="window" label="Window of the figures" options=${WINDOWS} value=${window} /></${PageHead}>`;
   if (snapshot?.totals?.total_requests === 0) return html`${head}<${NothingYet} />`;
-  return html`${head}<${Figures} ...${{ snapshot, report: report.data, axis, phrase: PHRASES[window], waiting: report.waiting }} />
+  return html`${head}<${Figures} ...${{ snapshot, report: report.data, axis, phrase: PHRASES[window], waiting: report.waiting && report.data }} />
     <div class="grid gap"><div class="c8 stack"><${Course} ...${{ live, axis }} /></div>
       <div class="c4 stack"><${Saving} /><${ProviderPanel} ...${{ live, report }} /><${Happened} live=${live} /></div>
       <div class="c12"><${RoutingFlow} ...${{ live, report, phrase: PHRASES[window] }} /></div>

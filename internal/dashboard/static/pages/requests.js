@@ -55,7 +55,7 @@ export function RequestsPage({ route }) {
     <${Button} kind="quiet" icon=${tail ? "pause" : "play"} aria-pressed=${String(tail)} onClick=${() => go(change({ live: tail ? null : "1", cursor: null, from: null }))}>Live tail</${Button}>
     <${Columns} names=${columnNames(query)} /><${Button} icon="save" disabled=${!page.data} onClick=${() => keep(page.data.requests)}>CSV</${Button}>
     <${Segmented} name="since" label="Time" options=${SINCES} value=${since} /></${PageHead}>`;
-  return html`${head}<${Filters} query=${query} /><div class=${id ? "split" : ""}><div class=${page.waiting ? "waiting" : ""}><${List} ...${{ page, query, asked, id }} /></div>
+  return html`${head}<${Filters} query=${query} /><div class=${id ? "split" : ""}><div class=${page.waiting && page.data ? "waiting" : ""}><${List} ...${{ page, query, asked, id }} /></div>
     ${id && html`<${RequestDetail} key=${id} id=${id} />`}</div>`;
 }
 
@@ -71,13 +71,13 @@ function Columns({ names }) {
 }
 
 function List({ page, query, asked, id }) {
-  const { ramp } = useLiveQuietly();
+  const { ramp, snapshot } = useLiveQuietly();
   if (!page.data) return page.problem ? html`<${Failure} ...${{ problem: page.problem, retry: page.retry }} />` : html`<${Still} height=${600} />`;
   const { requests, next_cursor: next, searched_to: searched } = page.data;
   const names = columnNames(query), context = { ramp, digits: moneyDigits(requests.map((r) => r.cost_usd)) };
-  if (!requests.length && !next) return anyFilter(query) ? html`<${Nothing} title="No request matches"><${ClearFilters} /></${Nothing}>` : html`<${NoneYet} />`;
+  if (!requests.length && (!next || snapshot?.totals?.total_requests === 0)) return anyFilter(query) ? html`<${Nothing} title="No request matches"><${ClearFilters} /></${Nothing}>` : html`<${NoneYet} />`;
   return html`${page.problem && html`<p class="note warn">It could not be read again: ${page.problem.message}</p>`}
-    <div class="tw" tabindex="0" role="region" aria-label="Requests"><table class="reqs"><caption class="vh">Requests, newest first</caption>
+    <div class="tw" tabindex="0" role="group" aria-label="Requests"><table class="reqs"><caption class="vh">Requests, newest first</caption>
       <thead><tr>${names.map((name) => html`<th key=${name} scope="col" class=${look(name)}>${COLUMNS[name].head.replace(/^>/, "")}</th>`)}</tr></thead>
       <tbody>${requests.map((r) => html`<tr key=${r.request_id} class=${r.request_id === id ? "sel" : ""} aria-current=${r.request_id === id ? "true" : undefined} onClick=${(e) => open(e, r)}>
         ${names.map((name) => html`<td key=${name} class=${look(name)}>${COLUMNS[name].cell(r, context)}</td>`)}</tr>`)}</tbody></table></div>

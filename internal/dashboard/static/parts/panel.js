@@ -23,7 +23,7 @@ export function Panel({ title, unit, note, of, height = 190, table, name = "figu
   const [asTable, setAsTable] = useState(false);
   const ready = !of || of.data !== null;
   const old = of && ready && (of.problem || of.data.stale);
-  return html`<section class="panel ${of?.waiting ? "waiting" : ""}" aria-labelledby=${id} aria-busy=${ready ? undefined : "true"}>
+  return html`<section class="panel ${of?.waiting && ready ? "waiting" : ""}" aria-labelledby=${id} aria-busy=${ready || of.problem ? undefined : "true"}>
     <header><h2 id=${id}>${title}</h2>${unit && html`<span class="unit">${unit}</span>`}
       ${old && html`<${Tag} mood="warn">as of ${clock(Date.parse(of.data.as_of ?? "") || of.at)}</${Tag}>`}
       ${(table || acts) && html`<div class="acts">${acts}${table && ready && html`<${Acts} ...${{ title, name, table, asTable, setAsTable, body }} />`}</div>`}</header>

@@ -9,8 +9,8 @@ const written = (cell) => (cell && typeof cell === "object" ? ("value" in cell ?
 
 export function Table({ head, rows, caption, cls = "", nothing = "Nothing." }) {
   const isNumber = head.map((h) => h.startsWith(">"));
-  return html`<div class="tw" tabindex="0" role="region" aria-label=${caption}><table class=${cls}><caption class="vh">${caption}</caption>
-    <thead><tr>${head.map((h, i) => html`<th key=${h} scope="col" class=${isNumber[i] ? "num" : ""}>${h.replace(/^>/, "")}</th>`)}</tr></thead>
+  return html`<div class="tw" tabindex="0" role="group" aria-label=${caption}><table class=${cls}><caption class="vh">${caption}</caption>
+    <thead><tr>${head.map((h, i) => (/^>?$/.test(h) ? html`<td key=${h} />` : html`<th key=${h} scope="col" class=${isNumber[i] ? "num" : ""}>${h.replace(/^>/, "")}</th>`))}</tr></thead>
     <tbody>${rows.length ? rows.map((row, n) => drawRow(row, isNumber, n)) : html`<tr><td class="none" colspan=${head.length}>${nothing}</td></tr>`}</tbody></table></div>`;
 }
 

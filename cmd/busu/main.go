@@ -21,6 +21,7 @@ type commands struct {
 	Demo        demoCommand         `cmd:"" help:"Send realistic traffic to a running busu."`
 	Migrate     migrateCommand      `cmd:"" help:"Bring the database up to date."`
 	Reconcile   reconcileCommand    `cmd:"" help:"Hold what was answered against what is stored and counted."`
+	Statement   statementCommands   `cmd:"" help:"Say what a month cost and saved, signed, or check that."`
 	Forget      forgetCommand       `cmd:"" help:"Remove what is kept of a user."`
 	Keys        keysCommands        `cmd:"" help:"Make, list, rotate and revoke keys."`
 	Guard       guardCommands       `cmd:"" help:"Say whether routed answers are good enough, and route again."`

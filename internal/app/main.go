@@ -27,7 +27,7 @@ const (
 // Main is the whole of a process: configuration, signals, exit code.
 func Main(p config.Process, args []string) int {
 	flags := flag.NewFlagSet(string(p), flag.ContinueOnError)
-	flags.Usage = func() { usage(flags.Output(), p) }
+	flags.Usage = func() { printUsage(flags.Output(), p) }
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return ExitOK
 	} else if err != nil || flags.NArg() > 0 {
@@ -41,7 +41,7 @@ func Main(p config.Process, args []string) int {
 	return ExitOK
 }
 
-func usage(w io.Writer, p config.Process) {
+func printUsage(w io.Writer, p config.Process) {
 	fmt.Fprintf(w, `Runs busu's %s. It takes its settings from the environment and from the file
 that BUSU_CONFIG names; 'busu config print' shows what is in force.
 

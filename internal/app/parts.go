@@ -152,10 +152,15 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		return nil, err
 	}
 	metrics := newMetrics(s.redis, s.postgres, s.postgres)
+	accounts, err := newBooks(cfg, NewStatements(s.postgres, s.redis))
+	if err != nil {
+		return nil, err
+	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: metrics, Ledger: recorder,
 		Requests:    newRecords(s.postgres, pricesOf(gateway)),
 		Savings:     newReports(s.postgres),
+		Accounts:    accounts,
 		Starter:     trials,
 		Steward:     trials,
 		Experiments: trials,

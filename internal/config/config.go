@@ -40,6 +40,7 @@ type Config struct {
 	AdminKey   Secret   // BUSU_ADMIN_KEY; unset means that the API is open
 
 	WebhookSecret Secret // BUSU_WEBHOOK_SECRET; unset means one that the database holds
+	StatementKey  Secret // BUSU_STATEMENT_KEY in PEM; unset means that statements are not signed
 
 	LogLevel     slog.Level
 	LogFormat    LogFormat

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+
+	"github.com/busuhq/busu/internal/statement"
 )
 
 // environment reads variables; an empty one counts as unset, because Compose
@@ -94,7 +96,7 @@ func reason(err error) string {
 // sound refuses what no key or address holds and no HTTP header can carry.
 func (e *environment) sound(variable, secret string) Secret {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' }
-	if len(secret) > 4096 || strings.ContainsFunc(secret, odd) {
+	if len(secret) > 4096 || strings.ContainsFunc(secret, odd) && !strings.HasPrefix(variable, statementKey) {
 		e.wrong(variable, "it holds a space, a line break or another character that no key has, or is too long", "copy the secret again, without quotes")
 		return Secret{}
 	}
@@ -107,6 +109,21 @@ func (e *environment) adminKey() Secret {
 		e.wrong("BUSU_ADMIN_KEY", fmt.Sprintf("it is shorter than %d characters", minAdminKey), "make one with: openssl rand -hex 32")
 	}
 	return key
+}
+
+// statementKey is in PEM, which has lines.
+const statementKey = "BUSU_STATEMENT_KEY"
+
+// statementKey reads what signs statements.
+func (e *environment) statementKey() Secret {
+	s, _ := e.secret(statementKey)
+	if !s.IsSet() {
+		return s
+	}
+	if _, err := statement.ParsePrivate([]byte(s.value)); err != nil {
+		e.wrong(statementKey, "it is no Ed25519 private key in PEM (PKCS#8)", "make one with: busu statement keygen")
+	}
+	return s
 }
 
 func (e *environment) store(name string, schemes ...string) StoreURL {

@@ -121,6 +121,8 @@ func TestBadEnvironment(t *testing.T) {
 			`BUSU_WEBHOOK_SECRET: secret 1 is not whsec_ followed by base64; make one with: echo "whsec_$(openssl rand -base64 32)"; separate an old and a new one by a comma`},
 		{"short webhook secret", []string{"BUSU_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,whsec_MfKQ"},
 			`BUSU_WEBHOOK_SECRET: secret 2 has 3 bytes, must have 24 to 64; make one with: echo "whsec_$(openssl rand -base64 32)"; separate an old and a new one by a comma`},
+		{"statement key", []string{"BUSU_STATEMENT_KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"},
+			"BUSU_STATEMENT_KEY: it is no Ed25519 private key in PEM (PKCS#8); make one with: busu statement keygen"},
 		{"several", []string{"BUSU_ADMIN_KEY", "short", "BUSU_LOG_LEVEL", "loud"},
 			"BUSU_ADMIN_KEY: it is shorter than 16 characters; make one with: openssl rand -hex 32\n" +
 				`BUSU_LOG_LEVEL: "loud" is no log level; it can be debug, info, warn or error`},

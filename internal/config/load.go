@@ -61,6 +61,7 @@ func (l *loader) environment() {
 	c.StateDir = filepath.Clean(e.text("BUSU_STATE_DIR", ".local"))
 	c.AdminKey = e.adminKey()
 	c.WebhookSecret = e.webhookSecret()
+	c.StatementKey = e.statementKey()
 	c.Addr = e.addr(c.Process, c.AdminKey)
 	c.Database = e.store("DATABASE_URL", "postgres", "postgresql")
 	c.Redis = e.store("REDIS_URL", "redis", "rediss")

@@ -54,6 +54,7 @@ func (p *printer) environment(c Config) {
 		{"BUSU_STATE_DIR", c.StateDir},
 		{"BUSU_ADMIN_KEY", c.AdminKey.String()},
 		{"BUSU_WEBHOOK_SECRET", c.WebhookSecret.String()},
+		{"BUSU_STATEMENT_KEY", c.StatementKey.String()},
 		{"BUSU_LOG_LEVEL", strings.ToLower(c.LogLevel.String())},
 		{"BUSU_LOG_FORMAT", string(c.LogFormat)},
 		{"DATABASE_URL", c.Database.String()},

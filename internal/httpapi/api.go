@@ -39,6 +39,7 @@ type API struct {
 	Requests    Requests
 	Ledger      Ledger
 	Savings     Savings
+	Accounts    Accounts
 	Completions *tail.Hub
 	Decisions   *tail.Hub
 	Starter     Starter
@@ -98,6 +99,8 @@ func (a *API) Handler() http.Handler {
 	get(e, "/metrics/live", a.live)
 	get(e, "/metrics/history", a.history)
 	get(e, "/metrics/savings", a.savings)
+	get(e, "/usage", a.usage)
+	get(e, "/statements/:month", a.statement)
 	get(e, "/requests", a.findRequests)
 	get(e, "/requests/:request_id", a.request)
 	e.POST("/experiments/start", a.startExperiment, a.repeatable)

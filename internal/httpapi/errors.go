@@ -114,7 +114,7 @@ func problemOf(err error) problem {
 	if p, ok := budgetProblem(err); ok {
 		return p
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoAccounts, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}

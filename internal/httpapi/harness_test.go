@@ -176,6 +176,7 @@ type setup struct {
 	metrics  httpapi.Metrics
 	requests httpapi.Requests
 	savings  httpapi.Savings
+	accounts httpapi.Accounts
 	gateway  httpapi.Gateway // instead of the real one
 	repeats  idempotency.Store
 	users    gateway.Forgetter
@@ -202,7 +203,7 @@ type stack struct {
 
 // build makes the API as the program does, on fakes.
 func build(choose ...func(*setup)) *stack {
-	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}, requests: new(fakeRequests), savings: fakeSavings{},
+	s := setup{provider: simulated.New(simulated.Options{}), ledger: newLedger(), metrics: fakeMetrics{}, requests: new(fakeRequests), savings: fakeSavings{}, accounts: new(fakeAccounts),
 		source: new(memory), partitions: 1}
 	for _, f := range choose {
 		f(&s)
@@ -234,7 +235,7 @@ func build(choose ...func(*setup)) *stack {
 	api := &httpapi.API{
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
+		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Accounts: s.accounts, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
 		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: s.keys.ring(s.adminKey), KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Budgets: s.budgets, Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},

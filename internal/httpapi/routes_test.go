@@ -19,6 +19,8 @@ func TestWrongMethods(t *testing.T) {
 		"POST /metrics/live":        {"GET", "HEAD"},
 		"POST /metrics/history":     {"GET", "HEAD"},
 		"POST /metrics/savings":     {"GET", "HEAD"},
+		"POST /usage":               {"GET", "HEAD"},
+		"PUT /statements/2026-11":   {"GET", "HEAD"},
 		"DELETE /requests":          {"GET", "HEAD"},
 		"PUT /requests/x":           {"GET", "HEAD"},
 		"POST /system":              {"GET", "HEAD"},
@@ -72,7 +74,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/readyz", "/metrics", "/openapi.json",
-		"/metrics/live", "/metrics/history", "/metrics/savings", "/requests", "/models", "/snapshots", "/system", "/reconcile", "/dead", "/dead/1-0", "/routing/metrics", "/recommendation?prompt=a"} {
+		"/metrics/live", "/metrics/history", "/metrics/savings", "/usage", "/statements/2026-10", "/requests", "/models", "/snapshots", "/system", "/reconcile", "/dead", "/dead/1-0", "/routing/metrics", "/recommendation?prompt=a"} {
 		head := s.send(t, "HEAD", path, "").want(t, 200)
 		get := s.send(t, "GET", path, "").want(t, 200)
 		if len(head.Body) > 0 || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || head.Header.Get("X-Request-Id") == "" {

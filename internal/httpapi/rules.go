@@ -29,6 +29,8 @@ var rules = map[string]access.Action{
 	"GET /metrics/live":                          access.Read,
 	"GET /metrics/history":                       access.Read,
 	"GET /metrics/savings":                       access.Read,
+	"GET /usage":                                 access.Read,
+	"GET /statements/:month":                     access.Read,
 	"GET /requests":                              access.Read,
 	"GET /requests/:request_id":                  access.Read,
 	"GET /experiments":                           access.Read,

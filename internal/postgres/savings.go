@@ -82,6 +82,7 @@ func limitBefore(ctx context.Context, tx pgx.Tx, project string, from time.Time)
 type unitsOf struct {
 	project string
 	from    time.Time
+	to      *time.Time // days from then on do not count; nil: all do
 	asOf    time.Time
 	rows    string // condition on those that count
 }
@@ -104,11 +105,12 @@ func (u unitsOf) read(ctx context.Context, tx pgx.Tx, second string, limit float
 				observed_good::float8 AS good, observed_judged::float8 AS judged, observed_quality AS quality, observed_us::float8 AS us
 			FROM user_days
 			WHERE project = $1 AND day >= $2::timestamptz::date AND first_at >= $2 AND user_id <> '' AND (`+u.rows+`)
+				AND ($5::timestamptz IS NULL OR day < $5::timestamptz::date)
 			ORDER BY user_id, day, first_at)
 		SELECT second, min(first_at), `+strings.Join([]string{
 		moments("n", "least(cost, $4 * n)"), moments("n", "cost"), moments("n", "good"), moments("n", "judged"),
 		moments("judged", "quality"), moments("n", "us")}, ", ")+`
-		FROM units WHERE judged_until <= $3 GROUP BY second`, pgx.QueryExecModeDescribeExec, u.project, u.from, u.asOf, limit)
+		FROM units WHERE judged_until <= $3 GROUP BY second`, pgx.QueryExecModeDescribeExec, u.project, u.from, u.asOf, limit, u.to)
 	if err != nil {
 		return since, no, yes, err
 	}

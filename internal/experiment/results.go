@@ -269,9 +269,13 @@ func (v *evidence) metrics(at level, s *State) []MetricResult {
 	return list
 }
 
-// read says what the interval shows.
+// read says what the interval shows that stands beside it: of the difference, or
+// of the lift, which is the wider one.
 func (m *MetricResult) read() string {
 	low, high := m.Diff.Low, m.Diff.High
+	if m.Relative {
+		low, high = m.Low, m.High
+	}
 	switch {
 	case low != nil && *low > 0 && m.Better == "higher", high != nil && *high < 0 && m.Better == "lower":
 		return "better"

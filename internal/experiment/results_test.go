@@ -153,3 +153,24 @@ func TestResultsAreJSON(t *testing.T) {
 		}
 	})
 }
+
+// What is said to be shown is what the interval beside it shows.
+func TestReadingAgreesWithItsInterval(t *testing.T) {
+	t.Parallel()
+	above, around := [2]float64{0.1, 3}, [2]float64{-0.1, 3}
+	for _, c := range []struct {
+		diff, lift [2]float64
+		relative   bool
+		want       string
+	}{
+		{above, around, false, "worse"},
+		{above, around, true, "undecided"},
+		{above, above, true, "worse"},
+		{around, around, false, "undecided"},
+	} {
+		m := MetricResult{Better: "lower", Relative: c.relative, Diff: Estimate{1, &c.diff[0], &c.diff[1]}, Low: &c.lift[0], High: &c.lift[1]}
+		if got := m.read(); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}

@@ -173,7 +173,7 @@ func (e *Experiment) segment(p *Part, t Tallies, arm int) SegmentResult {
 	planned := float64(e.planned()) * (shares[Control] + shares[arm])
 	shown := c.atLook(stats.TuneMixture(alpha, int64(planned)), r.Users.Control+r.Users.Test)
 	read := reading(&c, shown)
-	m := MetricResult{Diff: scaledEstimate(read.Diff, by), Better: better(e.Primary)}
+	m := MetricResult{Diff: scaledEstimate(read.Diff, by), Low: read.Lift.Low, High: read.Lift.High, Better: better(e.Primary), Relative: e.Primary.relative()}
 	r.Diff, r.Lift, r.Low, r.High, r.Reading = &m.Diff, &read.Lift.Value, read.Lift.Low, read.Lift.High, m.read()
 	return r
 }

@@ -218,6 +218,7 @@ func TestStatementComparesTheMonth(t *testing.T) {
 	}
 	for i, f := range after {
 		moveTo(f, m.To().Add(time.Duration(i)*time.Hour))
+		f.UserID = "late " + f.UserID // who was not there before
 	}
 	if _, err := db.Persist(t.Context(), facts); err != nil {
 		t.Fatal(err)

@@ -181,7 +181,7 @@ func reads(before time.Duration, all pricing.Nanos) func() *budget.Stored {
 		now := time.Now()
 		until := now.Add(-before)
 		return &budget.Stored{AsOf: now, Until: until, Mark: until.Truncate(time.Minute),
-			Accounts: map[budget.Account]budget.Sums{today("k", 0).Account(now): {Before: 0, All: all}}}
+			Accounts: map[budget.Account]budget.Sums{today("k", 0).Account(now): {Before: all, All: all}}}
 	}
 }
 

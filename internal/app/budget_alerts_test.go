@@ -15,6 +15,7 @@ func TestBudgetsTell(t *testing.T) {
 	t.Parallel()
 	h := listenForWebhooks(t)
 	f := newFleet(t, 1, quick+"limits: {alerts: {notify_url: '"+h.URL+"/hook'}}\nwebhooks: {allow: [127.0.0.1]}\n")
+	f.begin("aggregator", stateDir(t))
 	api := f.apis[0].Load()
 	var made struct{ ID, Key string }
 	api.post("/keys", `{"name": "batch", "role": "complete", "project": "default", "budget_usd": 0.009, "budget_period": "day"}`, http.StatusCreated, &made)
@@ -58,7 +59,7 @@ func TestBudgetsTell(t *testing.T) {
 	}
 	h.mu.Unlock()
 	env := []string{"DATABASE_URL=" + f.database.URL, "REDIS_URL=" + f.redis.URL, "BUSU_CONFIG=" + f.config}
-	if said := busu(t, env, "reconcile"); !strings.Contains(said, "key "+made.ID+"  day from ") {
+	if said := busu(t, env, "reconcile", "--wait", "20s"); !strings.Contains(said, "key "+made.ID+"  day from ") {
 		t.Errorf("busu reconcile says\n%s", said)
 	}
 }

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/busuhq/busu/internal/app"
+	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/reconcile"
@@ -22,7 +25,8 @@ type reconcileCommand struct {
 
 func (reconcileCommand) Help() string {
 	return `Compares what was answered, by the numbers that journals gave out, with what
-PostgreSQL holds and with what the live metrics say. Prints one table, and exits
+PostgreSQL holds and with what the live metrics say, and what Redis has as spent
+of budgets with what is stored. Prints one table, and exits
 with 1 when anything differs. It reads every row.
 
 Example:
@@ -76,7 +80,33 @@ func compare(ctx context.Context, ledger *postgres.DB, live *redisdb.DB) (reconc
 	for _, err := range unasked {
 		fmt.Fprintln(os.Stderr, "busu:", err) // what is in PostgreSQL must do
 	}
-	return report, nil
+	tails, err := live.Tails(ctx, time.Now())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "busu:", err)
+		return report, nil
+	}
+	report.Budgets, err = compareBudgets(ctx, ledger, tails)
+	return report, err
+}
+
+// compareBudgets holds what Redis knows of budgets against the ledger.
+func compareBudgets(ctx context.Context, ledger *postgres.DB, tails map[budget.Account]budget.Tail) ([]reconcile.BudgetReport, error) {
+	marks, journals := make(map[budget.Account]int64, len(tails)), map[string]bool{}
+	for account, tail := range tails {
+		marks[account] = tail.Mark
+		for _, said := range tail.Said {
+			journals[said.Journal] = true
+		}
+	}
+	stored, err := ledger.Spending(ctx, slices.Collect(maps.Keys(marks)), slices.Collect(maps.Keys(journals)))
+	if err != nil {
+		return nil, err
+	}
+	before, err := ledger.StoredBefore(ctx, marks)
+	if err != nil {
+		return nil, err
+	}
+	return reconcile.CompareBudgets(tails, stored, before), nil
 }
 
 func printReport(w io.Writer, r reconcile.Report) error {
@@ -93,6 +123,16 @@ func printReport(w io.Writer, r reconcile.Report) error {
 	for _, p := range r.Projects {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%d\t%s\n", p.Project, p.Stored.TotalRequests, p.Live.TotalRequests,
 			p.Stored.CostUSD, p.Stored.BaselineCostUSD, p.Stored.TotalRequests-p.Live.TotalRequests, p.Problem)
+	}
+	if len(r.Budgets) > 0 {
+		fmt.Fprintln(table, "\nBUDGET OF\tPERIOD\tSTORED USD\tREDIS USD\tDIFFERENCE USD\t")
+		for _, b := range r.Budgets {
+			note := b.Problem
+			if b.Problem == "" && b.Redis != b.Stored {
+				note = "(counts too much for a minute or two)"
+			}
+			fmt.Fprintf(table, "%s %s\t%s from %s\t%s\t%s\t%s\t%s\n", b.Scope, b.Name, b.Period, b.Start().Format(time.DateOnly), b.Stored, b.Redis, b.Stored-b.Redis, note)
+		}
 	}
 	fmt.Fprintf(table, "\nintents that are not settled: %d\n", r.Open)
 	return table.Flush()

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/busuhq/busu/internal/access"
@@ -10,29 +12,59 @@ import (
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/telemetry"
+	"github.com/busuhq/busu/internal/worker"
 )
 
 // budgets are those of keys, which keys bring along, and those of projects,
 // which are configured.
 type budgets struct {
 	*budget.Keeper
+	alerts
 	projects map[string][]budget.Budget
+}
+
+// alerts knows which shares of budgets were found spent; see postgres.
+type alerts interface {
+	Alerts(ctx context.Context, b budget.Budget, at time.Time) ([]budget.Alert, error)
 }
 
 // startBudgets keeps budgets from now on, in the name of a journal: what is
 // stored of it is known.
-func startBudgets(cfg config.Config, g *gateway.Gateway, journal string, s *stores, r telemetry.Registerer, log *slog.Logger, life *lifecycle) *budgets {
+func startBudgets(cfg config.Config, g *gateway.Gateway, journal string, s *stores, m *migration, r telemetry.Registerer, log *slog.Logger, life *lifecycle) *budgets {
 	process := fmt.Sprintf("%s/%d", journal, time.Now().UnixMilli())
-	b := &budgets{projects: map[string][]budget.Budget{},
+	b := &budgets{alerts: s.postgres, projects: map[string][]budget.Budget{},
 		Keeper: budget.NewKeeper(s.redis, s.postgres, process, cfg.Limits.WhenUnavailable == "open", log)}
-	for _, p := range cfg.Limits.Projects {
-		b.projects[p.Project] = append(b.projects[p.Project], budget.Budget{
-			Scope: budget.Project, Name: p.Project, Period: budget.Period(p.Period), Limit: p.Budget})
+	for _, w := range ofProjects(cfg) {
+		b.projects[w.Project] = append(b.projects[w.Project], w.Budget)
 	}
 	g.Budgets = b
-	life.start("budgets", b.Run)
+	life.start("budgets", b.Run, m.then(func(ctx context.Context) error { return b.NoteRefusals(ctx, s.postgres, log) }))
 	countBudgets(r, b.Keeper)
 	return b
+}
+
+func ofProjects(cfg config.Config) (all []budget.Watched) {
+	for _, p := range cfg.Limits.Projects {
+		all = append(all, budget.Watched{Project: p.Project,
+			Budget: budget.Budget{Scope: budget.Project, Name: p.Project, Period: budget.Period(p.Period), Limit: p.Budget}})
+	}
+	return all
+}
+
+// startAlerter tells when shares of budgets are spent, when no other process
+// does.
+func startAlerter(cfg config.Config, s *stores, m *migration, r telemetry.Registerer, log *slog.Logger, life *lifecycle) {
+	a := &worker.Alerter{Budgets: s.postgres, Alerts: s.postgres, Projects: ofProjects(cfg), URL: cfg.Limits.Alerts.NotifyURL,
+		Lease: s.postgres, Owner: s.presence.id(), Log: log}
+	life.start("alerter", m.then(a.Run))
+	stats := a.Stats()
+	for i, threshold := range budget.Thresholds() {
+		telemetry.Counter(telemetry.Labelled(r, "threshold", strconv.Itoa(threshold)), "busu_budget_alerts_total",
+			"Thresholds of budgets, in percent, that were found reached; of several at once, the highest.",
+			func() float64 { return float64(stats.Told[i].Load()) })
+	}
+	telemetry.Counter(r, "busu_budget_alert_failures_total", "Looks at what is spent of budgets that failed, and are repeated.",
+		func() float64 { return float64(stats.Failures.Load()) })
 }
 
 // Of implements httpapi.Budgets.

@@ -72,6 +72,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	}
 	startAccountant(cfg, s, m, log, life)
 	startDeliverer(cfg, s, m, health.Registry(), log, life)
+	startAlerter(cfg, s, m, health.Registry(), log, life)
 	return startLearner(cfg, s, m, health, log, life)
 }
 
@@ -142,7 +143,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	gateway := newGateway(cfg, providers, strategies, recorder)
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	keys := startKeys(cfg, s, m, health.Registry(), log, life)
-	budgets := startBudgets(cfg, gateway, j.ID(), s, health.Registry(), log, life)
+	budgets := startBudgets(cfg, gateway, j.ID(), s, m, health.Registry(), log, life)
 	trials := startTrials(cfg, gateway, s, m, log, life)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)

@@ -32,6 +32,8 @@ type Keeper struct {
 	known   map[string]bool // journals
 	stored  *Stored         // that no desk has taken yet
 	stats   Stats
+
+	refusals refusals
 }
 
 // NewKeeper makes a keeper that has spent nothing.
@@ -190,6 +192,7 @@ func (k *Keeper) refuse(p *Purse, b *Budget, v verdict) error {
 	e := &ExhaustedError{Budget: *b, Spent: s.Spent, Resets: s.Resets, RetryAfter: soon}
 	if v == exhausted {
 		e.RetryAfter = max(time.Until(s.Resets), soon)
+		k.refusals.add(Refused{p.account, b.Limit})
 	}
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,7 @@ func TestManyAtOnce(t *testing.T) {
 			if passed.Load() != 100 {
 				t.Errorf("%d of 100 passed", passed.Load())
 			}
+			wantRefusalsNoted(t, keepers[0], budget.Refused{Account: monthly(100 * most)[0].Account(time.Now()), Limit: 100 * most})
 			if time.Until(full.Resets)-full.RetryAfter > time.Second {
 				t.Errorf("all is spent until %s, and it says: again in %s", full.Resets, full.RetryAfter)
 			}
@@ -252,5 +254,37 @@ func TestTheDeskIsNew(t *testing.T) {
 	}
 	if _, err := k.Reserve(t.Context(), monthly(100), time.Now(), 10); err != nil {
 		t.Errorf("the first request is refused: %v", err)
+	}
+}
+
+// refusalBook fails until it does not.
+type refusalBook struct {
+	err   error
+	tries chan []budget.Refused
+}
+
+func (b *refusalBook) NoteRefusals(_ context.Context, all []budget.Refused) error {
+	err := b.err
+	b.err = nil
+	b.tries <- all
+	return err
+}
+
+// wantRefusalsNoted: that a budget has refused is written down once, as soon as
+// the book is there.
+func wantRefusalsNoted(t *testing.T, k *budget.Keeper, want budget.Refused) {
+	t.Helper()
+	b := &refusalBook{err: errors.New("away"), tries: make(chan []budget.Refused, 9)}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- k.NoteRefusals(ctx, b, slog.New(slog.DiscardHandler)) }()
+	for range 2 {
+		if all := <-b.tries; !slices.Equal(all, []budget.Refused{want}) {
+			t.Errorf("it is written down that %+v have refused, want %+v", all, want)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil || len(b.tries) != 0 {
+		t.Errorf("it is written down again: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/busuhq/busu/internal/webhook"
 )
 
 var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -39,4 +41,28 @@ func (p *printer) projectBudgets(all []ProjectBudget) {
 	for _, b := range all {
 		p.line("    - {project: %s, budget_usd: %s, budget_period: %s}", quote(b.Project), b.Budget, b.Period)
 	}
+}
+
+// alerts is read behind webhooks, which say where they may go.
+func (l *loader) alerts(v value) {
+	v.object(field{"notify_url", func(v value) {
+		var url string
+		if !v.text(&url) || url == "" {
+			return
+		}
+		if err := l.cfg.Webhooks.Allow.CheckURL(url); err != nil {
+			v.wrong(v.path+" cannot be used", "it "+err.Error())
+			return
+		}
+		l.cfg.Limits.Alerts.NotifyURL = url
+	}})
+}
+
+// alerts shows an address without what may be a secret in it.
+func (p *printer) alerts(a Alerts) {
+	if a.NotifyURL == "" {
+		p.line("  alerts: {notify_url: \"\"}")
+		return
+	}
+	p.line("  alerts: {notify_url: %s}", quote(webhook.Shown(a.NotifyURL)))
 }

@@ -198,6 +198,12 @@ type Journal struct {
 type Limits struct {
 	WhenUnavailable string // what happens when they cannot be read: closed or open
 	Projects        []ProjectBudget
+	Alerts          Alerts
+}
+
+// Alerts are about budgets of which a share is spent.
+type Alerts struct {
+	NotifyURL string // of a webhook; "": none is sent
 }
 
 // ProjectBudget is what the requests of a project may cost, in all.

@@ -88,7 +88,7 @@ func (l *loader) file() {
 	l.completeModels()
 	for _, section := range []field{
 		{"routing", l.routing}, {"shadow", l.shadow}, {"cache", l.cache}, {"retention", l.retention},
-		{"streams", l.streams}, {"journal", l.journal}, {"limits", l.limits}, {"webhooks", l.webhooks}, {"keys", l.keys},
+		{"streams", l.streams}, {"journal", l.journal}, {"webhooks", l.webhooks}, {"limits", l.limits}, {"keys", l.keys},
 	} {
 		if v, given := sections[section.name]; given {
 			section.read(v)

@@ -189,6 +189,7 @@ func (p *printer) policies(c Config) {
 	p.line("\njournal:\n  max_bytes: %s\n  sync: %s", formatBytes(c.Journal.MaxBytes), formatDuration(c.Journal.Sync))
 	p.line("\nlimits:\n  when_unavailable: %s", c.Limits.WhenUnavailable)
 	p.projectBudgets(c.Limits.Projects)
+	p.alerts(c.Limits.Alerts)
 	p.line("\nwebhooks:\n  allow: [%s]", list(c.Webhooks.Allow.Entries()))
 	p.line("\nkeys:\n  grace: %s", formatDuration(c.Keys.Grace))
 }

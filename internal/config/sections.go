@@ -131,6 +131,7 @@ func (l *loader) limits(v value) {
 	v.object(
 		field{"when_unavailable", func(v value) { v.choice(&l.cfg.Limits.WhenUnavailable, "closed", "open") }},
 		field{"projects", func(v value) { v.list(l.projectBudget) }},
+		field{"alerts", l.alerts},
 	)
 }
 

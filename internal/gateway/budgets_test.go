@@ -29,7 +29,7 @@ func (empty) Spending(_ context.Context, accounts []budget.Account, _ []string) 
 }
 
 // keeps gives a keeper of budgets that runs as long as the test.
-func keeps(t *testing.T) *budget.Keeper {
+func keeps(t testing.TB) *budget.Keeper {
 	t.Helper()
 	desk := budgettest.NewDesk(time.Now)
 	desk.Begin(time.Now().Add(-100 * 24 * time.Hour))

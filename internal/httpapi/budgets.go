@@ -19,6 +19,9 @@ type Budgets interface {
 	Of(caller access.Caller) []budget.Budget
 	// Look tells how a budget stands.
 	Look(ctx context.Context, b budget.Budget, at time.Time) (budget.Standing, error)
+	// Alerts are the shares of a budget that were found spent in the period of a
+	// moment.
+	Alerts(ctx context.Context, b budget.Budget, at time.Time) ([]budget.Alert, error)
 }
 
 func (a *API) budgetsOf(caller access.Caller) []budget.Budget {
@@ -73,6 +76,8 @@ type standing struct {
 	RemainingUSD pricing.Nanos `json:"remaining_usd"`
 	ResetsAt     time.Time     `json:"resets_at"`
 	AsOf         time.Time     `json:"as_of"`
+
+	Alerts []budget.Alert `json:"alerts"` // the lowest first; null: that cannot be known now
 }
 
 // standingOf tells how a key's budget stands.
@@ -82,8 +87,14 @@ func (a *API) standingOf(ctx context.Context, k access.Key) keyStanding {
 		if b.Scope != budget.Key {
 			continue
 		}
-		if s, err := a.Budgets.Look(ctx, b, time.Now()); err == nil {
-			told.Standing = &standing{s.Limit, s.Spent, s.Reserved, s.Remaining, s.Resets, s.AsOf.UTC()}
+		now := time.Now()
+		s, err := a.Budgets.Look(ctx, b, now)
+		if err != nil {
+			continue
+		}
+		told.Standing = &standing{s.Limit, s.Spent, s.Reserved, s.Remaining, s.Resets, s.AsOf.UTC(), nil}
+		if alerts, err := a.Budgets.Alerts(ctx, b, now); err == nil {
+			told.Standing.Alerts = append([]budget.Alert{}, alerts...)
 		}
 	}
 	return told

@@ -27,6 +27,10 @@ func (p *payers) Look(_ context.Context, b budget.Budget, _ time.Time) (budget.S
 	return budget.Standing{Limit: b.Limit, Spent: 30e7, Reserved: 2e8, Remaining: b.Limit - 30e7, Resets: time.Unix(1_800_000_000, 0).UTC(), AsOf: time.Unix(1_700_000_000, 0)}, p.err
 }
 
+func (p *payers) Alerts(_ context.Context, b budget.Budget, _ time.Time) ([]budget.Alert, error) {
+	return []budget.Alert{{Threshold: 50, Spent: b.Limit / 2, At: time.Unix(1_700_000_000, 0).UTC()}}, nil
+}
+
 // penniless is a gateway that refuses whoever has a budget.
 type penniless struct{ asked []budget.Budget }
 
@@ -61,7 +65,7 @@ func TestKeysHaveBudgets(t *testing.T) {
 		}
 	}
 	shown := s.send(t, "GET", "/keys/"+made.ID, "", asAdmin).want(t, 200)
-	if want := `"budget":{"limit_usd":1.5,"spent_usd":0.3,"reserved_usd":0.2,"remaining_usd":1.2,"resets_at":"2027-01-15T08:00:00Z","as_of":"2023-11-14T22:13:20Z"}`; !strings.Contains(string(shown.Body), want) {
+	if want := `"budget":{"limit_usd":1.5,"spent_usd":0.3,"reserved_usd":0.2,"remaining_usd":1.2,"resets_at":"2027-01-15T08:00:00Z","as_of":"2023-11-14T22:13:20Z","alerts":[{"threshold_percent":50,"spent_usd":0.75,"at":"2023-11-14T22:13:20Z"}]}`; !strings.Contains(string(shown.Body), want) {
 		t.Errorf("shown is %s", shown.Body)
 	}
 	p.err = errors.New("away")

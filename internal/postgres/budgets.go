@@ -9,6 +9,7 @@ import (
 
 	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/rollup"
 )
 
@@ -35,6 +36,28 @@ func (db *DB) Spending(ctx context.Context, accounts []budget.Account, journals 
 		}
 	}
 	return s, nil
+}
+
+// StoredBefore is what is stored of accounts, each before a minute (Unix time /
+// 60) of its own.
+func (db *DB) StoredBefore(ctx context.Context, marks map[budget.Account]int64) (map[budget.Account]pricing.Nanos, error) {
+	byMark := map[int64][]budget.Account{}
+	for a, minute := range marks {
+		byMark[minute] = append(byMark[minute], a)
+	}
+	before := make(map[budget.Account]pricing.Nanos, len(marks))
+	for minute, accounts := range byMark {
+		s := budget.Stored{Mark: time.Unix(minute*60, 0), Accounts: map[budget.Account]budget.Sums{}}
+		for _, scope := range []budget.Scope{budget.Key, budget.Project} {
+			if err := db.addSums(ctx, &s, scope, accounts); err != nil {
+				return nil, fmt.Errorf("read what is spent of budgets: %w", err)
+			}
+		}
+		for a, sums := range s.Accounts {
+			before[a] = sums.Before
+		}
+	}
+	return before, nil
 }
 
 // coverage says how much of journals is stored: nothing is certain of those

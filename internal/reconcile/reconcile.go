@@ -88,6 +88,7 @@ type Report struct {
 	Lanes    []LaneReport    `json:"lanes"`
 	Projects []ProjectReport `json:"projects"`
 	Open     int             `json:"open_intents"` // that are not settled
+	Budgets  []BudgetReport  `json:"-"`            // that were looked at
 }
 
 // LaneReport is one line on a lane.
@@ -194,5 +195,6 @@ type Answer struct {
 func (r Report) Settled() bool {
 	return r.Open == 0 &&
 		!slices.ContainsFunc(r.Lanes, func(l LaneReport) bool { return l.Problem != "" }) &&
-		!slices.ContainsFunc(r.Projects, func(p ProjectReport) bool { return p.Problem != "" })
+		!slices.ContainsFunc(r.Projects, func(p ProjectReport) bool { return p.Problem != "" }) &&
+		!slices.ContainsFunc(r.Budgets, func(b BudgetReport) bool { return b.Problem != "" })
 }

@@ -19,6 +19,9 @@ import (
 // lost.
 const deskKey = "{busu:budgets}:desk"
 
+// accountsPrefix begins the keys of accounts.
+const accountsPrefix = "{busu:budgets}:account:"
+
 // accountKey is a hash, of which processes are named as budget.Keeper has it:
 //
 //	made, m, s, w, as, at, al, rd  when it was made; up to which minute what is
@@ -29,7 +32,7 @@ const deskKey = "{busu:budgets}:desk"
 //	c:<process>, d:                up to which minute its spending is stored; when it was found dead
 //	u:<process>:<minute>           what it has spent
 func accountKey(a budget.Account) string {
-	return fmt.Sprintf("{busu:budgets}:%s:%d:%s", a.Scope, a.Began, a.Name)
+	return fmt.Sprintf("%s%s:%s:%d:%s", accountsPrefix, a.Scope, a.Period, a.Began, a.Name)
 }
 
 // syncBudgetsScript takes reports of accounts, and leases. Money is in

@@ -116,7 +116,7 @@ func TestTheScriptIsADesk(t *testing.T) {
 				want, _ := model.Sync(t.Context(), process, reports, stored)
 				if !reflect.DeepEqual(plainly(got), plainly(want)) {
 					t.Fatalf("step %d, %s says %+v\nwith %+v\nthe script answers %+v\nthe model      %+v\n%v", step, process, reports, stored, plainly(got), plainly(want),
-						plain.HGetAll(t.Context(), "{busu:budgets}:key:"+fmt.Sprint(accounts[0].Began)+":one").Val())
+						plain.HGetAll(t.Context(), "{busu:budgets}:account:key:day:"+fmt.Sprint(accounts[0].Began)+":one").Val())
 				}
 			}
 		})
@@ -181,7 +181,7 @@ func reads(before time.Duration, all pricing.Nanos) func() *budget.Stored {
 		now := time.Now()
 		until := now.Add(-before)
 		return &budget.Stored{AsOf: now, Until: until, Mark: until.Truncate(time.Minute),
-			Accounts: map[budget.Account]budget.Sums{today("k", 0).Account(now): {Before: 0, All: all}}}
+			Accounts: map[budget.Account]budget.Sums{today("k", 0).Account(now): {Before: all, All: all}}}
 	}
 }
 
@@ -230,3 +230,22 @@ func TestALostDeskWaitsForTheLedger(t *testing.T) {
 }
 
 var _ budget.Desk = (*redisdb.DB)(nil)
+
+// On the first of a month a day and a month begin together: they are two
+// budgets, of which each has its own slices and its own order of reports.
+func TestADayAndAMonthThatBeginTogether(t *testing.T) {
+	t.Parallel()
+	db, plain, _ := onServer(t)
+	first := time.Date(2100, 1, 1, 0, 0, 5, 0, time.UTC)
+	beginDesk(t, plain, first.Add(-48*time.Hour))
+	day := today("k", 0).Account(first)
+	month := day
+	month.Period = budget.Month
+	stored := &budget.Stored{AsOf: first, Until: first, Mark: first.Truncate(time.Minute), Accounts: map[budget.Account]budget.Sums{day: {}, month: {}}}
+	replies, err := db.Sync(t.Context(), "j/1", []budget.Report{
+		{Account: day, Limit: 100, Seq: 9, Wants: 40, Needs: 40},
+		{Account: month, Limit: 1000, Seq: 1, Wants: 400, Needs: 400}}, stored)
+	if err != nil || len(replies) != 2 || replies[0].Granted != 40 || replies[1].Granted != 400 || replies[1].State != budget.Open {
+		t.Errorf("replies are %+v: %v", replies, err)
+	}
+}

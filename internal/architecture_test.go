@@ -53,6 +53,7 @@ var plan = map[string]room{
 	"internal/verdict":     {may: []string{"event", "learning"}, libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/judge":       {may: []string{"llm"}, why: pure},
 	"internal/budget":      {may: []string{"pricing"}, why: pure + "; its desk and its books are others'"},
+	"internal/limit":       {why: pure + "; its desk is others'"},
 	"internal/reconcile":   {may: []string{"event", "rollup"}, why: pure},
 	"internal/system":      {why: pure},
 	"internal/lineup":      {may: []string{"event", "pricing", "rollup", "savings", "stats", "system"}, why: pure},
@@ -85,7 +86,7 @@ var plan = map[string]room{
 	"internal/heap":               {io: true, why: adapter + "; this one to Go's runtime"},
 	"internal/flock":              {io: true, why: adapter},
 	"internal/journal":            {may: []string{"event", "flock"}, libs: []string{"github.com/google/uuid", "golang.org/x/sys"}, io: true, why: adapter},
-	"internal/redisdb":            {may: []string{"budget", "cache", "event", "idempotency", "pricing", "rollup", "system"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
+	"internal/redisdb":            {may: []string{"budget", "cache", "event", "idempotency", "limit", "pricing", "rollup", "system"}, libs: []string{"github.com/redis/go-redis", "github.com/google/uuid"}, io: true, why: adapter},
 	"internal/provider/guard": {may: []string{"llm", "rollup"}, libs: []string{"github.com/sony/gobreaker"},
 		why: "a guard decorates any provider; it knows no vendor, no network and no store"},
 	"internal/postgres": {may: []string{"access", "budget", "cache", "event", "experiment", "learning", "lineup", "reconcile", "requests", "rollup", "savings", "schema", "statement", "stats", "system", "usage", "verdict", "webhook"}, io: true, why: adapter,
@@ -94,7 +95,7 @@ var plan = map[string]room{
 	"internal/dashboard": {io: true, why: adapter},
 	"internal/localstack": {libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/alicebob/miniredis"},
 		io: true, why: adapter},
-	"internal/httpapi": {may: []string{"access", "budget", "chat", "document", "event", "experiment", "gateway", "idempotency", "learning", "lineup", "llm", "messages", "pricing", "reconcile", "requests", "rollup", "routing", "savings", "statement", "system", "tail", "usage", "webhook"}, io: true,
+	"internal/httpapi": {may: []string{"access", "budget", "chat", "document", "event", "experiment", "gateway", "idempotency", "learning", "limit", "lineup", "llm", "messages", "pricing", "reconcile", "requests", "rollup", "routing", "savings", "statement", "system", "tail", "usage", "webhook"}, io: true,
 		libs: []string{"github.com/labstack/echo", "github.com/coder/websocket", "github.com/google/uuid", "github.com/prometheus/client_golang", "github.com/tidwall/gjson", "golang.org/x/sync"},
 		why:  "transport asks the gateway and reads reports; it knows no store"},
 	"internal/config": {may: []string{"llm", "pricing", "statement", "webhook"}, libs: []string{"github.com/goccy/go-yaml"}, io: true,
@@ -121,6 +122,7 @@ var plan = map[string]room{
 	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
 	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 	"internal/budgettest":            {may: []string{"budget", "pricing"}, why: "test support"},
+	"internal/limittest":             {may: []string{"limit"}, why: "test support"},
 	"internal/cachetest":             {may: []string{"cache", "event", "llm"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 }
 

@@ -1,0 +1,230 @@
+package limit
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	reportEvery = 250 * time.Millisecond // of what is asked for
+	holdEvery   = time.Second            // of what is only held
+	idleAfter   = 10 * time.Second
+	leastMeant  = 200 * time.Millisecond // that demand is measured over
+	soon        = time.Second            // when to ask again where it may be better in a moment
+)
+
+// lease is what a process holds of a bucket. It is safe for concurrent use.
+type lease struct {
+	bucket Bucket
+
+	mu        sync.Mutex
+	perMinute float64
+	share     float64
+	level     float64
+	at        time.Time // of level
+	gives     float64   // goes back with the next report
+	open      int       // requests under way
+
+	used     time.Time // when it was asked last
+	asked    float64   // units, since demand was measured
+	demand   float64   // units a second
+	measured time.Time
+	want     float64 // of those who wait
+
+	seq, heard   int64 // the last report, and the last that was answered or failed
+	reported     time.Time
+	failed       time.Time // zero: the last was answered
+	hurried      bool
+	pool, others float64
+	news         chan struct{} // closed at the next answer
+}
+
+func newLease(b Bucket) *lease { return &lease{bucket: b, news: make(chan struct{})} }
+
+type verdict int
+
+const (
+	granted verdict = iota
+	exceeded
+	unknown
+	wait
+)
+
+func (l *lease) room() float64 { return l.share * l.perMinute }
+
+// refill raises the level by the time that has gone by. A clock that was set
+// back is followed.
+func (l *lease) refill(now time.Time) {
+	if gone := now.Sub(l.at).Seconds(); gone > 0 && l.level < l.room() {
+		l.level = min(l.room(), l.level+gone*l.room()/60)
+	}
+	l.at = now
+}
+
+// take lets a request of n units pass, or tells why not. after is which report's
+// answer it has waited for; below 0: it has not waited. A request that is larger
+// than the room passes when the room is full.
+func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.perMinute, l.used = float64(perMinute), now
+	l.refill(now)
+	if after < 0 {
+		l.asked += n
+	}
+	short := min(n, l.room()) - l.level
+	switch {
+	case l.share > 0 && short <= 0:
+		l.level -= n
+		l.open++
+		return granted
+	case after >= 0 && l.heard > after, !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
+		return l.without()
+	case l.share > 0 && l.pool < short:
+		return exceeded
+	}
+	if after < 0 {
+		l.want += n
+	}
+	return wait
+}
+
+// without is the verdict for those who cannot get more.
+func (l *lease) without() verdict {
+	if l.share == 0 && (!l.failed.IsZero() || l.heard == 0) {
+		return unknown
+	}
+	return exceeded
+}
+
+// last is for who has waited as long as it may.
+func (l *lease) last() verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.share == 0 {
+		return unknown
+	}
+	return exceeded
+}
+
+// settle ends a request: of what it took, it used some, or more.
+func (l *lease) settle(now time.Time, took, used float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	l.refill(now)
+	l.level += took - used
+	l.fit()
+}
+
+// fit gives back what is above the room.
+func (l *lease) fit() {
+	if above := l.level - l.room(); above > 0 {
+		l.level -= above
+		l.gives += above
+	}
+}
+
+// waits gives the last report, and what is closed at the next answer.
+func (l *lease) waits() (seq int64, news <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seq, l.news
+}
+
+// due tells whether the desk should hear of it, and whether it can be forgotten.
+func (l *lease) due(now time.Time) (due, done bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	every := holdEvery
+	switch {
+	case !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
+		return false, false
+	case l.want > 0 || l.hurried:
+		return true, false
+	case l.share == 0 && l.open == 0 && l.gives == 0 && now.Sub(l.used) >= idleAfter:
+		return false, true
+	case l.asked > 0:
+		every = reportEvery
+	}
+	return now.Sub(l.reported) >= every, false
+}
+
+// report says how things stand. Who has not been asked for long gives all back.
+func (l *lease) report(now time.Time) Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refill(now)
+	l.measure(now)
+	if l.open == 0 && now.Sub(l.used) >= idleAfter {
+		l.leave()
+	}
+	l.seq++
+	r := Report{Bucket: l.bucket, PerMinute: int64(l.perMinute), Seq: l.seq, Share: l.share, Level: l.level, Gives: l.gives,
+		Demand: l.demand, Needs: max(l.want-max(l.level, 0), 0)}
+	l.gives, l.want, l.reported, l.hurried = 0, 0, now, false
+	return r
+}
+
+// measure brings demand up to date: half of it is what was asked for since.
+func (l *lease) measure(now time.Time) {
+	gone := now.Sub(l.measured)
+	switch {
+	case l.measured.IsZero() || gone < 0 || gone > idleAfter:
+		l.demand = l.asked
+	case gone < leastMeant:
+		l.demand = max(l.demand, l.asked)
+		return
+	default:
+		l.demand = (l.demand + l.asked/gone.Seconds()) / 2
+	}
+	l.asked, l.measured = 0, now
+}
+
+func (l *lease) leave() {
+	l.gives += l.level
+	l.share, l.level, l.demand, l.want = 0, 0, 0, 0
+}
+
+// hear takes a reply.
+func (l *lease) hear(now time.Time, said Report, r Reply) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered(said, time.Time{})
+	if r.Late {
+		return
+	}
+	l.refill(now)
+	l.share += r.Share
+	l.level += r.Level
+	l.pool, l.others = r.Pool, r.Others
+	if r.Keep < l.share {
+		l.share, l.hurried = max(r.Keep, 0), true
+		l.fit()
+	}
+}
+
+// fail hears that there is no reply.
+func (l *lease) fail(now time.Time, said Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered(said, now)
+}
+
+func (l *lease) answered(said Report, failed time.Time) {
+	l.heard, l.failed = said.Seq, failed
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+// standing is how the limit stands: what this process has, and what others had
+// a moment ago. retry is when n units may be there.
+func (l *lease) standing(n float64) (s Standing, retry time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := l.level + l.pool + l.others
+	if lacks := min(n, l.perMinute) - left; lacks > 0 {
+		retry = seconds(lacks / l.perMinute * 60)
+	}
+	return standing(int64(l.perMinute), left), max(retry, soon)
+}

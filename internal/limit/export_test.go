@@ -12,7 +12,7 @@ func NewHolding(b Bucket) *Holding { return newLease(b) }
 
 // Try lets a request pass, or not, without waiting.
 func (l *lease) Try(now time.Time, perMinute int64, n float64) (passed, knows bool) {
-	v := l.take(now, perMinute, n, -1)
+	v, _ := l.take(now, perMinute, n, -1)
 	return v == granted, v != unknown && v != wait
 }
 

@@ -112,9 +112,13 @@ func (k *Keeper) Admit(ctx context.Context, of Limits, now time.Time, tokens int
 
 func (k *Keeper) admit(ctx context.Context, p *Pass, b Bucket, perMinute int64, now time.Time, units int64) error {
 	l, n := k.lease(b), float64(min(units, perMinute))
-	v := l.take(now, perMinute, n, -1)
+	v, seq := l.take(now, perMinute, n, -1)
+	for v == forgotten { // just now
+		l = k.lease(b)
+		v, seq = l.take(now, perMinute, n, -1)
+	}
 	if v == wait {
-		v = k.wait(ctx, l, perMinute, n)
+		v = k.wait(ctx, l, perMinute, n, seq)
 	}
 	if v == unknown && k.passUnknown {
 		k.stats.passed.Add(1)
@@ -144,22 +148,21 @@ func (k *Keeper) refuse(p *Pass, b Bucket, v verdict, retry time.Duration) error
 	return &ExceededError{b, p.Standings, retry}
 }
 
-// wait waits for an answer to a report that was made behind it.
-func (k *Keeper) wait(ctx context.Context, l *lease, perMinute int64, n float64) verdict {
+// wait waits for the answer to a report that knows of the request.
+func (k *Keeper) wait(ctx context.Context, l *lease, perMinute int64, n float64, after int64) verdict {
 	k.stats.waited.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, waitWithin)
 	defer cancel()
-	after, news := l.waits()
 	for {
+		news := l.next()
+		if v, _ := l.take(time.Now(), perMinute, n, after); v != wait {
+			return v
+		}
 		token(k.hurry)
 		select {
 		case <-news:
-			_, news = l.waits()
 		case <-ctx.Done():
 			return l.last()
-		}
-		if v := l.take(time.Now(), perMinute, n, after); v != wait {
-			return v
 		}
 	}
 }
@@ -218,18 +221,32 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // due lists what the desk should hear of, and forgets what is of no use.
 func (k *Keeper) due() (due []*lease) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	now := time.Now()
-	for b, l := range k.leases {
-		isDue, done := l.due(now)
+	var done []*lease
+	k.mu.RLock()
+	for _, l := range k.leases {
+		isDue, isDone := l.due(now)
 		if isDue {
 			due = append(due, l)
-		} else if done {
-			delete(k.leases, b)
+		} else if isDone {
+			done = append(done, l)
 		}
 	}
+	k.mu.RUnlock()
+	if len(done) > 0 {
+		k.forget(done, now)
+	}
 	return due
+}
+
+func (k *Keeper) forget(done []*lease, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, l := range done {
+		if l.forget(now) {
+			delete(k.leases, l.bucket)
+		}
+	}
 }
 
 func (k *Keeper) report(ctx context.Context, leases []*lease) {

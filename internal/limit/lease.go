@@ -10,6 +10,7 @@ const (
 	holdEvery   = time.Second            // of what is only held
 	idleAfter   = 10 * time.Second
 	leastMeant  = 200 * time.Millisecond // that demand is measured over
+	rounding    = 1e-6                   // units
 	soon        = time.Second            // when to ask again where it may be better in a moment
 )
 
@@ -24,6 +25,7 @@ type lease struct {
 	at        time.Time // of level
 	gives     float64   // goes back with the next report
 	open      int       // requests under way
+	gone      bool      // its keeper has forgotten it
 
 	used     time.Time // when it was asked last
 	asked    float64   // units, since demand was measured
@@ -48,6 +50,7 @@ const (
 	exceeded
 	unknown
 	wait
+	forgotten
 )
 
 func (l *lease) room() float64 { return l.share * l.perMinute }
@@ -61,12 +64,16 @@ func (l *lease) refill(now time.Time) {
 	l.at = now
 }
 
-// take lets a request of n units pass, or tells why not. after is which report's
-// answer it has waited for; below 0: it has not waited. A request that is larger
-// than the room passes when the room is full.
-func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) verdict {
+// take lets a request of n units pass, or tells why not. A request that is larger
+// than the room passes when the room is full. The answer to a report behind seq
+// knows of one that has to wait; after is that of one that has waited, below 0:
+// it has not.
+func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) (v verdict, seq int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone {
+		return forgotten, l.seq
+	}
 	l.perMinute, l.used = float64(perMinute), now
 	l.refill(now)
 	if after < 0 {
@@ -74,19 +81,19 @@ func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) ver
 	}
 	short := min(n, l.room()) - l.level
 	switch {
-	case l.share > 0 && short <= 0:
+	case l.share > 0 && short <= rounding:
 		l.level -= n
 		l.open++
-		return granted
+		return granted, l.seq
 	case after >= 0 && l.heard > after, !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
-		return l.without()
+		return l.without(), l.seq
 	case l.share > 0 && l.pool < short:
-		return exceeded
+		return exceeded, l.seq
 	}
 	if after < 0 {
 		l.want += n
 	}
-	return wait
+	return wait, l.seq
 }
 
 // without is the verdict for those who cannot get more.
@@ -113,29 +120,42 @@ func (l *lease) settle(now time.Time, took, used float64) {
 	defer l.mu.Unlock()
 	l.open--
 	l.refill(now)
+	had := l.level
 	l.level += took - used
-	l.fit()
+	l.fit(max(had, l.room()))
 }
 
-// fit gives back what is above the room.
-func (l *lease) fit() {
-	if above := l.level - l.room(); above > 0 {
+// fit gives back what is above a level.
+func (l *lease) fit(most float64) {
+	if above := l.level - most; above > 0 {
 		l.level -= above
 		l.gives += above
 	}
 }
 
-// waits gives the last report, and what is closed at the next answer.
-func (l *lease) waits() (seq int64, news <-chan struct{}) {
+// next is closed at the next answer.
+func (l *lease) next() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.seq, l.news
+	return l.news
 }
 
 // due tells whether the desk should hear of it, and whether it can be forgotten.
 func (l *lease) due(now time.Time) (due, done bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.isDue(now)
+}
+
+// forget reports whether it can be forgotten, and is from now on.
+func (l *lease) forget(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, l.gone = l.isDue(now)
+	return l.gone
+}
+
+func (l *lease) isDue(now time.Time) (due, done bool) {
 	every := holdEvery
 	switch {
 	case !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
@@ -200,7 +220,7 @@ func (l *lease) hear(now time.Time, said Report, r Reply) {
 	l.pool, l.others = r.Pool, r.Others
 	if r.Keep < l.share {
 		l.share, l.hurried = max(r.Keep, 0), true
-		l.fit()
+		l.fit(l.room())
 	}
 }
 

@@ -144,6 +144,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	keys := startKeys(cfg, s, m, health.Registry(), log, life)
 	budgets := startBudgets(cfg, gateway, j.ID(), s, m, health.Registry(), log, life)
+	limits := startLimits(cfg, j.ID(), answers, health.Registry(), log, life)
 	trials := startTrials(cfg, gateway, s, m, log, life)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
@@ -171,7 +172,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
-		Budgets: budgets, Keys: keys, KeyMaker: &KeyMaker{s.postgres, keys}, KeyList: s.postgres, Audit: s.postgres, Health: health,
+		Budgets: budgets, Limits: limits, Keys: keys, KeyMaker: &KeyMaker{s.postgres, keys}, KeyList: s.postgres, Audit: s.postgres, Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}
 	return api.Handler(), nil

@@ -37,23 +37,10 @@ const (
 	imageTokens     = 1600
 )
 
-// worst is what the dearest model of a plan would cost, if the prompt were half
-// as long again as is estimated, and every answer as long as it may be. One
-// model is paid: those that failed before it have cost nothing.
+// worst is what the dearest model of a plan would cost, if the request used all
+// that it may. One model is paid: those that failed before it have cost nothing.
 func worst(r *Request, p *decision) (most pricing.Nanos) {
-	in := estimateTokens(&r.Ask)
-	for _, m := range r.Ask.Messages {
-		for _, part := range m.Parts {
-			if part.Kind == llm.PartImage {
-				in += imageTokens
-			}
-		}
-	}
-	out := int64(r.Ask.MaxTokens)
-	if out == 0 {
-		out = unlimitedTokens
-	}
-	u := llm.Usage{In: in + in/2, Out: out * int64(max(r.Ask.N, 1))}
+	u := mostOf(&r.Ask)
 	for i := range p.Choices {
 		c := &p.Choices[i]
 		if !c.Model.Chats() {
@@ -62,6 +49,33 @@ func worst(r *Request, p *decision) (most pricing.Nanos) {
 		most = max(most, c.Price.Cost(u))
 	}
 	return most
+}
+
+// mostOf is what a request uses if the prompt is half as long again as is
+// estimated, and every answer as long as it may be.
+func mostOf(ask *llm.Request) llm.Usage {
+	in := estimateTokens(ask)
+	for _, m := range ask.Messages {
+		for _, part := range m.Parts {
+			if part.Kind == llm.PartImage {
+				in += imageTokens
+			}
+		}
+	}
+	out := int64(ask.MaxTokens)
+	if out == 0 {
+		out = unlimitedTokens
+	}
+	return llm.Usage{In: in + in/2, Out: out * int64(max(ask.N, 1))}
+}
+
+// MostTokens is how many tokens a request may use, at the worst.
+func MostTokens(ask *llm.Request) int64 {
+	u := mostOf(ask)
+	if ask.Format == llm.FormatEmbeddings {
+		return u.In
+	}
+	return u.In + u.Out
 }
 
 // refusedByBudget reports whether err is about a budget.

@@ -15,7 +15,7 @@ import (
 // done for it.
 func (a *API) answerWhole(c echo.Context, r gateway.Request) (gateway.Answer, error) {
 	a.own(c, &r)
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
+	answer, err := a.pass(c, r)
 	if answer.Fact != nil {
 		describe(c, answer.Fact)
 	}
@@ -62,7 +62,7 @@ func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error
 	a.own(c, &r)
 	s := &answerStream{c: c, dialect: d}
 	r.Sink = s
-	answer, err := a.Gateway.Complete(c.Request().Context(), r)
+	answer, err := a.pass(c, r)
 	err = answerError(answer, err)
 	if s.out == nil { // an ordinary failure
 		if answer.Fact != nil {

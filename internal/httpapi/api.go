@@ -49,6 +49,7 @@ type API struct {
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
 	Budgets     Budgets // nil: there are none
+	Limits      Limits  // nil: there are none
 	Lineup      Lineup
 	Snapshots   Snapshots
 	System      System

@@ -94,6 +94,7 @@ var openAICodes = map[string]string{
 	"no-key":         "invalid_api_key",
 	"unknown-model":  "model_not_found",
 	"context-window": "context_length_exceeded",
+	"limit-exceeded": "rate_limit_exceeded",
 }
 
 func openAIType(status int) string {

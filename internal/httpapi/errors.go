@@ -98,7 +98,7 @@ type problem struct {
 	failed     *failedError
 }
 
-// problemOf is, with refusal, unknownProblem, requestProblem and budgetProblem, the one place where errors become status
+// problemOf is, with refusal, unknownProblem, requestProblem, budgetProblem and limitProblem, the one place where errors become status
 // codes. What is not listed is internal: callers learn nothing of it, the log
 // everything.
 func problemOf(err error) problem {
@@ -112,6 +112,9 @@ func problemOf(err error) problem {
 		return p
 	}
 	if p, ok := budgetProblem(err); ok {
+		return p
+	}
+	if p, ok := limitProblem(err); ok {
 		return p
 	}
 	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoAccounts, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys} {

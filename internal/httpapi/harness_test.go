@@ -184,6 +184,7 @@ type setup struct {
 	system   *fakeSystem
 	keys     *fakeKeys
 	budgets  httpapi.Budgets
+	limits   httpapi.Limits
 	checks   []httpapi.Check
 
 	source     tail.Source // of the streams
@@ -236,7 +237,7 @@ func build(choose ...func(*setup)) *stack {
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
 		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Accounts: s.accounts, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
-		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: s.keys.ring(s.adminKey), KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Budgets: s.budgets, Health: st.Health,
+		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: s.keys.ring(s.adminKey), KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Budgets: s.budgets, Limits: s.limits, Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

@@ -1,0 +1,36 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/limit"
+	"github.com/busuhq/busu/internal/redisdb"
+	"github.com/busuhq/busu/internal/telemetry"
+)
+
+// startLimits keeps the limits of keys from now on, in the name of a journal,
+// which no other process has.
+func startLimits(cfg config.Config, journal string, desk *redisdb.DB, r telemetry.Registerer, log *slog.Logger, life *lifecycle) *limit.Keeper {
+	process := fmt.Sprintf("%s/%d", journal, time.Now().UnixMilli())
+	k := limit.NewKeeper(desk, process, cfg.Limits.WhenUnavailable == "open", log)
+	life.start("limits", k.Run)
+	stats := k.Stats()
+	for reason, of := range map[string]func() int64{
+		"requests":    func() int64 { return stats.Exceeded(limit.Requests) },
+		"tokens":      func() int64 { return stats.Exceeded(limit.Tokens) },
+		"unavailable": stats.Unavailable,
+	} {
+		telemetry.Counter(telemetry.Labelled(r, "reason", reason), "busu_limit_refused_total", "Requests that were refused because of a key's limit, by reason.",
+			func() float64 { return float64(of()) })
+	}
+	telemetry.Counter(r, "busu_limit_passed_total", "Requests that passed although it could not be known how their key's limits stand.",
+		func() float64 { return float64(stats.Passed()) })
+	telemetry.Counter(r, "busu_limit_waited_total", "Requests that waited for Redis, because this process had no share of their key's limit, or too little.",
+		func() float64 { return float64(stats.Waited()) })
+	telemetry.Counter(r, "busu_limit_share_failures_total", "Times that limits could not be shared through Redis.",
+		func() float64 { return float64(stats.Failures()) })
+	return k
+}

@@ -1,0 +1,125 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/gateway"
+	"github.com/busuhq/busu/internal/limit"
+	"github.com/busuhq/busu/internal/limittest"
+	"github.com/busuhq/busu/internal/llm"
+	"github.com/busuhq/busu/internal/routing"
+)
+
+// keepsLimits gives limits that are kept as long as the test runs.
+func keepsLimits(t *testing.T) *limit.Keeper {
+	t.Helper()
+	k := limit.NewKeeper(limittest.NewDesk(time.Now), "a", false, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = k.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return k
+}
+
+// ending is a gateway whose requests end in every way.
+type ending struct {
+	fact  *event.CompletionRecorded
+	err   error
+	panic any
+}
+
+func (g *ending) Complete(_ context.Context, r gateway.Request) (gateway.Answer, error) {
+	if g.panic != nil {
+		panic(g.panic)
+	}
+	if r.Sink != nil && g.err == nil {
+		r.Sink.Begin(g.fact)
+		_ = r.Sink.Emit(llm.Chunk{Text: "a"})
+	}
+	return gateway.Answer{Fact: g.fact}, g.err
+}
+
+func (g *ending) Plan(gateway.Request) (routing.Plan, error) { return routing.Plan{}, nil }
+
+// However a request ends, its key's tokens are what it has used: nothing of
+// what was taken by the worst estimate stays.
+func TestTokensAreGivenBack(t *testing.T) {
+	t.Parallel()
+	fact := func(cache, status string) *event.CompletionRecorded {
+		f := event.NewCompletion(event.NewCompletion([16]byte{6: 0x70, 8: 0x80}).ID)
+		f.Cache, f.Status, f.TokensIn, f.TokensOut, f.Model, f.Provider, f.Confidence, f.Strategy, f.FinishReason = cache, status, 700, 300, "small", "simulated", "high", "complexity", "stop"
+		return f
+	}
+	for name, c := range map[string]struct {
+		g    ending
+		used int64
+	}{
+		"answered":          {ending{fact: fact(event.CacheMiss, event.StatusOK)}, 1000},
+		"from the cache":    {ending{fact: fact(event.CacheMemory, event.StatusOK)}, 0},
+		"canceled":          {ending{fact: fact(event.CacheMiss, event.StatusCanceled), err: gateway.ErrCanceled}, 1000},
+		"failed":            {ending{fact: fact(event.CacheMiss, event.StatusError), err: gateway.ErrProviders}, 1000},
+		"not recorded":      {ending{err: gateway.ErrLedger}, 0},
+		"a panic":           {ending{panic: "at the disco"}, 0},
+		"refused otherwise": {ending{err: errors.New("no")}, 0},
+	} {
+		for _, stream := range []string{"false", "true"} {
+			g := c.g
+			k := keepsLimits(t)
+			s := serve(t, func(s *setup) { s.adminKey, s.limits, s.gateway = "the admin key", k, &g })
+			var made struct{ ID, Key string }
+			s.post(t, "/keys", `{"name": "k", "role": "complete", "project": "acme", "tokens_per_minute": 40000, "requests_per_minute": 50}`, asAdmin).want(t, 201).decode(t, &made)
+			began := time.Now()
+			for range 3 {
+				if r := s.post(t, "/complete", `{"prompt": "a", "max_tokens": 30000, "stream": `+stream+`}`, "x-api-key: "+made.Key); r.Status == 429 {
+					t.Fatalf("%s, stream %s: %s", name, stream, r.Body)
+				}
+			}
+			p, err := k.Admit(t.Context(), limit.Limits{Key: made.ID, Requests: 50, Tokens: 40_000}, time.Now(), 1)
+			least := 40_000 - 2 - 3*c.used
+			if most := min(least+2+int64(time.Since(began).Seconds()*40_000/60), 39_999); err != nil || p.Tokens.Remaining < least || p.Tokens.Remaining > most || p.Requests.Remaining > 48 {
+				t.Errorf("%s, stream %s: %+v are left, not %d to %d tokens: %v", name, stream, p.Standings, least, most, err)
+			}
+		}
+	}
+}
+
+// What limits refuse is a 429 that says which, and when to come again, in each
+// format; and what passes says how much is left.
+func TestKeysHaveLimits(t *testing.T) {
+	t.Parallel()
+	k := keepsLimits(t)
+	s := serve(t, func(s *setup) { s.adminKey, s.limits = "the admin key", k })
+	var made struct{ ID, Key string }
+	s.post(t, "/keys", `{"name": "k", "role": "complete", "project": "acme", "requests_per_minute": 2, "tokens_per_minute": 50000}`, asAdmin).want(t, 201).decode(t, &made)
+	for left, model := range []string{"small", "small"} {
+		r := s.post(t, "/complete", `{"prompt": "a", "model": "`+model+`"}`, "x-api-key: "+made.Key).want(t, 200)
+		h := r.Header
+		if h.Get("x-ratelimit-limit-requests") != "2" || h.Get("x-ratelimit-remaining-requests") != []string{"1", "0"}[left] || h.Get("x-ratelimit-reset-requests") != []string{"30s", "1m0s"}[left] ||
+			h.Get("x-ratelimit-limit-tokens") != "50000" || !strings.HasPrefix(h.Get("x-ratelimit-remaining-tokens"), "4") || h.Get("x-ratelimit-reset-tokens") == "" {
+			t.Errorf("the headers are %v", h)
+		}
+	}
+	for path, c := range map[string]struct{ body, says string }{
+		"/complete":            {`{"prompt": "a"}`, `"type":"urn:busu:problem:limit-exceeded"`},
+		"/v1/chat/completions": {`{"model": "auto", "messages": [{"role": "user", "content": "a"}]}`, `"code":"rate_limit_exceeded"`},
+		"/v1/messages":         {`{"model": "auto", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]}`, `"type":"rate_limit_error"`},
+		"/v1/embeddings":       {`{"model": "embedding", "input": "a"}`, `"type":"rate_limit_error"`},
+	} {
+		r := s.post(t, path, c.body, "x-api-key: "+made.Key).want(t, 429)
+		if after := r.Header.Get("Retry-After"); after != "30" && after != "29" || r.Header.Get("x-ratelimit-remaining-requests") != "0" {
+			t.Errorf("%s: come again after %q: %v", path, after, r.Header)
+		}
+		if !strings.Contains(string(r.Body), c.says) || !strings.Contains(string(r.Body), "2 requests a minute") {
+			t.Errorf("%s: %s", path, r.Body)
+		}
+	}
+	s.post(t, "/complete", `{"prompt": "a"}`, asAdmin).want(t, 200)
+	s.post(t, "/recommendation", `{"prompt": "a"}`, "x-api-key: "+made.Key).want(t, 200)
+}

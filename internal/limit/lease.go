@@ -1,0 +1,250 @@
+package limit
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	reportEvery = 250 * time.Millisecond // of what is asked for
+	holdEvery   = time.Second            // of what is only held
+	idleAfter   = 10 * time.Second
+	leastMeant  = 200 * time.Millisecond // that demand is measured over
+	rounding    = 1e-6                   // units
+	soon        = time.Second            // when to ask again where it may be better in a moment
+)
+
+// lease is what a process holds of a bucket. It is safe for concurrent use.
+type lease struct {
+	bucket Bucket
+
+	mu        sync.Mutex
+	perMinute float64
+	share     float64
+	level     float64
+	at        time.Time // of level
+	gives     float64   // goes back with the next report
+	open      int       // requests under way
+	gone      bool      // its keeper has forgotten it
+
+	used     time.Time // when it was asked last
+	asked    float64   // units, since demand was measured
+	demand   float64   // units a second
+	measured time.Time
+	want     float64 // of those who wait
+
+	seq, heard   int64 // the last report, and the last that was answered or failed
+	reported     time.Time
+	failed       time.Time // zero: the last was answered
+	hurried      bool
+	pool, others float64
+	news         chan struct{} // closed at the next answer
+}
+
+func newLease(b Bucket) *lease { return &lease{bucket: b, news: make(chan struct{})} }
+
+type verdict int
+
+const (
+	granted verdict = iota
+	exceeded
+	unknown
+	wait
+	forgotten
+)
+
+func (l *lease) room() float64 { return l.share * l.perMinute }
+
+// refill raises the level by the time that has gone by. A clock that was set
+// back is followed.
+func (l *lease) refill(now time.Time) {
+	if gone := now.Sub(l.at).Seconds(); gone > 0 && l.level < l.room() {
+		l.level = min(l.room(), l.level+gone*l.room()/60)
+	}
+	l.at = now
+}
+
+// take lets a request of n units pass, or tells why not. A request that is larger
+// than the room passes when the room is full. The answer to a report behind seq
+// knows of one that has to wait; after is that of one that has waited, below 0:
+// it has not.
+func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) (v verdict, seq int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone {
+		return forgotten, l.seq
+	}
+	l.perMinute, l.used = float64(perMinute), now
+	l.refill(now)
+	if after < 0 {
+		l.asked += n
+	}
+	short := min(n, l.room()) - l.level
+	switch {
+	case l.share > 0 && short <= rounding:
+		l.level -= n
+		l.open++
+		return granted, l.seq
+	case after >= 0 && l.heard > after, !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
+		return l.without(), l.seq
+	case l.share > 0 && l.pool < short:
+		return exceeded, l.seq
+	}
+	if after < 0 {
+		l.want += n
+	}
+	return wait, l.seq
+}
+
+// without is the verdict for those who cannot get more.
+func (l *lease) without() verdict {
+	if l.share == 0 && (!l.failed.IsZero() || l.heard == 0) {
+		return unknown
+	}
+	return exceeded
+}
+
+// last is for who has waited as long as it may.
+func (l *lease) last() verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.share == 0 {
+		return unknown
+	}
+	return exceeded
+}
+
+// settle ends a request: of what it took, it used some, or more.
+func (l *lease) settle(now time.Time, took, used float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	l.refill(now)
+	had := l.level
+	l.level += took - used
+	l.fit(max(had, l.room()))
+}
+
+// fit gives back what is above a level.
+func (l *lease) fit(most float64) {
+	if above := l.level - most; above > 0 {
+		l.level -= above
+		l.gives += above
+	}
+}
+
+// next is closed at the next answer.
+func (l *lease) next() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.news
+}
+
+// due tells whether the desk should hear of it, and whether it can be forgotten.
+func (l *lease) due(now time.Time) (due, done bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.isDue(now)
+}
+
+// forget reports whether it can be forgotten, and is from now on.
+func (l *lease) forget(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, l.gone = l.isDue(now)
+	return l.gone
+}
+
+func (l *lease) isDue(now time.Time) (due, done bool) {
+	every := holdEvery
+	switch {
+	case !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
+		return false, false
+	case l.want > 0 || l.hurried:
+		return true, false
+	case l.share == 0 && l.open == 0 && l.gives == 0 && now.Sub(l.used) >= idleAfter:
+		return false, true
+	case l.asked > 0:
+		every = reportEvery
+	}
+	return now.Sub(l.reported) >= every, false
+}
+
+// report says how things stand. Who has not been asked for long gives all back.
+func (l *lease) report(now time.Time) Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refill(now)
+	l.measure(now)
+	if l.open == 0 && now.Sub(l.used) >= idleAfter {
+		l.leave()
+	}
+	l.seq++
+	r := Report{Bucket: l.bucket, PerMinute: int64(l.perMinute), Seq: l.seq, Share: l.share, Level: l.level, Gives: l.gives,
+		Demand: l.demand, Needs: max(l.want-max(l.level, 0), 0)}
+	l.gives, l.want, l.reported, l.hurried = 0, 0, now, false
+	return r
+}
+
+// measure brings demand up to date: half of it is what was asked for since.
+func (l *lease) measure(now time.Time) {
+	gone := now.Sub(l.measured)
+	switch {
+	case l.measured.IsZero() || gone < 0 || gone > idleAfter:
+		l.demand = l.asked
+	case gone < leastMeant:
+		l.demand = max(l.demand, l.asked)
+		return
+	default:
+		l.demand = (l.demand + l.asked/gone.Seconds()) / 2
+	}
+	l.asked, l.measured = 0, now
+}
+
+func (l *lease) leave() {
+	l.gives += l.level
+	l.share, l.level, l.demand, l.want = 0, 0, 0, 0
+}
+
+// hear takes a reply.
+func (l *lease) hear(now time.Time, said Report, r Reply) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered(said, time.Time{})
+	if r.Late {
+		return
+	}
+	l.refill(now)
+	l.share += r.Share
+	l.level += r.Level
+	l.pool, l.others = r.Pool, r.Others
+	if r.Keep < l.share {
+		l.share, l.hurried = max(r.Keep, 0), true
+		l.fit(l.room())
+	}
+}
+
+// fail hears that there is no reply.
+func (l *lease) fail(now time.Time, said Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered(said, now)
+}
+
+func (l *lease) answered(said Report, failed time.Time) {
+	l.heard, l.failed = said.Seq, failed
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+// standing is how the limit stands: what this process has, and what others had
+// a moment ago. retry is when n units may be there.
+func (l *lease) standing(n float64) (s Standing, retry time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := l.level + l.pool + l.others
+	if lacks := min(n, l.perMinute) - left; lacks > 0 {
+		retry = seconds(lacks / l.perMinute * 60)
+	}
+	return standing(int64(l.perMinute), left), max(retry, soon)
+}

@@ -52,7 +52,7 @@ var plan = map[string]room{
 	"internal/requests":    {may: []string{"event", "llm", "pricing"}, libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/verdict":     {may: []string{"event", "learning"}, libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/judge":       {may: []string{"llm"}, why: pure},
-	"internal/budget":      {may: []string{"pricing", "webhook"}, why: pure + "; its desk and its books are others'"},
+	"internal/budget":      {may: []string{"pricing", "webhook"}, libs: []string{"github.com/google/uuid"}, why: pure + "; its desk and its books are others'"},
 	"internal/reconcile":   {may: []string{"budget", "event", "pricing", "rollup"}, why: pure},
 	"internal/limit":       {why: pure + "; its desk is others'"},
 	"internal/system":      {why: pure},

@@ -29,8 +29,8 @@ func traffic(ctx context.Context) (func() error, error) {
 		}
 	}
 	requests, concurrency := "1500", "32"
-	if *pictures != "" { // for some minutes, so that there is a course to see
-		requests, concurrency = "4500", "3"
+	if *pictures != "" { // longer, so that there is a course to see
+		requests, concurrency = "2400", "8"
 	}
 	if _, err := server.Run(ctx, "demo", "--requests", requests, "--users", "400", "--concurrency", concurrency, "--feedback-rate", "0.5"); err != nil {
 		return nil, err

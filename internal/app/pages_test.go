@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,16 +23,16 @@ type course struct {
 	decided time.Time
 	takes   func() time.Duration
 	away    bool
-	reads   int
-	counts  int
+	reads   atomic.Int64
+	counts  atomic.Int64
 }
 
 func (c *course) Progress(_ context.Context, project, id string, entered bool) (s experiment.Status, state experiment.State, live experiment.Live, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reads++
+	c.reads.Add(1)
 	if entered {
-		c.counts++
+		c.counts.Add(1)
 	}
 	now, takes, away := time.Now(), c.takes(), c.away
 	c.mu.Unlock()
@@ -150,8 +151,8 @@ func TestVerdictsAreHeardOfInTime(t *testing.T) {
 					})
 				}
 				all.Wait()
-				if limit := 3 * 14; c.reads > limit {
-					t.Errorf("seed %d: for 300 questions it was read %d times", seed, c.reads)
+				if limit := int64(3 * 14); c.reads.Load() > limit {
+					t.Errorf("seed %d: for 300 questions it was read %d times", seed, c.reads.Load())
 				}
 			})
 		}
@@ -172,8 +173,8 @@ func TestNobodyWaitsForResults(t *testing.T) {
 				t.Fatalf("it took %s", time.Since(asked))
 			}
 		}
-		if c.reads < 4 || c.reads > 6 {
-			t.Errorf("in five seconds it was read %d times", c.reads)
+		if c.reads.Load() < 4 || c.reads.Load() > 6 {
+			t.Errorf("in five seconds it was read %d times", c.reads.Load())
 		}
 	})
 }
@@ -189,8 +190,8 @@ func TestProcessesReadForEachOther(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		}
-		if c.reads != 1 || s.asks != 10 {
-			t.Errorf("PostgreSQL was asked %d times, Redis %d", c.reads, s.asks)
+		if c.reads.Load() != 1 || s.asks != 10 {
+			t.Errorf("PostgreSQL was asked %d times, Redis %d", c.reads.Load(), s.asks)
 		}
 	})
 }
@@ -263,8 +264,8 @@ func TestEntrantsAreCountedSeldom(t *testing.T) {
 			}
 			time.Sleep(3 * time.Second)
 		}
-		if c.reads < 55 || c.counts < 10 || c.counts > 20 {
-			t.Errorf("it was read %d times, and counted %d times", c.reads, c.counts)
+		if c.reads.Load() < 55 || c.counts.Load() < 10 || c.counts.Load() > 20 {
+			t.Errorf("it was read %d times, and counted %d times", c.reads.Load(), c.counts.Load())
 		}
 	})
 }

@@ -35,14 +35,6 @@ func beside(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll(".kv dt")].find((k) => k.textContent === %q).nextElementSibling.textContent`, name)
 }
 
-// firstSecond are the requests of an arm that count: those of the first second
-// of each user, as the experiment observes.
-func firstSecond(arm string) string {
-	in := fmt.Sprintf(`experiments @> '[{"arm": "%s"}]'`, arm)
-	return ` FROM completions c JOIN (SELECT user_id, min(at) AS first FROM completions WHERE ` + in + ` GROUP BY 1) f USING (user_id)
-		WHERE ` + in + ` AND c.at < f.first + interval '1 second'`
-}
-
 const ofModel = ` FROM completions WHERE model = 'medium'`
 
 var figures = []figure{
@@ -63,8 +55,6 @@ var figures = []figure{
 	{"savings", "", "users of the hold-out", `(` + beside("Hold-out") + `).split("users")[1]`, `SELECT count(DISTINCT user_id) FROM completions WHERE holdout`},
 	{"savings", "", "modelled saving", beside("Modelled, in all"), `SELECT sum(baseline_cost_nanos - cost_nanos) / 1e9 FROM completions WHERE NOT holdout`},
 	{"savings", "", "modelled baseline", `(` + beside("Modelled, in all") + `).split(" of ")[1]`, `SELECT sum(baseline_cost_nanos) / 1e9 FROM completions WHERE NOT holdout`},
-	{"experiment", "", "requests of the control", cell("Arms", "control complexity", "Requests"), `SELECT count(*)` + firstSecond("control")},
-	{"experiment", "", "cost of the test", cell("Arms", "test hybrid", "Cost, total"), `SELECT sum(origin_cost_nanos) / 1e9` + firstSecond("test")},
 	{"requests", "", "tokens of the newest", `document.querySelector(".reqs tbody td.num").textContent`, `SELECT tokens_in FROM completions ORDER BY at DESC, id DESC LIMIT 1`},
 	{"requests", "?model=medium", "tokens of medium's newest", `document.querySelector(".reqs tbody td.num").textContent`, `SELECT tokens_in` + ofModel + ` ORDER BY at DESC, id DESC LIMIT 1`},
 }

@@ -116,39 +116,38 @@ func (k *Keeper) Reserve(ctx context.Context, budgets []Budget, at time.Time, mo
 // wait asks the desk until it knows enough.
 func (k *Keeper) wait(ctx context.Context, p *Purse, b *Budget, most pricing.Nanos) verdict {
 	k.stats.waited.Add(1)
-	patience, cancel := context.WithTimeout(ctx, youngWithin)
-	defer cancel()
-	usual := time.NewTimer(waitWithin)
-	defer usual.Stop()
+	began := time.Now()
+	end := time.NewTimer(waitWithin)
+	defer end.Stop()
 	since, news := p.waits()
-	for overdue := false; ; {
+	for isLonger := false; ; {
 		v := p.reserve(time.Now(), b.Limit, most, since)
-		young := p.young(time.Now())
-		if v != wait && (v != unknown || !young) {
+		if v != wait {
 			return v
 		}
-		if !young {
-			token(k.hurry)
+		switch isYoung := p.isYoung(); {
+		case !isYoung:
+			token(k.hurry) // a young desk says the same until it is older
+		case !isLonger:
+			end.Reset(time.Until(began.Add(youngWithin)))
+			isLonger = true
 		}
 		select {
 		case <-news:
 			_, news = p.waits()
-		case <-usual.C:
-			overdue = true
-		case <-patience.Done():
+		case <-end.C:
 			return p.reserveLast(time.Now(), b.Limit, most)
-		}
-		if overdue && !p.young(time.Now()) {
+		case <-ctx.Done():
 			return p.reserveLast(time.Now(), b.Limit, most)
 		}
 	}
 }
 
-// young reports whether the desk, when it replied last, was too young to grant.
-func (p *Purse) young(now time.Time) bool {
+// isYoung reports whether the desk said so last.
+func (p *Purse) isYoung() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.last.State == Quiet && now.Sub(p.replied) < fresh
+	return p.last.State == Quiet
 }
 
 // waits gives the round of reports and what is closed at the next reply.

@@ -252,9 +252,16 @@ func TestTheDeskIsNew(t *testing.T) {
 			t.Fatal("the desk is not asked")
 		}
 	}
-	if _, err := k.Reserve(t.Context(), monthly(100), time.Now(), 10); err != nil {
-		t.Errorf("the first request is refused: %v", err)
+	var all sync.WaitGroup
+	for i := range 5 { // some find that others have asked before
+		all.Go(func() {
+			time.Sleep(time.Duration(i) * 300 * time.Millisecond)
+			if _, err := k.Reserve(t.Context(), monthly(100), time.Now(), 10); err != nil {
+				t.Errorf("request %d is refused: %v", i, err)
+			}
+		})
 	}
+	all.Wait()
 }
 
 // refusalBook fails until it does not.

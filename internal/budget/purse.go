@@ -99,8 +99,6 @@ func (p *Purse) why(now time.Time, most pricing.Nanos, since int64) verdict {
 	}
 	switch p.last.State {
 	case Open:
-	case Quiet:
-		return unknown
 	case Blank:
 		if now.Sub(p.blank) > blankFor {
 			return unknown

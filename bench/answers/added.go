@@ -49,12 +49,12 @@ func (b *bench) added(ctx context.Context, rate int) (measure.Figures, error) {
 		return nil, fmt.Errorf("direct: %w", err)
 	}
 	var through outcome
-	before := measure.ProcessUsage(g.pid())
+	before := measure.ProcessUsage(g.PID())
 	err = b.profiled(g, fmt.Sprintf("added-%d", rate), func() error { through = load(&g.caller, "through"); return through.sound() })
 	if err != nil {
 		return nil, errors.Join(err, g.complaint())
 	}
-	spent := measure.ProcessUsage(g.pid()) - before
+	spent := measure.ProcessUsage(g.PID()) - before
 	f := measure.Figures{directP50: measure.Percentile(direct.took, .5), directP99: measure.Percentile(direct.took, .99),
 		failedPct: 100 * through.failedShare(),
 		eachCPU:   float64(spent) / float64(time.Microsecond) / ((warmUp + addedFor).Seconds() * float64(rate))}

@@ -7,9 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/busuhq/busu/bench/product"
 )
 
 // profileTo names the variable that says where a profile goes.
@@ -47,11 +48,10 @@ func init() {
 
 // build builds the processes into dir.
 func build(ctx context.Context, dir string, profiled bool) error {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/busuhq/busu").Output()
+	root, err := product.Root(ctx)
 	if err != nil {
-		return fmt.Errorf("find the module: %w", err)
+		return err
 	}
-	root := strings.TrimSpace(string(out))
 	args := []string{"build", "-trimpath", "-o", dir + "/"}
 	if profiled {
 		overlay, err := overlay(root, dir)
@@ -90,13 +90,13 @@ func (b *bench) profiled(g *gateway, name string, work func() error) error {
 	if g.profile == "" {
 		return work()
 	}
-	if err := g.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+	if err := g.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
 	if err := work(); err != nil {
 		return err
 	}
-	if err := g.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+	if err := g.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
 	for range 500 {

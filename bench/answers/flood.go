@@ -216,7 +216,7 @@ func (w *watermark) follow(ctx context.Context, g *gateway) error {
 			return err
 		}
 		w.evicted = int64(out)
-		w.look(int64(bytes), measure.Resident(g.pid()), time.Now())
+		w.look(int64(bytes), measure.Resident(g.PID()), time.Now())
 		_ = pause(ctx, followEvery)
 	}
 	return nil

@@ -10,21 +10,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/busuhq/busu/bench/product"
 	"github.com/busuhq/busu/internal/localstack"
 )
 
 // gateway is a process of busu's.
 type gateway struct {
 	caller
-	cmd     *exec.Cmd
-	ended   chan struct{}
-	log     string
+	*product.Process
 	dir     string
 	profile string // where a profile goes; "" where none is wanted
 
@@ -48,11 +44,6 @@ func (s settings) config(u *upstream) string {
 %srouting: {strategy: complexity, baseline_model: large}
 %s`, u.addr, answering, s.providers, s.models, s.cache)
 }
-
-const (
-	startWithin = 2 * time.Minute // the first start makes a database
-	stopWithin  = 30 * time.Second
-)
 
 // startUp starts busu up on stores of its own.
 func (b *bench) startUp(ctx context.Context, u *upstream, s settings) (*gateway, error) {
@@ -80,57 +71,23 @@ func (b *bench) start(ctx context.Context, u *upstream, s settings, env []string
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{caller: caller{addr: addr}, ended: make(chan struct{}), log: filepath.Join(dir, "log"), dir: dir}
+	g := &gateway{caller: caller{addr: addr}, dir: dir}
 	env = append(env, "BUSU_ADDR="+addr, "BUSU_CONFIG="+file, "BUSU_STATE_DIR="+filepath.Join(dir, "state"), "BUSU_ADMIN_KEY="+benchKey)
 	if b.options.Profiles != "" {
 		g.profile = filepath.Join(dir, "profile")
 		env = append(env, profileTo+"="+g.profile)
 	}
-	g.cmd = exec.Command(filepath.Join(b.dir, command[0]), command[1:]...)
-	g.cmd.Env = append(os.Environ(), env...)
-	if err := g.run(ctx); err != nil {
+	cmd := exec.Command(filepath.Join(b.dir, command[0]), command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	if g.Process, err = product.Start(ctx, cmd, "http://"+addr, filepath.Join(dir, "log")); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	said, err := g.Said()
+	if err != nil {
 		return nil, errors.Join(err, g.stop())
 	}
-	return g, nil
-}
-
-// run starts the process and waits until it is ready.
-func (g *gateway) run(ctx context.Context) error {
-	log, err := os.Create(g.log)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	g.cmd.Stdout, g.cmd.Stderr = log, log
-	started := make(chan error)
-	go func() { // a thread of its own: the kernel ends the process with the thread that started it
-		runtime.LockOSThread()
-		g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-		err := g.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = g.cmd.Wait() // how it ended is in its log
-		}
-		close(g.ended)
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	for g.status("/readyz") != http.StatusOK {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", filepath.Base(g.cmd.Path), ctx.Err())
-		case <-g.ended:
-			said, _ := os.ReadFile(g.log)
-			return fmt.Errorf("%s has ended: %.2000s", filepath.Base(g.cmd.Path), said)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	said, err := os.ReadFile(g.log)
 	g.database, g.redis = string(databaseURL.Find(said)), string(redisURL.Find(said))
-	return err
+	return g, nil
 }
 
 // What the welcome says of the stores.
@@ -139,14 +96,9 @@ var (
 	redisURL    = regexp.MustCompile(`redis://[^"\s]+`)
 )
 
-func (g *gateway) status(path string) (status int) {
-	_ = g.send(request("GET", path, ""), func(r *http.Response) error { status = r.StatusCode; return nil })
-	return status
-}
-
 // complaint is the end of the log, for words.
 func (g *gateway) complaint() error {
-	said, err := os.ReadFile(g.log)
+	said, err := g.Said()
 	if err != nil {
 		return err
 	}
@@ -157,21 +109,8 @@ func (g *gateway) complaint() error {
 // stop ends the process and removes its files.
 func (g *gateway) stop() error {
 	g.close()
-	if g.cmd.Process == nil {
-		return os.RemoveAll(g.dir)
-	}
-	_ = g.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	select {
-	case <-g.ended:
-	case <-time.After(stopWithin):
-		_ = g.cmd.Process.Kill()
-		<-g.ended
-		return fmt.Errorf("%s did not stop within %s", filepath.Base(g.cmd.Path), stopWithin)
-	}
-	return os.RemoveAll(g.dir)
+	return errors.Join(g.Stop(), os.RemoveAll(g.dir))
 }
-
-func (g *gateway) pid() int { return g.cmd.Process.Pid }
 
 // metric reads one value of /metrics, labels and all.
 func (g *gateway) metric(name string) (value float64, err error) {

@@ -57,7 +57,7 @@ func (b *bench) manyStreams(ctx context.Context) (measure.Figures, error) {
 	}
 	control.note(f, "direct_")
 	var through crowd
-	before, known := measure.ProcessUsage(g.pid()), u.opened.Load()
+	before, known := measure.ProcessUsage(g.PID()), u.opened.Load()
 	err = b.profiled(g, "streams", func() error {
 		through, err = streamsTo(ctx, &g.caller, "through")
 		return err
@@ -69,7 +69,7 @@ func (b *bench) manyStreams(ctx context.Context) (measure.Figures, error) {
 	f[opened] = float64(u.opened.Load() - known)
 	f[beyondMS] = f[longestMS] - f["direct_"+longestMS]
 	f[moreStalls] = f[stalls] - f["direct_"+stalls]
-	f[frameCPU] = float64(measure.ProcessUsage(g.pid())-before) / float64(time.Microsecond) / float64(through.begun*frames)
+	f[frameCPU] = float64(measure.ProcessUsage(g.PID())-before) / float64(time.Microsecond) / float64(through.begun*frames)
 	return f, nil
 }
 

@@ -8,19 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/busuhq/busu/bench/database"
 	"github.com/busuhq/busu/bench/measure"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/experiment"
-	"github.com/busuhq/busu/internal/localstack"
-	"github.com/busuhq/busu/internal/postgres"
 )
 
 // Options of a run.
@@ -50,10 +45,7 @@ type figure struct {
 
 type bench struct {
 	Options
-	dir     string
-	stack   *localstack.Stack
-	db      *postgres.DB
-	pool    *pgxpool.Pool
+	*database.Database
 	record  experiment.Experiment
 	machine *measure.Machine
 	started time.Time
@@ -63,59 +55,17 @@ type bench struct {
 // Run fills a database, measures and reports.
 func Run(ctx context.Context, o Options) (err error) {
 	b := &bench{Options: o, started: time.Now().UTC(), machine: measure.DescribeMachine(ctx)}
-	if err := b.open(ctx); err != nil {
-		return errors.Join(err, b.close())
+	if b.Database, err = database.Open(ctx, "", o.Progress); err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
+	b.machine.Postgres = b.Version
 	for _, step := range []func(context.Context) error{b.fill, b.judge, b.settle, b.page, b.recount, b.read} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return b.write()
-}
-
-func (b *bench) open(ctx context.Context) (err error) {
-	if b.dir, err = os.MkdirTemp("", "busu-experiments-"); err != nil {
-		return err
-	}
-	if err := os.Chmod(b.dir, 0o755); err != nil { // PostgreSQL may run as somebody else, who has to pass
-		return err
-	}
-	tools, err := localstack.CacheDir()
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(b.Progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if b.stack, err = localstack.Start(ctx, localstack.Options{Dir: filepath.Join(b.dir, "stores"), Tools: tools, Postgres: true, Log: log}); err != nil {
-		return err
-	}
-	if b.db, err = postgres.Open(ctx, postgres.Options{URL: b.stack.DatabaseURL, Name: "busu bench"}); err != nil {
-		return err
-	}
-	if b.pool, err = pgxpool.New(ctx, b.stack.DatabaseURL); err != nil {
-		return err
-	}
-	if err := b.pool.QueryRow(ctx, "SHOW server_version").Scan(&b.machine.Postgres); err != nil {
-		return err
-	}
-	_, err = b.db.Migrate(ctx)
-	return err
-}
-
-func (b *bench) close() (err error) {
-	if b.pool != nil {
-		b.pool.Close()
-	}
-	if b.db != nil {
-		b.db.Close()
-	}
-	if b.stack != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		err = b.stack.Stop(ctx)
-	}
-	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
 // fill stores an experiment with its users, all of whom have matured: what the
@@ -126,11 +76,11 @@ func (b *bench) fill(ctx context.Context) error {
 	b.record = experiment.Start{Name: "bench", ControlStrategy: "complexity", TestStrategy: "hybrid", SampleSize: b.Users, MinDuration: &longest, MaxDuration: &longest}.
 		Experiment(experiment.Given{ID: uuid.Must(uuid.NewV7()).String(), Project: event.DefaultProject, Salt: "salt", At: begun, SlowUS: 3_000_000,
 			Segment: experiment.Segment{From: 0, To: 1}})
-	if _, err := b.db.StartExperiment(ctx, b.record.Project, "", "", func([]experiment.Segment) (experiment.Experiment, error) { return b.record, nil }); err != nil {
+	if _, err := b.DB.StartExperiment(ctx, b.record.Project, "", "", func([]experiment.Segment) (experiment.Experiment, error) { return b.record, nil }); err != nil {
 		return err
 	}
 	fmt.Fprintf(b.Progress, "filling %d users\n", b.Users)
-	if _, err := b.pool.Exec(ctx, fillUsers, b.record.ID, b.Users, begun, b.record.Maturity()); err != nil {
+	if _, err := b.Pool.Exec(ctx, fillUsers, b.record.ID, b.Users, begun, b.record.Maturity()); err != nil {
 		return fmt.Errorf("fill: %w", err)
 	}
 	return b.settle(ctx)
@@ -138,7 +88,7 @@ func (b *bench) fill(ctx context.Context) error {
 
 // settle is what autovacuum comes to do.
 func (b *bench) settle(ctx context.Context) error {
-	_, err := b.pool.Exec(ctx, "VACUUM ANALYZE experiment_units, experiment_results")
+	_, err := b.Pool.Exec(ctx, "VACUUM ANALYZE experiment_units, experiment_results")
 	return err
 }
 

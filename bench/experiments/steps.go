@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/busuhq/busu/bench/history"
 	"github.com/busuhq/busu/bench/measure"
+	"github.com/busuhq/busu/bench/product"
 	"github.com/busuhq/busu/internal/experiment"
 )
 
@@ -43,7 +43,7 @@ func (b *bench) judge(ctx context.Context) error {
 	hearings := 0
 	for more := true; more; hearings++ {
 		var err error
-		more, err = b.db.Hear(ctx, b.record.ID, time.Now(), unitsAtOnce, func(h *experiment.Hearing) error {
+		more, err = b.DB.Hear(ctx, b.record.ID, time.Now(), unitsAtOnce, func(h *experiment.Hearing) error {
 			begun, own := time.Now(), measure.OwnUsage()
 			defer func() { engine, engineCPU = engine+time.Since(begun), engineCPU+measure.OwnUsage()-own }()
 			return h.Judge()
@@ -53,7 +53,7 @@ func (b *bench) judge(ctx context.Context) error {
 		}
 	}
 	took, spent := time.Since(began), used()-cpu
-	s, err := b.db.Experiment(ctx, b.record.Project, b.record.ID)
+	s, err := b.DB.Experiment(ctx, b.record.Project, b.record.ID)
 	if err != nil || s.State != experiment.StateDecided {
 		return fmt.Errorf("it is %s and not decided: %w", s.State, err)
 	}
@@ -69,7 +69,7 @@ func (b *bench) page(ctx context.Context) error {
 	size := 0
 	for range reads {
 		began := time.Now()
-		s, state, live, err := b.db.Progress(ctx, b.record.Project, b.record.ID, true)
+		s, state, live, err := b.DB.Progress(ctx, b.record.Project, b.record.ID, true)
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (b *bench) page(ctx context.Context) error {
 
 func (b *bench) recount(ctx context.Context) error {
 	began := time.Now()
-	_, found, err := b.db.Recount(ctx, b.record.ID, false)
+	_, found, err := b.DB.Recount(ctx, b.record.ID, false)
 	if err == nil && len(found.Differences) > 0 {
 		err = fmt.Errorf("recomputed, there are differences: %+v", found.Differences)
 	}
@@ -103,12 +103,12 @@ func (b *bench) recount(ctx context.Context) error {
 
 // read asks the real binary for results at a constant rate, however long it takes
 // to answer.
-func (b *bench) read(ctx context.Context) error {
-	p, err := history.Start(ctx, b.dir, b.stack.DatabaseURL)
+func (b *bench) read(ctx context.Context) (err error) {
+	p, err := product.Up(ctx, b.Dir, "DATABASE_URL="+b.URL)
 	if err != nil {
 		return err
 	}
-	defer p.Stop()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 	ask := func() error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+"/experiments/"+b.record.ID+"/results", nil)

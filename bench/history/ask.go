@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/bench/measure"
+	"github.com/busuhq/busu/bench/product"
 )
 
 // question is what is asked, each time a little differently.
@@ -107,13 +109,17 @@ func (b *bench) pageQuestions(cursors []string) []question {
 	return list
 }
 
+// busu is what is asked.
+type busu struct{ *product.Process }
+
 // ask starts busu on the database and asks it everything.
-func (b *bench) ask(ctx context.Context) error {
-	p, err := Start(ctx, b.dir, b.stack.DatabaseURL)
+func (b *bench) ask(ctx context.Context) (err error) {
+	up, err := product.Up(ctx, b.Database.Dir, "DATABASE_URL="+b.URL)
 	if err != nil {
 		return err
 	}
-	defer p.Stop()
+	defer func() { err = errors.Join(err, up.Stop()) }()
+	p := busu{up}
 	cursors, ids, err := p.walk(ctx)
 	if err != nil {
 		return err
@@ -140,7 +146,7 @@ type found struct {
 }
 
 // walk takes some pages, for cursors and ids.
-func (p *Process) walk(ctx context.Context) (cursors, ids []string, err error) {
+func (p busu) walk(ctx context.Context) (cursors, ids []string, err error) {
 	for next := ""; len(cursors) < 30; {
 		body, err := p.get(ctx, "/requests?limit=200"+next)
 		if err != nil {
@@ -163,7 +169,7 @@ func (p *Process) walk(ctx context.Context) (cursors, ids []string, err error) {
 }
 
 // measure asks a question n times, one after the other.
-func (p *Process) measure(ctx context.Context, q question, n int) (answer, error) {
+func (p busu) measure(ctx context.Context, q question, n int) (answer, error) {
 	a := answer{question: q}
 	used := others()
 	var took []time.Duration
@@ -198,7 +204,7 @@ func others() time.Duration {
 	return total
 }
 
-func (p *Process) get(ctx context.Context, path string) ([]byte, error) {
+func (p busu) get(ctx context.Context, path string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+path, nil)
 	if err != nil {
 		return nil, err

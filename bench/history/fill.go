@@ -14,20 +14,20 @@ const batch = 20_000
 // fill stores the crowd's requests, rows and rollups, as the worker does.
 func (b *bench) fill(ctx context.Context) error {
 	var rows int
-	if err := b.pool.QueryRow(ctx, "SELECT count(*) FROM completions").Scan(&rows); err != nil {
+	if err := b.Pool.QueryRow(ctx, "SELECT count(*) FROM completions").Scan(&rows); err != nil {
 		return err
 	}
 	if rows > 0 {
 		return b.reuse(ctx, rows)
 	}
 	from := b.now.Add(-span)
-	if err := b.db.EnsureDays(ctx, from, 92); err != nil {
+	if err := b.DB.EnsureDays(ctx, from, 92); err != nil {
 		return err
 	}
 	began, done := time.Now(), 0
 	made := b.made(ctx, from)
 	for facts := range made {
-		if _, err := b.db.Persist(ctx, facts); err != nil {
+		if _, err := b.DB.Persist(ctx, facts); err != nil {
 			return err
 		}
 		done += len(facts)
@@ -60,20 +60,20 @@ func (b *bench) made(ctx context.Context, from time.Time) <-chan []*event.Comple
 // reuse takes a database that an earlier run has filled.
 func (b *bench) reuse(ctx context.Context, rows int) error {
 	if rows != b.Rows {
-		return fmt.Errorf("%s holds %d completions, not %d: use another folder", b.dir, rows, b.Rows)
+		return fmt.Errorf("%s holds %d completions, not %d: use another folder", b.Database.Dir, rows, b.Rows)
 	}
-	return b.pool.QueryRow(ctx, "SELECT max(at) FROM completions").Scan(&b.now)
+	return b.Pool.QueryRow(ctx, "SELECT max(at) FROM completions").Scan(&b.now)
 }
 
 // merge merges rollups until there is nothing left, as upkeep does.
 func (b *bench) merge(ctx context.Context) error {
 	began := time.Now()
 	total := 0
-	if err := b.pool.QueryRow(ctx, "SELECT count(*) FROM rollups_new").Scan(&total); err != nil {
+	if err := b.Pool.QueryRow(ctx, "SELECT count(*) FROM rollups_new").Scan(&total); err != nil {
 		return err
 	}
 	for done := 0; done < total; {
-		n, err := b.db.MergeRollups(ctx)
+		n, err := b.DB.MergeRollups(ctx)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (b *bench) merge(ctx context.Context) error {
 		b.progress("merge", done, total, began)
 	}
 	b.facts.merging = time.Since(began)
-	return b.db.ShrinkRollups(ctx)
+	return b.DB.ShrinkRollups(ctx)
 }
 
 // settle is what autovacuum comes to do.
@@ -90,7 +90,7 @@ func (b *bench) settle(ctx context.Context) error {
 		return nil
 	}
 	fmt.Fprintln(b.Progress, "vacuum")
-	_, err := b.pool.Exec(ctx, "VACUUM ANALYZE")
+	_, err := b.Pool.Exec(ctx, "VACUUM ANALYZE")
 	return err
 }
 
@@ -115,7 +115,7 @@ type size struct {
 func (b *bench) measureSizes(ctx context.Context) error {
 	for _, table := range []string{"completions", "rollups_minutes", "rollups_hours", "rollups_days"} {
 		s := size{table: table}
-		err := b.pool.QueryRow(ctx, `
+		err := b.Pool.QueryRow(ctx, `
 			SELECT (SELECT count(*) FROM `+table+`), sum(pg_table_size(relid))::bigint, sum(pg_indexes_size(relid))::bigint
 			FROM (SELECT relid FROM pg_partition_tree('`+table+`') UNION SELECT '`+table+`'::regclass) AS parts`).
 			Scan(&s.rows, &s.bytes, &s.indexes)

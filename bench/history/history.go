@@ -8,16 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
+	"github.com/busuhq/busu/bench/database"
 	"github.com/busuhq/busu/bench/measure"
-	"github.com/busuhq/busu/internal/localstack"
-	"github.com/busuhq/busu/internal/postgres"
 )
 
 // Options of a run.
@@ -40,10 +34,7 @@ func (o Options) Validate() error {
 // bench is a database that is filled, and what is known of it.
 type bench struct {
 	Options
-	dir   string
-	stack *localstack.Stack
-	db    *postgres.DB
-	pool  *pgxpool.Pool
+	*database.Database
 	crowd *crowd
 	now   time.Time // up to which there are completions
 	facts facts
@@ -65,63 +56,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	b := &bench{Options: o, now: time.Now().UTC()}
 	b.facts.machine, b.facts.started = measure.DescribeMachine(ctx), b.now
 	b.crowd = newCrowd(o.Rows)
-	if err := b.open(ctx); err != nil {
-		return errors.Join(err, b.close())
+	if b.Database, err = database.Open(ctx, o.Dir, o.Progress); err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
+	b.facts.machine.Postgres = b.Version
 	for _, step := range []func(context.Context) error{b.fill, b.merge, b.settle, b.measureSizes, b.ask, b.measureInserts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return b.write()
-}
-
-// open starts a PostgreSQL.
-func (b *bench) open(ctx context.Context) (err error) {
-	if b.dir = b.Dir; b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "busu-history-"); err != nil {
-			return err
-		}
-	} else if err := os.MkdirAll(b.dir, 0o755); err != nil {
-		return err
-	}
-	if err := os.Chmod(b.dir, 0o755); err != nil { // PostgreSQL may run as somebody else, who has to pass
-		return err
-	}
-	tools, err := localstack.CacheDir()
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(b.Progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if b.stack, err = localstack.Start(ctx, localstack.Options{Dir: filepath.Join(b.dir, "stores"), Tools: tools, Postgres: true, Log: log}); err != nil {
-		return err
-	}
-	if b.db, err = postgres.Open(ctx, postgres.Options{URL: b.stack.DatabaseURL, Name: "busu bench"}); err != nil {
-		return err
-	}
-	if b.pool, err = pgxpool.New(ctx, b.stack.DatabaseURL); err != nil {
-		return err
-	}
-	if err := b.pool.QueryRow(ctx, "SHOW server_version").Scan(&b.facts.machine.Postgres); err != nil {
-		return err
-	}
-	_, err = b.db.Migrate(ctx)
-	return err
-}
-
-func (b *bench) close() (err error) {
-	if b.pool != nil {
-		b.pool.Close()
-	}
-	if b.db != nil {
-		b.db.Close()
-	}
-	if b.stack != nil {
-		err = b.stack.Stop(context.Background())
-	}
-	if b.Dir == "" {
-		err = errors.Join(err, os.RemoveAll(b.dir))
-	}
-	return err
 }

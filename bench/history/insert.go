@@ -22,7 +22,7 @@ const (
 )
 
 // explorerIndexes are those of the migration requests_explorer.
-var explorerIndexes = []string{"completions_by_session", "completions_by_caller_id", "completions_by_model", "completions_in_trouble", "completions_in_experiments"}
+var explorerIndexes = []string{"completions_by_session", "completions_by_caller_id", "completions_in_trouble", "completions_in_experiments"}
 
 // measureInserts stores the same in two empty databases, with and without the
 // explorer's indexes, batch by batch in turns.
@@ -60,11 +60,11 @@ func (b *bench) measureInserts(ctx context.Context) error {
 
 func (b *bench) scratch(ctx context.Context, name string, bare bool) (*postgres.DB, error) {
 	for _, sql := range []string{"DROP DATABASE IF EXISTS " + name, "CREATE DATABASE " + name} {
-		if _, err := b.pool.Exec(ctx, sql); err != nil {
+		if _, err := b.Pool.Exec(ctx, sql); err != nil {
 			return nil, err
 		}
 	}
-	u, err := url.Parse(b.stack.DatabaseURL)
+	u, err := url.Parse(b.URL)
 	if err != nil {
 		return nil, err
 	}

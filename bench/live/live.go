@@ -10,11 +10,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/busuhq/busu/bench/measure"
+	"github.com/busuhq/busu/bench/product"
 )
 
 // Options of a run.
@@ -60,11 +62,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL may run as somebody else, who has to pass
 		return err
 	}
-	p, err := start(ctx, dir)
+	config := filepath.Join(dir, "busu.yaml")
+	if err := os.WriteFile(config, []byte(models()), 0o644); err != nil {
+		return err
+	}
+	p, err := product.Up(ctx, dir, "BUSU_CONFIG="+config)
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	if err := f.measure(ctx, o, p); err != nil {
 		return err
 	}
@@ -76,34 +82,34 @@ func Run(ctx context.Context, o Options) (err error) {
 	return os.WriteFile(o.Report, []byte(text), 0o644)
 }
 
-func (f *facts) measure(ctx context.Context, o Options, p *process) error {
+func (f *facts) measure(ctx context.Context, o Options, p *product.Process) error {
 	traffic, stop := context.WithCancel(ctx)
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	defer stop()
-	sending.Go(func() { send(traffic, p.base, o.Traffic) })
+	sending.Go(func() { send(traffic, p.Base, o.Traffic) })
 	pause(ctx, 3*time.Second) // until there is something to tell
 
 	fmt.Fprintln(o.Progress, "requests for nothing")
-	f.nothing = ask(ctx, p.base+"/healthz", o.Rate, o.For)
+	f.nothing = ask(ctx, p.Base+"/healthz", o.Rate, o.For)
 	fmt.Fprintln(o.Progress, "plain requests alone")
-	before := p.usage()
+	before := usage(p)
 	began := time.Now()
-	f.alone = ask(ctx, p.base+"/metrics/live", o.Rate, o.For)
-	f.idle = (p.usage() - before).Seconds() / time.Since(began).Seconds()
+	f.alone = ask(ctx, p.Base+"/metrics/live", o.Rate, o.For)
+	f.idle = (usage(p) - before).Seconds() / time.Since(began).Seconds()
 
 	fmt.Fprintf(o.Progress, "%d listeners\n", o.Listeners)
 	l := &listeners{interval: o.Interval}
-	if err := l.connect(ctx, p.addr, o.Listeners); err != nil {
+	if err := l.connect(ctx, strings.TrimPrefix(p.Base, "http://"), o.Listeners); err != nil {
 		return err
 	}
 	defer l.close()
-	before = p.usage()
+	before = usage(p)
 	l.begin()
 	began = time.Now()
-	f.together = ask(ctx, p.base+"/metrics/live", o.Rate, o.For)
-	f.busy = (p.usage() - before).Seconds() / time.Since(began).Seconds()
-	f.memory = p.memory()
+	f.together = ask(ctx, p.Base+"/metrics/live", o.Rate, o.For)
+	f.busy = (usage(p) - before).Seconds() / time.Since(began).Seconds()
+	f.memory = measure.Resident(p.PID())
 	f.heard = l.end()
 	f.load = measure.DescribeMachine(ctx).Load
 	return ctx.Err()

@@ -68,7 +68,7 @@ var plan = map[string]room{
 	"internal/savings":     {may: []string{"pricing", "stats"}, why: pure},
 	"internal/statement":   {may: []string{"savings"}, why: pure + "; keys and random bytes come in"},
 	"internal/usage":       {may: []string{"pricing"}, why: pure},
-	"internal/experiment":  {may: []string{"document", "event", "stats", "webhook"}, libs: []string{"github.com/google/uuid"}, why: pure},
+	"internal/experiment":  {may: []string{"document", "event", "prompt", "stats", "webhook"}, libs: []string{"github.com/google/uuid"}, why: pure},
 	"internal/selftest":    {may: []string{"experiment", "stats"}, libs: []string{"gonum.org/v1/gonum", "golang.org/x/sync"}, why: pure},
 	"internal/document":    {libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/messages":    {may: []string{"document", "llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},

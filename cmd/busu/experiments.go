@@ -189,11 +189,16 @@ func printPlan(w io.Writer, e *experiment.Experiment, p experiment.Plan) error {
 		least = p.MDE
 	}
 	fmt.Fprintf(table, "sample size\t%d users\n", e.SampleSize)
-	fmt.Fprintf(table, "smallest effect found\t%s of %s, four times in five\n", effect(least), e.Primary)
-	fmt.Fprintf(table, "power to win\t%.0f %%, if the effect is %s and nothing gets worse\n", math.Round(100*p.PowerToWin), effect(p.Effect))
-	if p.Suggested != nil {
-		fmt.Fprintf(table, "suggested sample size\t%d users, to win four times in five\n", *p.Suggested)
+	if p.MDE > 0 {
+		fmt.Fprintf(table, "smallest effect found\t%s of %s, four times in five\n", effect(least), e.Primary)
+		fmt.Fprintf(table, "power to win\t%.0f %%, if the effect is %s and nothing gets worse\n", math.Round(100*p.PowerToWin), effect(p.Effect))
 	} else {
+		fmt.Fprintln(table, "smallest effect found\tnot known\npower to win\tnot known")
+	}
+	switch {
+	case p.Suggested != nil:
+		fmt.Fprintf(table, "suggested sample size\t%d users, to win four times in five\n", *p.Suggested)
+	case p.MDE > 0:
 		fmt.Fprintln(table, "suggested sample size\tnone: no size finds that four times in five")
 	}
 	if p.Days != nil {

@@ -89,12 +89,13 @@ type bar struct {
 	value     float64
 	low, high *float64
 	margin    *float64 // on the bad side
+	unit      string
 }
 
 func barOf(m *experiment.MetricResult) bar {
-	b := bar{value: 100 * m.Diff.Value, low: percents(m.Diff.Low), high: percents(m.Diff.High), margin: percents(m.Margin)}
+	b := bar{value: 100 * m.Diff.Value, low: percents(m.Diff.Low), high: percents(m.Diff.High), margin: percents(m.Margin), unit: " pt"}
 	if m.Relative {
-		b.value, b.low, b.high = 100*m.Lift, percents(m.Low), percents(m.High)
+		b.value, b.low, b.high, b.unit = 100*m.Lift, percents(m.Low), percents(m.High), " %"
 	}
 	if b.margin != nil && m.Better == "higher" {
 		*b.margin = -*b.margin
@@ -142,14 +143,13 @@ func printForest(w io.Writer, title string, metrics []experiment.MetricResult) {
 	fmt.Fprintf(w, line, title, "ARM", "CONTROL", "TEST", "CHANGE", "WITHIN", scale, "READING")
 	for i := range metrics {
 		m, b := &metrics[i], &bars[i]
-		unit := " pt"
-		if m.Relative {
-			unit = " %"
-		}
-		fmt.Fprintf(w, line, m.Name, m.Arm, level(m, m.Control), level(m, m.Test), fmt.Sprintf("%+.2f%s", b.value, unit),
-			end(b.low)+" to "+end(b.high), plot(b, most), readingOf(m))
+		fmt.Fprintf(w, line, m.Name, m.Arm, level(m, m.Control), level(m, m.Test), b.change(), b.within(), plot(b, most), readingOf(m))
 	}
 }
+
+func (b *bar) change() string { return fmt.Sprintf("%+.2f%s", b.value, b.unit) }
+
+func (b *bar) within() string { return end(b.low) + " to " + end(b.high) }
 
 const plotWidth = 41 // odd: zero has a column
 
@@ -218,14 +218,18 @@ func printSegments(w io.Writer, r *experiment.Results) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	first := true
 	for _, s := range r.Segments {
-		if !s.Effect || s.Diff == nil || s.Diff.Low == nil {
+		if !s.Effect || s.Diff == nil || s.Lift == nil {
+			continue
+		}
+		b := barOf(&experiment.MetricResult{Diff: *s.Diff, Lift: *s.Lift, Low: s.Low, High: s.High, Relative: r.Primary != experiment.Good})
+		if b.low == nil {
 			continue
 		}
 		if first {
 			fmt.Fprintf(table, "\nEXPLORATORY\tVALUE\tARM\tUSERS\tCHANGE OF %s\tWITHIN\tREADING\n", strings.ToUpper(string(r.Primary)))
 			first = false
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%+.2f %%\t%s to %s\t%s\n", s.By, s.Value, s.Arm, s.Users.Control+s.Users.Test, 100**s.Lift, end(percents(s.Low)), end(percents(s.High)), s.Reading)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", s.By, s.Value, s.Arm, s.Users.Control+s.Users.Test, b.change(), b.within(), s.Reading)
 	}
 	return table.Flush()
 }

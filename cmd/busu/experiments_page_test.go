@@ -60,12 +60,14 @@ func TestResultsPage(t *testing.T) {
 		t.Errorf("the page has too much:\n%s", page)
 	}
 	r := samplePage()
+	r.Primary = experiment.Good
 	r.Degraded, r.SRM.OK, r.Decided, r.Projected = []string{"postgres"}, false, nil, new(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
 	text.Reset()
 	if err := printResults(&text, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"NOT SPLIT AS PLANNED", "postgres cannot be read", "over by 1 Dec 00:00"} {
+	for _, want := range []string{"NOT SPLIT AS PLANNED", "postgres cannot be read", "over by 1 Dec 00:00",
+		"complexity   simple  test  774    -100.00 pt      -200.00 to +0.00  undecided\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, text.String())
 		}
@@ -82,6 +84,26 @@ func TestPlot(t *testing.T) {
 	for _, b := range []bar{{value: 1e9, low: new(-1e9), high: new(1e12)}, {}} {
 		if got := []rune(plot(&b, 2)); len(got) != plotWidth {
 			t.Errorf("%q is %d wide", string(got), len(got))
+		}
+	}
+}
+
+// Where nothing is known, a plan says so, and does not promise what it cannot.
+func TestPlanOfWhatDoesNotVary(t *testing.T) {
+	t.Parallel()
+	for variation, want := range map[float64]bool{0: false, 1.3: true} {
+		c := experimentsPlanCommand{SampleSize: 2000, Metric: "cost", TestShare: .5, Alpha: .05, Good: .9, Requests: 1, Variation: variation, MarginGood: .02, MaxDuration: 720 * time.Hour}
+		e, traffic, err := c.experiment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := printPlan(&text, &e, e.Plan(traffic, 0)); err != nil {
+			t.Fatal(err)
+		}
+		page := text.String()
+		if known := !strings.Contains(page, "smallest effect found  not known\npower to win           not known\n"); known != want || strings.Contains(page, "cost does not vary") == want || strings.Contains(page, "suggested sample size") != want {
+			t.Errorf("with a variation of %g:\n%s", variation, page)
 		}
 	}
 }

@@ -51,6 +51,8 @@ type ring struct {
 	read   time.Time // when the last look at all that has changed began
 }
 
+func newRing() *ring { return &ring{byID: map[string]*entry{}, byHash: map[Hash]*held{}} }
+
 // entry is a key, with when it was seen by itself.
 type entry struct {
 	Key
@@ -80,7 +82,7 @@ const (
 // everybody in.
 func NewKeys(adminKey string) *Keys {
 	k := &Keys{open: adminKey == "", admin: hashOf(adminKey), Grace: usualGrace, turns: make(chan struct{}, looksAtOnce)}
-	k.known.Store(&ring{byID: map[string]*entry{}, byHash: map[Hash]*held{}})
+	k.known.Store(newRing())
 	return k
 }
 
@@ -214,26 +216,32 @@ func (k *Keys) take(changed []Key, all bool, began time.Time) {
 	k.changes.Lock()
 	defer k.changes.Unlock()
 	before := k.known.Load()
-	next := &ring{byID: before.byID, byHash: before.byHash}
+	var next *ring
 	switch {
 	case all:
-		next = &ring{byID: map[string]*entry{}, byHash: map[Hash]*held{}}
-		for _, key := range changed {
-			if known := before.byID[key.ID]; known != nil {
-				next.put(known.Key, known.seen) // what is newer of the two stays
-				next.byID[key.ID].used = known.used
-			}
-		}
+		next = before.only(changed)
 	case before.anyNew(changed):
 		next = before.clone()
+	default:
+		next, changed = &ring{byID: before.byID, byHash: before.byHash}, nil
 	}
-	if all || before.anyNew(changed) {
-		for _, key := range changed {
-			next.put(key, time.Time{})
-		}
+	for _, key := range changed {
+		next.put(key, time.Time{}) // what is newer of the two stays
 	}
 	next.read = began
 	k.known.Store(next)
+}
+
+// only is what is known of some keys.
+func (r *ring) only(keys []Key) *ring {
+	kept := newRing()
+	for _, key := range keys {
+		if known := r.byID[key.ID]; known != nil {
+			kept.put(known.Key, known.seen)
+			kept.byID[key.ID].used = known.used
+		}
+	}
+	return kept
 }
 
 func (r *ring) clone() *ring {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/busuhq/busu/internal/access"
@@ -322,23 +323,23 @@ func TestFlood(t *testing.T) {
 // Many who present the same new key wait for one look.
 func TestOneLookForAll(t *testing.T) {
 	t.Parallel()
-	s := newStore()
-	s.hold = make(chan struct{})
-	k := newRing(s, "admin")
-	key, secret := makeKey("a", "acme", access.RoleRead)
-	s.change(key)
-	var all sync.WaitGroup
-	for range 50 {
-		all.Go(func() { wantError(t, "new", k, secret.Reveal(), time.Now(), nil) })
-	}
-	for s.looks.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	close(s.hold)
-	all.Wait()
-	if n := s.looks.Load(); n > 3 { // who comes after the first has ended may begin another
-		t.Errorf("%d looks", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		s.hold = make(chan struct{})
+		k := newRing(s, "admin")
+		key, secret := makeKey("a", "acme", access.RoleRead)
+		s.change(key)
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { wantError(t, "new", k, secret.Reveal(), time.Now(), nil) })
+		}
+		synctest.Wait()
+		close(s.hold)
+		all.Wait()
+		if n := s.looks.Load(); n != 1 {
+			t.Errorf("%d looks", n)
+		}
+	})
 }
 
 // What was read earlier and arrives later does not bring back a revoked key.
@@ -383,36 +384,29 @@ func TestGone(t *testing.T) {
 // down when a key was used.
 func TestFollow(t *testing.T) {
 	t.Parallel()
-	s := newStore()
-	key, secret := makeKey("a", "acme", access.RoleRead)
-	key = s.change(key)
-	ctx, stop := context.WithCancel(t.Context())
-	var following sync.WaitGroup
-	rings := []*access.Keys{newRing(s, "admin"), newRing(s, "admin")}
-	for _, k := range rings {
-		following.Go(func() { _ = k.Follow(ctx, s, discard) })
-		for k.Age(time.Now()) > time.Minute {
-			time.Sleep(time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		key, secret := makeKey("a", "acme", access.RoleRead)
+		key = s.change(key)
+		ctx, stop := context.WithCancel(t.Context())
+		var following sync.WaitGroup
+		rings := []*access.Keys{newRing(s, "admin"), newRing(s, "admin")}
+		for _, k := range rings {
+			following.Go(func() { _ = k.Follow(ctx, s, discard) })
+			synctest.Wait()
+			wantError(t, "followed", k, secret.Reveal(), time.Now(), nil)
 		}
-		wantError(t, "followed", k, secret.Reveal(), time.Now(), nil)
-	}
-	now := time.Now()
-	key.RevokedAt = &now
-	s.change(key)
-	for i, k := range rings {
-		for {
-			if _, err := k.Caller(ctx, secret.Reveal(), time.Now()); errors.Is(err, access.ErrEnded) {
-				break
-			}
-			time.Sleep(time.Millisecond)
+		now := time.Now()
+		key.RevokedAt = &now
+		s.change(key)
+		time.Sleep(time.Second) // of the bubble
+		for _, k := range rings {
+			wantError(t, "a second later", k, secret.Reveal(), time.Now(), access.ErrEnded)
 		}
-		if took := time.Since(now); took > time.Second {
-			t.Errorf("ring %d heard of it after %s", i, took)
+		stop()
+		following.Wait()
+		if at := s.used["a"]; !at.Equal(now) {
+			t.Errorf("it was used at %s, not at %s", at, now)
 		}
-	}
-	stop()
-	following.Wait()
-	if at := s.used["a"]; time.Since(at) > time.Minute {
-		t.Errorf("it was used at %s", at)
-	}
+	})
 }

@@ -77,7 +77,12 @@ func (e *Experiment) early() float64 {
 // and stays as it is when they change.
 func (e *Experiment) mixture(arm int) stats.Mixture {
 	b, _ := boundaryOf(e.Alpha)
+	return e.mixtureAt(b.Early, arm)
+}
+
+// mixtureAt is that of another level.
+func (e *Experiment) mixtureAt(alpha float64, arm int) stats.Mixture {
 	shares := e.Phases[0].Shares
 	planned := float64(e.planned()) * (shares[Control] + shares[arm])
-	return stats.TuneMixture(b.Early, int64(planned))
+	return stats.TuneMixture(alpha, int64(planned))
 }

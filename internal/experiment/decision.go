@@ -172,7 +172,8 @@ func (v *evidence) readings(at level) []Reading {
 }
 
 func reading(c *comparison, shown ranges) Reading {
-	r := Reading{Metric: c.metric, Control: c.RatioA, Test: c.RatioB, P: c.fixed(), Method: c.method,
+	p := c.fixed() // may have to take another method
+	r := Reading{Metric: c.metric, Control: c.RatioA, Test: c.RatioB, P: p, Method: c.method,
 		Diff: estimate(c.Diff, shown.diff), Lift: estimate(c.Lift.Value, shown.lift)}
 	if c.strata > 0 && !c.Testable { // constants: they differ, but by no test
 		r.Diff.Value = c.RatioB - c.RatioA

@@ -23,14 +23,17 @@ const maxExtension = 10
 // planned have left. What cannot be is a *document.InvalidError that names the
 // field.
 func (e *Experiment) Extend(x Extension, now time.Time, matured int) error {
-	longer := time.Duration(given(x.MaxDuration, e.MaxDuration))
+	longer, most := time.Duration(given(x.MaxDuration, e.MaxDuration)), maxSampleSize
+	if matured > 0 {
+		most = min(most, maxExtension*e.planned())
+	}
 	switch {
 	case x.SampleSize == 0 && x.MaxDuration == nil:
 		return document.Invalid("sample_size", "is missing: give sample_size, max_duration or both")
 	case x.SampleSize != 0 && x.SampleSize <= e.SampleSize:
 		return document.Invalid("sample_size", "is %d, must be more than the %d there are: a sample that ends when it looks well finds what is not there", x.SampleSize, e.SampleSize)
-	case x.SampleSize > maxSampleSize || matured > 0 && x.SampleSize > maxExtension*e.planned():
-		return document.Invalid("sample_size", "is %d, must be at most %d", x.SampleSize, min(maxSampleSize, maxExtension*e.planned()))
+	case x.SampleSize > most:
+		return document.Invalid("sample_size", "is %d, must be at most %d", x.SampleSize, most)
 	case x.MaxDuration != nil && *x.MaxDuration <= e.MaxDuration:
 		return document.Invalid("max_duration", "is %s, must be longer than %s: a time that ends when it looks well finds what is not there", longer, time.Duration(e.MaxDuration))
 	case longer > maxLasting:

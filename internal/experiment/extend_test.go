@@ -55,6 +55,11 @@ func TestExtend(t *testing.T) {
 			t.Errorf("%s: %d units within %s", name, e.SampleSize, time.Duration(e.MaxDuration))
 		}
 	}
+	for matured, most := range map[int]int{0: maxSampleSize, 1: 20_000} {
+		if err := valid().Extend(Extension{SampleSize: maxSampleSize + 1}, start, matured); !strings.Contains(fmt.Sprint(err), fmt.Sprint("at most ", most)) {
+			t.Errorf("%d matured, and it says %v", matured, err)
+		}
+	}
 	e := valid()
 	if err := errors.Join(e.Extend(Extension{SampleSize: 4000}, start, 1), e.Extend(Extension{SampleSize: 20_000}, start, 3000)); err != nil || e.Planned != 2000 {
 		t.Errorf("twice: %v, planned %d", err, e.Planned)

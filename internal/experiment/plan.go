@@ -82,10 +82,10 @@ func square(x float64) float64 { return x * x }
 
 // Plan is what an experiment can be expected to find.
 type Plan struct {
-	MDE         float64  `json:"mde"`          // smallest effect found with the power 0.8, a share, dollars or milliseconds
+	MDE         float64  `json:"mde"`          // smallest effect found with the power 0.8, a share, dollars or milliseconds; 0: it is not known
 	MDERelative float64  `json:"mde_relative"` // of the control's value
 	Effect      float64  `json:"effect"`       // that is assumed for the following: a difference of shares, else relative
-	PowerToWin  float64  `json:"power_to_win"` // that an arm with this effect, and alike in all guardrails, ends as the winner
+	PowerToWin  float64  `json:"power_to_win"` // that an arm with this effect, and alike in all guardrails, ends as the winner; 0 without MDE
 	Suggested   *int     `json:"suggested_sample_size"`
 	Days        *float64 `json:"expected_days"` // until the sample has matured, at most
 	Warnings    []string `json:"warnings,omitempty"`
@@ -133,8 +133,11 @@ func (e *Experiment) Plan(t Traffic, effect float64) Plan {
 }
 
 func (e *Experiment) warn(p Plan, t Traffic) Plan {
-	if _, known := t.Metrics[e.Primary]; !known {
+	switch _, known := t.Metrics[e.Primary]; {
+	case !known:
 		p.Warnings = append(p.Warnings, fmt.Sprintf("nothing is known of %s: there can be no winner unless it is measured", e.Primary))
+	case p.MDE == 0:
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s does not vary in what is known of the traffic: what this sample can find is not known", e.Primary))
 	}
 	most := p.MDERelative
 	if e.Primary.share() {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,10 @@ func TestPlanWarns(t *testing.T) {
 	g := UsualGuess()
 	g.UnitsPerDay = 1
 	if p := e.Plan(g.Traffic(), 0); len(p.Warnings) != 3 || *p.Days != 5 {
+		t.Errorf("%+v", p)
+	}
+	e.Primary, g.Variation = Cost, 0
+	if p := e.Plan(g.Traffic(), 0); len(p.Warnings) != 3 || !strings.Contains(strings.Join(p.Warnings, ""), "cost does not vary") || p.MDE != 0 || p.Suggested != nil {
 		t.Errorf("%+v", p)
 	}
 	e.Primary = Quality

@@ -3,6 +3,7 @@ package experiment
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -63,7 +64,10 @@ func (r *Recount) Take(stored Unit, late bool, known *Evidence) error {
 			r.compare(stored.ID, []field{{"history", stored.History, u.History}})
 		}
 	}
-	return r.judge.Add(&u)
+	if err := r.judge.Add(&u); !errors.Is(err, ErrLate) {
+		return err
+	}
+	return nil // it matured otherwise, as is noted
 }
 
 // Finish holds what all units lead to against what the judge knew and decided when

@@ -99,3 +99,28 @@ func TestRecountTakesLateUnitsAsTheyWereJudged(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// A unit that comes to mature otherwise is named, whatever place that would be.
+func TestRecountNamesUnitsThatMatureOtherwise(t *testing.T) {
+	t.Parallel()
+	e := valid()
+	j, recount := NewJudge(e), NewRecount(e)
+	for i := range 10 {
+		at := start.Add(time.Duration(i) * time.Minute)
+		known := Evidence{Results: []Result{{Completion: uuid.New(), Unit: plain(i, 0, true).ID, At: at, Served: Served{OK: true, Answered: true}}}}
+		u := known.Unit(e)
+		if err := j.Add(&u); err != nil {
+			t.Fatal(err)
+		}
+		if i == 5 {
+			known.Results[0].At = at.Add(-time.Hour)
+		}
+		if err := recount.Take(u, false, &known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := recount.Finish(time.Time{}, j.State(), nil)
+	if len(found.Differences) < 3 || found.Units != 10 || found.Differences[0].What != "exposed_at" || found.Differences[1].What != "matured_at" || found.Differences[2].What != "units" {
+		t.Errorf("%+v", found)
+	}
+}

@@ -3,7 +3,7 @@ package experiment
 import (
 	"slices"
 
-	"github.com/busuhq/busu/internal/stats"
+	"github.com/busuhq/busu/internal/prompt"
 )
 
 // Traits are what a unit is told apart by, to look around: its first request, and
@@ -40,12 +40,6 @@ const (
 	byCache      = "cache"
 )
 
-// Bounds of tiers of prompts, as routing has them.
-const (
-	moderateFrom = 0.3
-	complexFrom  = 0.7
-)
-
 const (
 	mostKeys  = 8       // that are told apart
 	otherKeys = "other" // all further ones
@@ -59,9 +53,9 @@ type trait struct{ by, value string }
 func (t *Traits) all() [5]trait {
 	all := [5]trait{{byComplexity, "complex"}, {byReturning, ""}, {byKey, t.Key}, {byConfidence, t.Confidence}, {byCache, "miss"}}
 	switch {
-	case t.Complexity < moderateFrom:
+	case t.Complexity < prompt.ModerateFrom:
 		all[0].value = "simple"
-	case t.Complexity < complexFrom:
+	case t.Complexity < prompt.ComplexFrom:
 		all[0].value = "moderate"
 	}
 	switch {
@@ -161,8 +155,7 @@ func (e *Experiment) segments(s *State) []SegmentResult {
 func (e *Experiment) segment(p *Part, t Tallies, arm int) SegmentResult {
 	b, _ := boundaryOf(e.Alpha)
 	alpha := b.Early / float64(mostParts*(len(e.Arms)-1))
-	shares, by := e.Phases[0].Shares, e.Primary.scale()
-	c := t.compare(e.Primary, arm, 1-alpha)
+	by := e.Primary.scale()
 	r := SegmentResult{By: p.By, Value: p.Value, Arm: e.Arms[arm].Name, Exploratory: true, Effect: p.effect(),
 		Users: PairCounts{t.units(Control), t.units(arm)}, Reading: "not_compared"}
 	one, other := t.arm(Control), t.arm(arm)
@@ -170,9 +163,8 @@ func (e *Experiment) segment(p *Part, t Tallies, arm int) SegmentResult {
 	if !r.Effect {
 		return r
 	}
-	planned := float64(e.planned()) * (shares[Control] + shares[arm])
-	shown := c.atLook(stats.TuneMixture(alpha, int64(planned)), r.Users.Control+r.Users.Test)
-	read := reading(&c, shown)
+	c := t.compare(e.Primary, arm, 1-alpha)
+	read := reading(&c, c.atLook(e.mixtureAt(alpha, arm), r.Users.Control+r.Users.Test))
 	m := MetricResult{Diff: scaledEstimate(read.Diff, by), Low: read.Lift.Low, High: read.Lift.High, Better: better(e.Primary), Relative: e.Primary.relative()}
 	r.Diff, r.Lift, r.Low, r.High, r.Reading = &m.Diff, &read.Lift.Value, read.Lift.Low, read.Lift.High, m.read()
 	return r

@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -121,37 +120,4 @@ func (e *Experiment) exposures(l *Live) []ExposurePoint {
 		list = append(list, p)
 	}
 	return list
-}
-
-// holdsSince is the first of the looks from which on the guardrail was shown to
-// hold at every one.
-func (s *State) holdsSince(m Metric, arm string) (since *time.Time) {
-	for i := len(s.Looks) - 1; i >= 0; i-- {
-		at := slices.IndexFunc(s.Looks[i].Arms, func(p Point) bool { return p.Arm == arm })
-		if at < 0 || !slices.Contains(s.Looks[i].Arms[at].Holds, m) {
-			break
-		}
-		since = &s.Looks[i].At
-	}
-	return since
-}
-
-// reduced is the share of the difference's variance that is gone because of what
-// is known of before, or nil.
-func (v *evidence) reduced(m Metric, arm int) *float64 {
-	if v.tallies.past(m, arm) == nil {
-		return nil
-	}
-	plain := make(Tallies, len(v.tallies))
-	for i, phase := range v.tallies {
-		plain[i] = slices.Clone(phase)
-		for j := range plain[i] {
-			plain[i][j].Sums[m.index()].Past = nil
-		}
-	}
-	with, without := v.tallies.compare(m, arm, 1-v.e.Alpha), plain.compare(m, arm, 1-v.e.Alpha)
-	if !with.Testable || !without.Testable || without.SE == 0 {
-		return nil
-	}
-	return new(max(0, 1-with.SE*with.SE/(without.SE*without.SE)))
 }

@@ -40,7 +40,7 @@ const (
 // worst is what the dearest model of a plan would cost, if the request used all
 // that it may. One model is paid: those that failed before it have cost nothing.
 func worst(r *Request, p *decision) (most pricing.Nanos) {
-	u := mostOf(&r.Ask)
+	u := mostOf(&r.Ask, p.tokensIn)
 	for i := range p.Choices {
 		c := &p.Choices[i]
 		if !c.Model.Chats() {
@@ -51,10 +51,9 @@ func worst(r *Request, p *decision) (most pricing.Nanos) {
 	return most
 }
 
-// mostOf is what a request uses if the prompt is half as long again as is
-// estimated, and every answer as long as it may be.
-func mostOf(ask *llm.Request) llm.Usage {
-	in := estimateTokens(ask)
+// mostOf is what a request uses if the prompt is half as long again as the tokens
+// in that are estimated, and every answer as long as it may be.
+func mostOf(ask *llm.Request, in int64) llm.Usage {
 	for _, m := range ask.Messages {
 		for _, part := range m.Parts {
 			if part.Kind == llm.PartImage {
@@ -71,7 +70,7 @@ func mostOf(ask *llm.Request) llm.Usage {
 
 // MostTokens is how many tokens a request may use, at the worst.
 func MostTokens(ask *llm.Request) int64 {
-	u := mostOf(ask)
+	u := mostOf(ask, estimateTokens(ask))
 	if ask.Format == llm.FormatEmbeddings {
 		return u.In
 	}

@@ -66,22 +66,11 @@ const newlyMade = 10 * time.Second
 
 // Follow reads what has changed once a second, until ctx ends.
 func (t *Trials) Follow(ctx context.Context, from Records, log *slog.Logger) error {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
 	var since time.Time
-	for {
-		next, err := t.Update(ctx, from, since)
-		if err == nil {
-			since = next
-		} else if ctx.Err() == nil {
-			log.Debug("experiments cannot be read now: those at hand go on", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return follow(ctx, log, "experiments cannot be read now: those at hand go on", func(ctx context.Context) (err error) {
+		since, err = t.Update(ctx, from, since)
+		return err
+	})
 }
 
 // Update reads what has changed since a moment, and says from when to read next.
@@ -125,6 +114,14 @@ func (t *Trials) take(changed []*trial, read time.Time) {
 		now.byID[tr.ID], now.byName[[2]string{tr.Project, tr.Name}] = tr, tr
 	}
 	t.known.Store(now)
+}
+
+// had is an experiment as it is known now; nil: it is not.
+func (t *Trials) had(id string) *trial {
+	if known := t.known.Load(); known != nil {
+		return known.byID[id]
+	}
+	return nil
 }
 
 // errUnread says that it is not known whether there is such an experiment.
@@ -186,11 +183,14 @@ func (g *Gateway) enrol(r *Request) (enrolment, error) {
 		return enrolment{does: &tr.Arms[tr.Stays()], terms: tr.terms[tr.Stays()]}, nil
 	}
 	unit := r.unitOf(tr.Unit)
-	if unit == "" && r.Experiment != "" {
+	switch {
+	case unit == "" && r.Experiment != "":
 		return enrolment{}, fmt.Errorf("%w: experiment %s assigns by %s", ErrUnit, tr.ID, tr.Unit)
+	case unit == "":
+		return enrolment{}, nil
 	}
 	arm, ok := tr.assign(unit, r.at())
-	if unit == "" || !ok {
+	if !ok {
 		return enrolment{}, nil
 	}
 	return enrolment{does: &tr.Arms[arm], terms: tr.terms[arm], arms: []event.Arm{{Experiment: tr.ID, Arm: tr.Arms[arm].Name}}}, nil

@@ -19,7 +19,9 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	f.Strategy, f.Complexity, f.Confidence, f.Reason = p.Strategy, p.Complexity, string(p.Confidence), p.reason
 	f.PlannedModel, f.Propensity = planned.Model.ID, planned.Probability
 	f.Snapshot, f.Features, f.Holdout, f.Experiments = p.Snapshot, p.features, p.holdout, p.arms
-	for _, c := range p.Choices {
+	f.Candidates = make([]event.Candidate, 0, len(p.Choices))
+	for i := range p.Choices {
+		c := &p.Choices[i]
 		candidate := event.Candidate{
 			Model: c.Model.ID, Quality: c.Quality, CostNanos: int64(c.Cost), Probability: c.Probability, Unpriced: c.Price.Unknown}
 		if p.Learns {
@@ -33,7 +35,7 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	f.BaselineModel, f.PriceVersion = offer.baselineFor(planned.Candidate).Model.ID, offer.PriceVersion
 	f.Status = event.StatusInterrupted
 	f.Estimated = true
-	g.charge(f, planned.Candidate, llm.Usage{In: estimateTokens(&r.Ask), Out: planned.TokensOut})
+	g.charge(f, planned.Candidate, llm.Usage{In: p.tokensIn, Out: planned.TokensOut})
 	return f
 }
 

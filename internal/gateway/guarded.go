@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
-	"time"
 )
 
 // TrippedGuards tells the projects whose routed answers were shown to be too
@@ -28,18 +27,9 @@ func (g *Guards) Tripped(project string) bool {
 // Follow hears of guards until ctx ends. While none can be heard of, what was
 // heard last stands.
 func (g *Guards) Follow(ctx context.Context, from TrippedGuards, log *slog.Logger) error {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for {
-		if err := g.update(ctx, from); err != nil && ctx.Err() == nil {
-			log.Debug("guards cannot be read now: what was read last stands", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return follow(ctx, log, "guards cannot be read now: what was read last stands", func(ctx context.Context) error {
+		return g.update(ctx, from)
+	})
 }
 
 func (g *Guards) update(ctx context.Context, from TrippedGuards) error {

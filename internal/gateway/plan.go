@@ -42,6 +42,7 @@ func (o Offer) candidate(id string) (routing.Candidate, error) {
 // decision is a plan with what is recorded beside it.
 type decision struct {
 	routing.Plan
+	tokensIn int64 // of the whole request, estimated
 	reason   string
 	features []byte // of the prompt, for a strategy that learns
 	holdout  bool
@@ -74,7 +75,7 @@ func (g *Gateway) decide(r Request) (decision, error) {
 	offer := g.offer(r.at())
 	if r.Model != "" {
 		plan, err := offer.planModel(r, ask)
-		return decision{Plan: plan, reason: plan.Stated}, err
+		return decision{Plan: plan, tokensIn: ask.TokensIn, reason: plan.Stated}, err
 	}
 	s, d, err := g.choose(&r, offer)
 	if err != nil {
@@ -84,6 +85,7 @@ func (g *Gateway) decide(r Request) (decision, error) {
 	if d.Plan, err = d.terms.plan(s, ask, candidates, &r, offer.Baseline.Model.ID); err != nil {
 		return decision{}, err
 	}
+	d.tokensIn = ask.TokensIn
 	if d.reason = d.Reason(); d.Learns {
 		d.features = prompt.Append(nil, &ask.Prompt, ask.Words)
 	}

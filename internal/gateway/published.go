@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"sync/atomic"
-	"time"
 
 	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/routing"
@@ -73,26 +72,11 @@ func learnedStrategy(name string, l routing.Learned) routing.Strategy {
 	return routing.Hybrid{Learned: l}
 }
 
-// followEvery bounds how long a gateway routes by an old snapshot.
-const (
-	followEvery  = time.Second
-	followWithin = 5 * time.Second
-)
-
 // Follow goes over to each snapshot that is published, until ctx ends.
 func (p *Published) Follow(ctx context.Context, from Snapshots, log *slog.Logger) error {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for {
-		if err := p.update(ctx, from, log); err != nil && ctx.Err() == nil {
-			log.Debug("snapshots cannot be read now: the ones at hand serve on", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return follow(ctx, log, "snapshots cannot be read now: the ones at hand serve on", func(ctx context.Context) error {
+		return p.update(ctx, from, log)
+	})
 }
 
 func (p *Published) update(ctx context.Context, from Snapshots, log *slog.Logger) error {

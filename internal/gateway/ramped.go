@@ -54,14 +54,11 @@ func (t *Trials) prepared(ctx context.Context, from Records, s experiment.Status
 	if !ok || s.State != experiment.StateRunning {
 		return tr, nil
 	}
-	if known := t.known.Load(); known != nil {
-		had := known.byID[s.ID]
-		if had != nil && len(had.Phases) == len(s.Phases) && (had.again.IsZero() || now.Before(had.again)) {
-			tr.assigner, tr.again, tr.entering = had.assigner, had.again, had.entering
+	if had := t.had(s.ID); had != nil && len(had.Phases) == len(s.Phases) {
+		tr.entering = had.entering
+		if had.again.IsZero() || now.Before(had.again) {
+			tr.assigner, tr.again = had.assigner, had.again
 			return tr, nil
-		}
-		if had != nil && len(had.Phases) == len(s.Phases) {
-			tr.entering = had.entering
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, enteredWithin)

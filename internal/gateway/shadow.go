@@ -184,7 +184,7 @@ func (s *Shadow) answer(ctx context.Context, p pair) (skipped Skip) {
 		return SkipBusy
 	}
 	second.Strategy, second.Confidence = event.StrategyShadow, ""
-	d := decision{Plan: second, features: p.decision.features,
+	d := decision{Plan: second, tokensIn: p.decision.tokensIn, features: p.decision.features,
 		reason: fmt.Sprintf("Asked in the background, beside %s, to learn which answers better.", p.decision.Choices[0].Model.ID)}
 	r := p.request
 	r.Ask.Body, r.Ask.Headers, r.Ask.Emit = nil, nil, nil // they are the caller's, and may want pieces

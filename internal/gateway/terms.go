@@ -27,8 +27,8 @@ type terms struct {
 // had already: prices go on.
 func (t *Trials) newTrial(s experiment.Status) *trial {
 	tr := &trial{Status: s, assigner: experiment.NewAssigner(&s.Experiment)}
-	if known := t.known.Load(); known != nil && known.byID[s.ID] != nil {
-		tr.terms = known.byID[s.ID].terms
+	if had := t.had(s.ID); had != nil {
+		tr.terms = had.terms
 		return tr
 	}
 	for _, a := range s.Arms {

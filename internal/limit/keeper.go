@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -284,14 +285,13 @@ func (k *Keeper) giveBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), shareWithin) // the last there is to do
 	defer cancel()
 	k.mu.RLock()
-	defer k.mu.RUnlock()
-	var all []*lease
-	for _, l := range k.leases {
+	all := slices.Collect(maps.Values(k.leases))
+	k.mu.RUnlock()
+	for _, l := range all {
 		l.mu.Lock()
 		l.asked = 0
 		l.leave()
 		l.mu.Unlock()
-		all = append(all, l)
 	}
 	k.report(ctx, all)
 }

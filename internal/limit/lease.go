@@ -12,6 +12,7 @@ const (
 	leastMeant  = 200 * time.Millisecond // that demand is measured over
 	rounding    = 1e-6                   // units
 	soon        = time.Second            // when to ask again where it may be better in a moment
+	mostBehind  = time.Second            // that a request may come behind the time it read
 )
 
 // lease is what a process holds of a bucket. It is safe for concurrent use.
@@ -55,11 +56,16 @@ const (
 
 func (l *lease) room() float64 { return l.share * l.perMinute }
 
-// refill raises the level by the time that has gone by. A clock that was set
-// back is followed.
+// refill raises the level by the time that has gone by. Who read the clock before
+// others and comes behind them brings no time back, which would be counted again;
+// a clock that was set back is followed.
 func (l *lease) refill(now time.Time) {
-	if gone := now.Sub(l.at).Seconds(); gone > 0 && l.level < l.room() {
-		l.level = min(l.room(), l.level+gone*l.room()/60)
+	gone := now.Sub(l.at)
+	if gone <= 0 && gone > -mostBehind {
+		return
+	}
+	if gone > 0 && l.level < l.room() {
+		l.level = min(l.room(), l.level+gone.Seconds()*l.room()/60)
 	}
 	l.at = now
 }

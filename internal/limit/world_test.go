@@ -321,3 +321,32 @@ func TestNothingStaysShut(t *testing.T) {
 		}
 	}
 }
+
+// Whoever read the clock before others and comes behind them does not have the
+// time between counted again.
+func TestLateComersBringNoTime(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_700_000_000_000)
+	desk := limittest.NewDesk(func() time.Time { return now })
+	l := limit.NewHolding(bucket)
+	l.Try(now, 600, 600)
+	said := l.Report(now)
+	replies, err := desk.Share(t.Context(), "a", []limit.Report{said})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Hear(now, said, replies[0])
+	passed := 0
+	for range 1000 {
+		now = now.Add(time.Millisecond)
+		for _, read := range []time.Time{now, now.Add(-50 * time.Millisecond)} {
+			if ok, _ := l.Try(read, 600, 1); ok {
+				passed++
+				l.Settle(read, 1, 1)
+			}
+		}
+	}
+	if passed > 600+10+1 {
+		t.Errorf("%d requests passed in a second, of 600 a minute", passed)
+	}
+}

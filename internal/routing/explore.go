@@ -9,9 +9,9 @@ import "math"
 // with probability 1 / (k + (gap/width)²), the best with what remains. Where
 // models are nearly equal for a prompt the choice is nearly even: there trying
 // costs least, and there what is learned decides. A try costs gap, so that a
-// decision is expected to lose no more than width / 2√k, and less the clearer
-// it is: width²/gap. Inverse-gap weighting, 1 / (k + gap/width), loses nearly
-// width on all clear ones, which are most.
+// decision is expected to lose no more than width / 2√k by each of the others,
+// and less the clearer it is: width²/gap. Inverse-gap weighting, 1 / (k +
+// gap/width), loses nearly width on all clear ones, which are most.
 //
 // Besides, every model keeps a floor, so that clear cases are looked at, too: a
 // share of decisions is spread evenly, which grows with the models.

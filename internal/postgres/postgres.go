@@ -71,6 +71,18 @@ func (db *DB) tx(ctx context.Context, f func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, db.pool, f)
 }
 
+// queryer is a pool or a transaction.
+type queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func inUTC(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	return new(at.UTC())
+}
+
 // Unstorable reports whether err says that the data itself cannot be stored,
 // however often one tries: a value out of range or malformed (class 22) or a
 // broken constraint (class 23).

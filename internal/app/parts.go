@@ -58,7 +58,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres,
 		Lanes: slices.Concat(completions, feedback), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
-	expirer := &worker.Expirer{Leftovers: s.postgres, Ended: s.postgres, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
+	expirer := &worker.Expirer{Leftovers: s.postgres, Ended: s.postgres, Closed: s.postgres, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
 	noticer := &worker.Noticer{Questions: s.postgres, Log: log}
 	loops = append(loops, upkeep.Run, expirer.Run, noticer.Run, expireAnswers(s.postgres.ResponseCache(), log))
 	for i, loop := range loops {

@@ -129,13 +129,3 @@ func (db *DB) Alerts(ctx context.Context, b budget.Budget, at time.Time) ([]budg
 	}
 	return all, nil
 }
-
-// ForgetAlerts removes alerts and refusals of periods that began before a time.
-func (db *DB) ForgetAlerts(ctx context.Context, before time.Time) error {
-	for _, table := range []string{"budget_alerts", "budget_refusals"} {
-		if _, err := db.pool.Exec(ctx, `DELETE FROM `+table+` WHERE began < $1`, before); err != nil {
-			return fmt.Errorf("forget old alerts: %w", err)
-		}
-	}
-	return nil
-}

@@ -56,6 +56,9 @@ type besides func(batch *pgx.Batch, added []*event.CompletionRecorded)
 func (db *DB) insert(ctx context.Context, facts []*event.CompletionRecorded, and besides) ([]uuid.UUID, error) {
 	facts = inOrder(facts)
 	added, err := facts, db.insertNew(ctx, facts, and)
+	if isOvertaken(err) {
+		err = db.insertNew(ctx, facts, and)
+	}
 	if isDuplicate(err) {
 		added, err = db.insertMissing(ctx, facts, and)
 	}

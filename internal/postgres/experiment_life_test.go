@@ -15,6 +15,59 @@ import (
 	"github.com/busuhq/busu/internal/storetest"
 )
 
+func TestStartListStop(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db := open(t, url)
+	e := record("one")
+	startExperiment(t, db, e)
+	again := record("one")
+	if _, err := db.StartExperiment(t.Context(), e.Project, "", "", func([]experiment.Segment) (experiment.Experiment, error) { return again, nil }); !errors.Is(err, experiment.ErrNameTaken) {
+		t.Errorf("a name twice: %v", err)
+	}
+	layered := record("layered")
+	layered.Layer, layered.Segment = "answers", experiment.Segment{From: 0, To: .4}
+	startExperiment(t, db, layered)
+	_, err := db.StartExperiment(t.Context(), e.Project, "answers", "", func(taken []experiment.Segment) (experiment.Experiment, error) {
+		if len(taken) != 1 || taken[0] != layered.Segment {
+			t.Errorf("taken are %v", taken)
+		}
+		return experiment.Experiment{}, errKilled
+	})
+	if !errors.Is(err, errKilled) {
+		t.Errorf("refused: %v", err)
+	}
+	changed, next, err := db.ExperimentsSince(t.Context(), time.Time{})
+	if err != nil || len(changed) != 2 || next.After(time.Now()) {
+		t.Errorf("%d have changed by %s: %v", len(changed), next, err)
+	}
+	for range 2 {
+		s, err := db.StopExperiment(t.Context(), e.Project, e.ID, "somebody")
+		if err != nil || s.State != experiment.StateStopped || s.EndedAt == nil || s.Stays() != experiment.Control {
+			t.Errorf("stopped: %+v, %v", s, err)
+		}
+	}
+	if _, err := db.StopExperiment(t.Context(), "foreign", layered.ID, ""); !errors.Is(err, experiment.ErrUnknown) {
+		t.Errorf("another project's is stopped: %v", err)
+	}
+	if ids, err := db.Running(t.Context()); err != nil || len(ids) != 1 || ids[0] != layered.ID {
+		t.Errorf("running: %v, %v", ids, err)
+	}
+	all, err := db.Experiments(t.Context(), e.Project, false, 10)
+	if err != nil || len(all) != 2 {
+		t.Errorf("all: %d, %v", len(all), err)
+	}
+	got, err := db.Experiment(t.Context(), e.Project, e.ID)
+	if err != nil || got.Hash() != e.Hash() {
+		t.Errorf("the record is read as %+v, not as it was: %v", got, err)
+	}
+	var actions []string
+	if err := connect(t, url).QueryRow(t.Context(), `SELECT array_agg(action ORDER BY n) FROM experiment_audit WHERE experiment_id = $1`, e.ID).Scan(&actions); err != nil ||
+		!slices.Equal(actions, []string{"start", "stop"}) {
+		t.Errorf("the audit rows are %v: %v", actions, err)
+	}
+}
+
 // A change is stored with its audit row, or refused without a trace; only what
 // runs is changed, and only by its own project.
 func TestChangeExperiment(t *testing.T) {

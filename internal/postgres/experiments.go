@@ -18,11 +18,7 @@ const statusColumns = `record, state, outcome, winner, ended_at, archived_at`
 
 func scanStatus(row pgx.CollectableRow) (s experiment.Status, err error) {
 	err = row.Scan(&s.Experiment, &s.State, &s.Outcome, &s.Winner, &s.EndedAt, &s.ArchivedAt)
-	for _, at := range []*time.Time{s.EndedAt, s.ArchivedAt} {
-		if at != nil {
-			*at = at.UTC()
-		}
-	}
+	s.EndedAt, s.ArchivedAt = inUTC(s.EndedAt), inUTC(s.ArchivedAt)
 	return s, err
 }
 
@@ -188,21 +184,11 @@ func (db *DB) Experiments(ctx context.Context, project string, archived bool, mo
 	return all, nil
 }
 
-// overlap is how long a transaction may take that changes an experiment, and
-// still be seen by those who follow.
-const overlap = time.Minute
-
 // ExperimentsSince gives the experiments of all projects that have changed
 // since a moment, and the moment to ask from next. Some come again.
 func (db *DB) ExperimentsSince(ctx context.Context, since time.Time) (changed []experiment.Status, next time.Time, err error) {
-	if err := db.pool.QueryRow(ctx, `SELECT clock_timestamp() - $1::interval`, overlap).Scan(&next); err != nil {
-		return nil, since, fmt.Errorf("follow experiments: %w", err)
-	}
-	rows, err := db.pool.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE changed_at >= $1`, since)
+	changed, next, err = changes(ctx, db, scanStatus, `SELECT `+statusColumns+` FROM experiments WHERE changed_at >= $1`, since)
 	if err != nil {
-		return nil, since, fmt.Errorf("follow experiments: %w", err)
-	}
-	if changed, err = pgx.CollectRows(rows, scanStatus); err != nil {
 		return nil, since, fmt.Errorf("follow experiments: %w", err)
 	}
 	return changed, next, nil

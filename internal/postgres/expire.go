@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/busuhq/busu/internal/rollup"
 )
 
 // ExpireLate removes up to most rows each of completions and of features from
@@ -70,4 +72,52 @@ func (db *DB) ExpireLessons(ctx context.Context, verdicts, prices time.Time, mos
 		return 0, fmt.Errorf("expire lessons: %w", err)
 	}
 	return removed, nil
+}
+
+// ExpireWebhooks removes up to most messages from before a time that were
+// delivered or given up, with their attempts, and returns how many; 0: none is
+// left.
+func (db *DB) ExpireWebhooks(ctx context.Context, before time.Time, most int) (removed int64, err error) {
+	tag, err := db.pool.Exec(ctx, `
+		DELETE FROM webhooks WHERE id IN (SELECT id FROM webhooks WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)`, lowestID(before), most)
+	if err != nil {
+		return 0, fmt.Errorf("expire webhooks: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// ExpireAlerts removes up to most alerts and refusals each of periods that began
+// before a time, and returns how many; 0: none is left.
+func (db *DB) ExpireAlerts(ctx context.Context, before time.Time, most int) (removed int64, err error) {
+	err = db.tx(ctx, func(tx pgx.Tx) error {
+		removed = 0
+		for _, table := range []string{"budget_alerts", "budget_refusals"} {
+			tag, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE ctid IN (SELECT ctid FROM `+table+` WHERE began < $1 LIMIT $2)`, before, most)
+			if err != nil {
+				return err
+			}
+			removed += tag.RowsAffected()
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("expire alerts: %w", err)
+	}
+	return removed, nil
+}
+
+// ExpireMinutes removes up to most minutes of keys from before a time, and
+// returns how many; 0: none is left. There are far more of them than of all
+// other kinds, and budgets, which alone go by them, look no further back than
+// their periods. Hours and days stay.
+func (db *DB) ExpireMinutes(ctx context.Context, before time.Time, most int) (removed int64, err error) {
+	tag, err := db.pool.Exec(ctx, `
+		DELETE FROM rollups_minutes WHERE ctid = ANY (ARRAY (
+			SELECT m.ctid FROM keys k CROSS JOIN LATERAL (
+				SELECT ctid FROM rollups_minutes WHERE kind = '`+rollup.KindKey+`' AND name = k.id AND minute < $1 LIMIT $2) AS m
+			LIMIT $2))`, before, most)
+	if err != nil {
+		return 0, fmt.Errorf("expire minutes of keys: %w", err)
+	}
+	return tag.RowsAffected(), nil
 }

@@ -5,10 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/storetest"
+	"github.com/busuhq/busu/internal/webhook"
 )
 
 // removeAll removes until nothing is left, and counts.
@@ -149,5 +151,112 @@ func publish(t *testing.T, db *postgres.DB, s learning.Snapshot) {
 	t.Helper()
 	if err := db.Publish(t.Context(), []learning.Snapshot{s}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Messages go when they are old and have ended, with their attempts; those that
+// wait stay.
+func TestWebhooksExpire(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	for _, name := range []string{"delivered", "failed", "waiting"} {
+		stopped(t, db, name)
+	}
+	for _, c := range claimed(t, db, time.Now(), 10, time.Minute) {
+		next := webhook.Next{State: webhook.Delivered}
+		switch c.URL {
+		case "https://example.com/failed":
+			next.State = webhook.Failed
+		case "https://example.com/waiting":
+			next = webhook.Next{State: webhook.Waiting, At: time.Now()}
+		}
+		if err := db.RecordAttempt(t.Context(), c.ID, webhook.Attempt{Number: c.Number, At: time.Now()}, next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		before time.Time
+		want   int64
+	}{{time.Now().Add(-time.Hour), 0}, {time.Now().Add(time.Hour), 2}} {
+		if n := removeAll(t, func() (int64, error) { return db.ExpireWebhooks(t.Context(), c.before, 1) }); n != c.want {
+			t.Errorf("before %s %d messages went, not %d", c.before, n, c.want)
+		}
+	}
+	var left []string
+	var attempts int
+	if err := conn.QueryRow(t.Context(), `SELECT (SELECT array_agg(url) FROM webhooks), (SELECT count(*) FROM webhook_attempts)`).Scan(&left, &attempts); err != nil ||
+		!slices.Equal(left, []string{"https://example.com/waiting"}) || attempts != 1 {
+		t.Errorf("left are %v with %d attempts: %v", left, attempts, err)
+	}
+}
+
+// Alerts and refusals go by when their periods began.
+func TestAlertsExpire(t *testing.T) {
+	t.Parallel()
+	db := open(t, storetest.Postgres(t))
+	b := budget.Budget{Scope: budget.Project, Name: "acme", Period: budget.Day, Limit: 1000}
+	r := budget.Reached{Watched: budget.Watched{Project: "acme", Budget: b}, Began: b.Period.Start(now), Thresholds: []int{50, 80, 100}, Spent: 1000}
+	if _, err := db.RecordAlert(t.Context(), r, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.NoteRefusals(t.Context(), []budget.Refused{{Account: b.Account(now), Limit: 1000}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		before time.Time
+		want   int64
+	}{{r.Began, 0}, {r.Began.Add(time.Second), 4}} {
+		if n := removeAll(t, func() (int64, error) { return db.ExpireAlerts(t.Context(), c.before, 2) }); n != c.want {
+			t.Errorf("before %s %d rows went, not %d", c.before, n, c.want)
+		}
+	}
+}
+
+// Of keys go the old minutes, not the hours, and budgets that are not over have
+// spent the same as before; of all else minutes stay.
+func TestMinutesOfKeysExpire(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	key, _ := newKey("acme")
+	if _, err := db.CreateKey(t.Context(), key, "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	facts := completions(61, 300, 60*24*time.Hour)
+	for _, f := range facts {
+		f.KeyID, f.Project = key.ID, "acme"
+	}
+	if _, err := db.Persist(t.Context(), facts); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.MergeRollups(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := now.AddDate(0, 0, -35)
+	counts := func() (old, kept, others, hours int64) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `
+			SELECT count(*) FILTER (WHERE kind = 'key' AND minute < $1), count(*) FILTER (WHERE kind = 'key' AND minute >= $1), count(*) FILTER (WHERE kind <> 'key'),
+				(SELECT count(*) FROM rollups_hours) FROM rollups_minutes`, before).Scan(&old, &kept, &others, &hours); err != nil {
+			t.Fatal(err)
+		}
+		return old, kept, others, hours
+	}
+	account := budget.Budget{Scope: budget.Key, Name: key.ID, Period: budget.Month}.Account(now)
+	mark := map[budget.Account]int64{account: now.AddDate(0, 0, -20).Unix() / 60}
+	spent, err := db.StoredBefore(t.Context(), mark)
+	if err != nil || spent[account] == 0 {
+		t.Fatal(spent, err)
+	}
+	old, kept, others, hours := counts()
+	if n := removeAll(t, func() (int64, error) { return db.ExpireMinutes(t.Context(), before, 7) }); n != old || n == 0 {
+		t.Errorf("%d minutes went, of %d", n, old)
+	}
+	if o, k, r, h := counts(); o != 0 || k != kept || r != others || h != hours || k == 0 {
+		t.Errorf("left are %d old and %d other minutes of keys, %d of all else and %d hours; of the latter there were %d, %d and %d", o, k, r, h, kept, others, hours)
+	}
+	if again, err := db.StoredBefore(t.Context(), mark); err != nil || again[account] != spent[account] {
+		t.Errorf("before the mark were spent %s, and now %s: %v", spent[account], again[account], err)
 	}
 }

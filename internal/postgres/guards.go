@@ -27,9 +27,7 @@ func (db *DB) Guards(ctx context.Context) (map[string]savings.Guard, error) {
 	var project string
 	var g savings.Guard
 	_, err = pgx.ForEachRow(rows, []any{&project, &g.State, &g.At, &g.Evidence}, func() error {
-		if g.At != nil {
-			g.At = new(g.At.UTC())
-		}
+		g.At = inUTC(g.At)
 		guards[project], g = g, savings.Guard{}
 		return nil
 	})

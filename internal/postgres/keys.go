@@ -73,12 +73,8 @@ func insertSecret(ctx context.Context, tx pgx.Tx, key string, s access.Stored, a
 	return err
 }
 
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 // readKey gives the key that a condition names, or access.ErrUnknown.
-func readKey(ctx context.Context, from querier, where string, args ...any) (access.Key, error) {
+func readKey(ctx context.Context, from queryer, where string, args ...any) (access.Key, error) {
 	rows, err := from.Query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where, args...)
 	if err != nil {
 		return access.Key{}, err
@@ -173,17 +169,14 @@ func (db *DB) Key(ctx context.Context, project, id string) (access.Key, error) {
 // Keys gives a project's keys, the newest first, behind the id of another one;
 // project "" is all.
 func (db *DB) Keys(ctx context.Context, project, before string, most int) ([]access.Key, error) {
-	return db.keys(ctx, "list keys", `($1 = '' OR k.project = $1) AND ($2 = '' OR k.id < $2) ORDER BY k.id DESC LIMIT $3`, project, before, most)
-}
-
-func (db *DB) keys(ctx context.Context, what, where string, args ...any) ([]access.Key, error) {
-	rows, err := db.pool.Query(ctx, `SELECT `+keyColumns+` FROM keys k WHERE `+where, args...)
+	rows, err := db.pool.Query(ctx, `SELECT `+keyColumns+` FROM keys k
+		WHERE ($1 = '' OR k.project = $1) AND ($2 = '' OR k.id < $2) ORDER BY k.id DESC LIMIT $3`, project, before, most)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("list keys: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, scanKey)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("list keys: %w", err)
 	}
 	return all, nil
 }
@@ -199,15 +192,13 @@ func (db *DB) FindKey(ctx context.Context, h access.Hash) (access.Key, error) {
 
 // KeysSince implements access.Records.
 func (db *DB) KeysSince(ctx context.Context, since time.Time) (changed []access.Key, next time.Time, err error) {
-	if err := db.pool.QueryRow(ctx, `SELECT clock_timestamp() - $1::interval`, overlap).Scan(&next); err != nil {
-		return nil, since, fmt.Errorf("follow keys: %w", err)
-	}
 	where, args := `k.changed_at >= $1`, []any{since}
 	if since.IsZero() {
 		where, args = `k.revoked_at IS NULL`, nil
 	}
-	if changed, err = db.keys(ctx, "follow keys", where, args...); err != nil {
-		return nil, since, err
+	changed, next, err = changes(ctx, db, scanKey, `SELECT `+keyColumns+` FROM keys k WHERE `+where, args...)
+	if err != nil {
+		return nil, since, fmt.Errorf("follow keys: %w", err)
 	}
 	return changed, next, nil
 }

@@ -71,17 +71,35 @@ func (db *DB) tx(ctx context.Context, f func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, db.pool, f)
 }
 
+// queryer is a pool or a transaction.
+type queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func inUTC(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	return new(at.UTC())
+}
+
 // Unstorable reports whether err says that the data itself cannot be stored,
 // however often one tries: a value out of range or malformed (class 22) or a
-// broken constraint (class 23). A row that was on its way to the default
-// partition when its day was made breaks that partition's bounds, which are a
-// constraint without a name: the next try finds the day.
+// broken constraint (class 23).
 func Unstorable(err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || len(pg.Code) != 5 || pg.Code == checkViolation && pg.ConstraintName == "" {
+	if !errors.As(err, &pg) || len(pg.Code) != 5 || isOvertaken(err) {
 		return false
 	}
 	return pg.Code[:2] == "22" || pg.Code[:2] == "23"
+}
+
+// isOvertaken reports whether a row was on its way to the default partition
+// when its day was made: it breaks that partition's bounds, which are a
+// constraint without a name, and the next try finds the day.
+func isOvertaken(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == checkViolation && pg.ConstraintName == ""
 }
 
 const checkViolation = "23514"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/eventtest"
@@ -174,6 +175,9 @@ func TestUnstorableIsTheDatasFault(t *testing.T) {
 	}
 	if postgres.Unstorable(errors.New("connection refused")) {
 		t.Error("a database that is away counts as unstorable data")
+	}
+	if postgres.Unstorable(&pgconn.PgError{Code: "23514"}) || !postgres.Unstorable(&pgconn.PgError{Code: "23514", ConstraintName: "positive"}) {
+		t.Error("the bounds of a partition count as a constraint on the data, or a constraint does not")
 	}
 }
 

@@ -136,11 +136,6 @@ func readSnapshot(ctx context.Context, q queryer, l learning.Learner, number int
 	return s, nil
 }
 
-// queryer is a pool or a transaction.
-type queryer interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 // RollBack publishes an older snapshot's model under a new number, and gives
 // it: what was learned since is left out, what comes is learned on top of it.
 func (db *DB) RollBack(ctx context.Context, l learning.Learner, to int64) (s learning.Snapshot, err error) {

@@ -126,9 +126,7 @@ func readGuards(ctx context.Context, tx pgx.Tx, s *system.Postgres) error {
 	}
 	s.Guards, err = pgx.AppendRows(s.Guards, rows, func(row pgx.CollectableRow) (g system.Guard, err error) {
 		err = row.Scan(&g.Project, &g.State, &g.Since)
-		if g.Since != nil {
-			g.Since = new(g.Since.UTC())
-		}
+		g.Since = inUTC(g.Since)
 		return g, err
 	})
 	return err

@@ -104,13 +104,6 @@ func (db *DB) deliveries(ctx context.Context, project, subject string) ([]webhoo
 	return all, nil
 }
 
-func inUTC(at *time.Time) *time.Time {
-	if at == nil {
-		return nil
-	}
-	return new(at.UTC())
-}
-
 func (db *DB) attempts(ctx context.Context, id uuid.UUID) ([]webhook.Attempt, error) {
 	rows, err := db.pool.Query(ctx, `SELECT number, at, status, error, took_us FROM webhook_attempts WHERE webhook_id = $1 ORDER BY number`, id)
 	if err != nil {

@@ -29,7 +29,8 @@ const (
 // Dimensions lists them.
 func Dimensions() []Dimension { return []Dimension{Project, Key, User, Model, Day} }
 
-// Where usage is read. Rollups know no keys and no users.
+// Where usage is read. Rollups know no users, and of keys neither models nor
+// what is called in the background.
 const (
 	SourceRollups = "rollups"
 	SourceRows    = "rows"

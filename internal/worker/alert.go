@@ -24,7 +24,6 @@ type AlertBook interface {
 	// RecordAlert writes down what a budget has reached, with a webhook to url
 	// ("": none), and reports whether that is new.
 	RecordAlert(ctx context.Context, r budget.Reached, url string) (bool, error)
-	ForgetAlerts(ctx context.Context, before time.Time) error
 }
 
 // Alerter tells when a share of a budget is spent. One process at a time looks;
@@ -40,7 +39,6 @@ type Alerter struct {
 
 	stats    AlertStats
 	recorded map[budget.Refused]int // the highest threshold that is, as far as this process knows
-	forgot   time.Time
 }
 
 // AlertStats count, by threshold in the order of budget.Thresholds, what an
@@ -63,9 +61,7 @@ const (
 	accountsAtOnce = 500                         // in one look
 	// alertAfter is how long a period is watched after it has ended: what it cost
 	// last may be stored late.
-	alertAfter   = time.Hour
-	keepAlerts   = 400 * 24 * time.Hour
-	forgetAlerts = time.Hour
+	alertAfter = time.Hour
 )
 
 // Run watches until ctx ends. PostgreSQL being away only makes it wait.
@@ -110,11 +106,7 @@ func (a *Alerter) step(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	if now.Sub(a.forgot) < forgetAlerts {
-		return nil
-	}
-	a.forgot = now
-	return a.Alerts.ForgetAlerts(ctx, now.Add(-keepAlerts))
+	return nil
 }
 
 // watched lists what is looked at, and which of it has refused.

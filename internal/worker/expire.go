@@ -27,12 +27,25 @@ type Ended interface {
 	ExpireExperiments(ctx context.Context, before time.Time, most int) (int64, error)
 }
 
+// Closed is what is over and done with. Each method removes up to so many rows
+// of each kind, and returns how many; 0 says that none is left.
+type Closed interface {
+	// ExpireWebhooks removes messages that were delivered or given up.
+	ExpireWebhooks(ctx context.Context, before time.Time, most int) (int64, error)
+	// ExpireAlerts removes alerts and refusals of budgets, by when their periods
+	// began.
+	ExpireAlerts(ctx context.Context, before time.Time, most int) (int64, error)
+	// ExpireMinutes removes what keys had in single minutes; their hours stay.
+	ExpireMinutes(ctx context.Context, before time.Time, most int) (int64, error)
+}
+
 // Expirer removes what is past its time little by little, so that nobody waits
 // for it. Any number of processes may do it at once.
 type Expirer struct {
 	Leftovers    Leftovers
 	Ended        Ended
-	Keep         time.Duration // rows and verdicts
+	Closed       Closed
+	Keep         time.Duration // rows, verdicts and webhooks
 	KeepFeatures time.Duration
 	Log          *slog.Logger
 }
@@ -47,6 +60,9 @@ const (
 	// is something to learn from, it must be known what was taught already.
 	keepTaught = 24 * time.Hour
 	keepPrices = 7 * 24 * time.Hour // lessons about the price
+
+	keepAlerts  = 400 * 24 * time.Hour
+	keepMinutes = 35 * 24 * time.Hour // of keys: longer than the period of a budget
 )
 
 // Run expires until ctx ends. PostgreSQL being away only makes it wait.
@@ -81,6 +97,15 @@ func (e *Expirer) step(ctx context.Context, now time.Time) (removed int64, err e
 		},
 		func(ctx context.Context) (int64, error) {
 			return e.Ended.ExpireExperiments(ctx, rows, expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Closed.ExpireWebhooks(ctx, rows, expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Closed.ExpireAlerts(ctx, now.Add(-keepAlerts), expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Closed.ExpireMinutes(ctx, now.Add(-keepMinutes), expireAtOnce)
 		},
 	} {
 		n, err := within(ctx, expire)

@@ -17,6 +17,8 @@ type leftovers struct {
 	mu                      sync.Mutex
 	late, feedback, lessons int64
 	ended                   int64
+	webhooks, alerts        int64
+	minutes                 int64
 	away                    int         // how often removing feedback fails
 	from                    []time.Time // the first times that were asked for
 	calls                   int
@@ -67,19 +69,46 @@ func (l *leftovers) ExpireExperiments(_ context.Context, before time.Time, most 
 	return take(&l.ended, most)
 }
 
+func (l *leftovers) ExpireWebhooks(_ context.Context, before time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.from) == 6 {
+		l.from = append(l.from, before)
+	}
+	return take(&l.webhooks, most)
+}
+
+func (l *leftovers) ExpireAlerts(_ context.Context, before time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.from) == 7 {
+		l.from = append(l.from, before)
+	}
+	return take(&l.alerts, most)
+}
+
+func (l *leftovers) ExpireMinutes(_ context.Context, before time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.from) == 8 {
+		l.from = append(l.from, before)
+	}
+	return take(&l.minutes, most)
+}
+
 // What is old goes in small steps, with pauses, and what fails is tried again.
 func TestExpirer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500, ended: 1500}
-		e := &worker.Expirer{Leftovers: l, Ended: l, Keep: 400 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
+		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500, ended: 1500, webhooks: 1200, alerts: 1300, minutes: 5000}
+		e := &worker.Expirer{Leftovers: l, Ended: l, Closed: l, Keep: 300 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		began := time.Now()
 		go func() { ended <- e.Run(ctx) }()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if l.late != 0 || l.feedback != 0 || l.lessons != 0 || l.ended != 0 {
+		if l.late != 0 || l.feedback != 0 || l.lessons != 0 || l.ended != 0 || l.webhooks+l.alerts+l.minutes != 0 {
 			t.Errorf("left after half a minute: %+v", l)
 		}
 		if l.calls != 101 { // a hundred of a thousand, and one that finds nothing
@@ -97,7 +126,7 @@ func TestExpirer(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		for i, days := range []int{400, 90, 400, 91, 7, 400} {
+		for i, days := range []int{300, 90, 300, 91, 7, 300, 300, 400, 35} {
 			if want := began.AddDate(0, 0, -days); !l.from[i].Equal(want) {
 				t.Errorf("time %d is %s, not %s", i, l.from[i], want)
 			}

@@ -2,12 +2,14 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -35,6 +37,17 @@ func beside(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll(".kv dt")].find((k) => k.textContent === %q).nextElementSibling.textContent`, name)
 }
 
+// countedIn are the requests that an arm's figures are made of: until the end
+// of the observation, the second behind a user's exposure, of the users whom the
+// judge has counted.
+func countedIn(arm string) string {
+	return ` FROM completions c JOIN experiment_units u ON u.unit = c.user_id
+		WHERE c.experiments IS NOT NULL AND u.counted AND u.arm = '` + arm + `' AND c.at <= u.exposed_at + interval '1 second'`
+}
+
+// judged tells that the judge counts nobody any more.
+const judged = `SELECT count(*) > 0 AND (bool_and(u.judged) OR EXISTS (SELECT FROM experiment_decisions)) FROM experiment_units u`
+
 const ofModel = ` FROM completions WHERE model = 'medium'`
 
 var figures = []figure{
@@ -55,6 +68,8 @@ var figures = []figure{
 	{"savings", "", "users of the hold-out", `(` + beside("Hold-out") + `).split("users")[1]`, `SELECT count(DISTINCT user_id) FROM completions WHERE holdout`},
 	{"savings", "", "modelled saving", beside("Modelled, in all"), `SELECT sum(baseline_cost_nanos - cost_nanos) / 1e9 FROM completions WHERE NOT holdout`},
 	{"savings", "", "modelled baseline", `(` + beside("Modelled, in all") + `).split(" of ")[1]`, `SELECT sum(baseline_cost_nanos) / 1e9 FROM completions WHERE NOT holdout`},
+	{"experiment", "", "requests of the control", cell("Arms", "control complexity", "Requests"), `SELECT count(*)` + countedIn("control")},
+	{"experiment", "", "cost of the test", cell("Arms", "test hybrid", "Cost, total"), `SELECT sum(origin_cost_nanos) / 1e9` + countedIn("test")},
 	{"requests", "", "tokens of the newest", `document.querySelector(".reqs tbody td.num").textContent`, `SELECT tokens_in FROM completions ORDER BY at DESC, id DESC LIMIT 1`},
 	{"requests", "?model=medium", "tokens of medium's newest", `document.querySelector(".reqs tbody td.num").textContent`, `SELECT tokens_in` + ofModel + ` ORDER BY at DESC, id DESC LIMIT 1`},
 }
@@ -71,6 +86,7 @@ func numbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	await(t, conn, judged)
 	visits := map[string]*visit{}
 	for _, f := range figures {
 		v := visits[f.page+f.query]
@@ -79,17 +95,40 @@ func numbers(t *testing.T) {
 			v.do(t, `document.querySelectorAll("[aria-label^='Show '][aria-label$=' as a table']").forEach((b) => b.click())`)
 			visits[f.page+f.query] = v
 		}
-		var text string
-		if err := v.Eval(ctx, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(`+f.shown+`))))`, &text); err != nil {
-			t.Errorf("%s, %s: %v", f.page, f.name, err)
-			continue
-		}
 		var want float64
 		if err := conn.QueryRow(ctx, `SELECT (`+f.sql+`)::float8`).Scan(&want); err != nil {
 			t.Fatal(err)
 		}
-		if !agrees(text, want) {
+		if text, err := v.shows(t, f.shown, want); err != nil {
+			t.Errorf("%s, %s: %v", f.page, f.name, err)
+		} else if !agrees(text, want) {
 			t.Errorf("%s, %s: the page says %q, the database %v", f.page, f.name, text, want)
+		}
+	}
+}
+
+// await asks a question again and again, until its answer is true.
+func await(t *testing.T, conn *pgx.Conn, question string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("after %v it is not true: %s", patience, question))
+	defer cancel()
+	for isTrue := false; !isTrue; {
+		if err := conn.QueryRow(ctx, question).Scan(&isTrue); err != nil {
+			t.Fatal(errors.Join(err, context.Cause(ctx)))
+		}
+	}
+}
+
+const behind = 10 * time.Second // what a page shows may be older than what is stored, by its polls and what answers them
+
+// shows gives what the page says, as soon as that is want, or else at last.
+func (v *visit) shows(t *testing.T, shown string, want float64) (text string, err error) {
+	t.Helper()
+	ctx := soon(t)
+	for until := time.Now().Add(behind); ; {
+		err = v.Eval(ctx, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(`+shown+`))))`, &text)
+		if err != nil || agrees(text, want) || time.Now().After(until) {
+			return text, err
 		}
 	}
 }

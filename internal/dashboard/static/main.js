@@ -8,7 +8,7 @@ import { Speech } from "./parts/speech.js";
 import { Guarded } from "./parts/panel.js";
 import { DegradedBanner, Rail, Unlock, useArrival } from "./parts/shell.js";
 
-function App({ live }) {
+function App() {
   const route = useRoute();
   const locked = useLivePart((l) => l.locked), settled = useLivePart((l) => l.settled);
   const { title, Page, inPlace } = pageOf(route);
@@ -26,5 +26,5 @@ function App({ live }) {
 
 adoptOldAddress();
 const live = new Live();
-render(html`<${LiveContext.Provider} value=${live}><${App} live=${live} /></${LiveContext.Provider}>`, document.getElementById("app"));
+render(html`<${LiveContext.Provider} value=${live}><${App} /></${LiveContext.Provider}>`, document.getElementById("app"));
 live.start();

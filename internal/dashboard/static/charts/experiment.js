@@ -136,11 +136,14 @@ export function Split({ arm, share, planned, low, high, ok }) {
   return html`<${Chart} ...${{ height: 60, label: `${arm} has ${share === null ? NONE : number(share, digits)} per cent, planned ${number(planned, 1)}; chance gives ${number(low, 1)} to ${number(high, 1)}.`, draw }} />`;
 }
 
-/** Who entered, by arm: points are {t, by}, by in the order of arms; step is between them, in milliseconds. */
-export function Entered({ arms, points, step }) {
-  const last = points.at(-1), scale = ticks(0, Math.max(...last.by, 1), 3);
+const DAY = 86_400_000;
+
+/** Who entered, by arm, from a time on when nobody had: points are {t, by}, by in the order of arms. */
+export function Entered({ arms, points, from }) {
+  const last = points.at(-1), span = last.t - from, step = span > DAY ? DAY : span / 5; // as fine as times of this span are told
+  const scale = ticks(0, Math.max(...last.by, 1), 3);
   const draw = (width) => {
-    const x = linear(points[0].t - step, last.t, 40, width - 96), y = linear(0, scale.at(-1), 126, 10);
+    const x = linear(from, last.t, 40, width - 96), y = linear(0, scale.at(-1), 126, 10);
     return [scale.map((v) => [line(x.a, y(v), x.b, y(v), v ? "gr" : "zero"), text(x.a - 8, y(v) + 4, count(v), "ax e")]),
       arms.map((arm, i) => path([[x.a, y(0)], ...points.map((p) => [x(p.t), y(p.by[i])])], `ln ${i ? "" : "two dash"}`)),
       spread(arms.map((name, i) => ({ y: y(last.by[i]), name, n: last.by[i] })), 10, 126).map((l) => [text(x.b + 8, l.y + 4, shorten(l.name, 9), "lb2"), text(width, l.y + 4, count(l.n), "lb e")]),

@@ -115,6 +115,17 @@ export function Bridge({ rows }) {
   return html`<${Chart} ...${{ height: rows.length * 34 + 4, label: `${rows.map((row) => `${row.name} ${say(row)}`).join(", ")}.`, draw }} />`;
 }
 
+const POLICIES = { routed: ["busu", "routed"], always_cheapest: ["Always cheapest", "cheapest"], always_baseline: ["Always baseline", "baseline"],
+  random_mix: ["Random mix, same cost", "mix"] };
+
+export const policyName = (p) => POLICIES[p.name][0];
+
+/** A policy of the API, as the plane takes it. */
+export const planePoint = (p) => ({ ...onPlane(p), name: policyName(p), role: POLICIES[p.name][1] });
+
+/** Where something of the API stands on the plane. */
+export const onPlane = (p) => ({ cost: 1000 * p.cost_per_request_usd, quality: 100 * p.quality });
+
 /**
  * Cost against quality of policies: {name, cost, quality, low, high, role};
  * cost per 1,000 requests, quality in per cent, role routed, cheapest, baseline,

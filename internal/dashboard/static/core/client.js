@@ -2,6 +2,9 @@
 
 const PATIENCE = 8000; // for one answer
 
+/** A field without what is inside of it: arms of arms[0].share. */
+const root = (field) => field.replace(/[.[].*/, "");
+
 /** Problem is an answer that is not what was asked for, or none at all. */
 export class Problem extends Error {
   constructor(status, detail, { requestID, type = "", errors = [] } = {}) {
@@ -10,7 +13,17 @@ export class Problem extends Error {
   }
 
   get locked() { return this.status === 401 || this.type.endsWith(":forbidden"); }
+
+  /** What was wrong with a field of the body, or inside of it, in sentences; undefined where nothing was. */
+  about(field) { return sentences(this.errors.filter((e) => root(e.field) === field), field); }
+
+  /** What was wrong with none of these fields. */
+  beside(fields) {
+    return this.errors.length ? sentences(this.errors.filter((e) => !fields.includes(root(e.field)))) : this.message;
+  }
 }
+
+const sentences = (errors, shown) => errors.map((e) => `${e.field === shown ? "It" : e.field} ${e.message}.`).join(" ") || undefined;
 
 export class Client {
   #key = ""; // in memory only

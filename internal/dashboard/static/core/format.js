@@ -26,6 +26,10 @@ export const signed = (n, digits = 0) => (known(n) ? (n > 0 && /[1-9]/.test(sum(
 export const count = (n) => (known(n) ? sum(n, 0) : NONE);
 export const plural = (n, one, many = one + "s") => `${count(n)} ${n === 1 ? one : many}`;
 
+export const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
+
+export const fullStop = (s) => s.replace(/[^.]$/, "$&.");
+
 /** A rate per second: 0.42, 11.8, 1,240. */
 export function rate(n) {
   if (!known(n)) return NONE;
@@ -46,6 +50,9 @@ export function percentage(n) {
 }
 
 export const percent = (text) => (text === NONE ? NONE : `${text}${THIN}%`);
+
+/** A share, 0 to 1, in percent with its sign. */
+export const inPercent = (part) => (known(part) ? percent(percentage(100 * part)) : NONE);
 
 /** Bytes in the largest unit of which there is one: 1.5 MB. */
 export function bytes(n) {

@@ -11,7 +11,11 @@ export function standing({ state, outcome, winner }) {
   }[outcome] ?? ["open", "", state === "running" ? "Running" : "Stopped, no verdict"];
 }
 
+/** A share in per cent, without a decimal that says nothing. */
 export const pct = (v) => percent(percentage(100 * v).replace(/\.0$/, ""));
+
+/** A duration of the API without the units that are zero: 720h of 720h0m0s. */
+export const brief = (duration) => duration.replace(/(?<=[hm])(0m0s|0s)$/, "");
 
 /** show gives a value as text; unit is that of the forest plot, axis that of the sequence, scale what makes it of the API's figure. */
 const metric = (name, show, better, worse, unit, axis, scale) => ({ name, show, better, worse, unit, axis, scale });

@@ -37,11 +37,19 @@ function List() {
 /** Figures come row by row; those of one that has ended come once. */
 function Row({ e }) {
   const results = useData(`experiments/${e.id}/results`, { every: e.state === "running" ? 10_000 : 0 }), r = results.data;
-  const [, mood, words] = standing(e);
+  const [, mood, words] = standing(e), until = e.ended_at ? Date.parse(e.ended_at) : Date.now();
   return html`<tr><th scope="row"><a href=${to(`/experiments/${e.id}`)}>${e.name}</a><p class="q">${r?.verdict ?? results.problem?.message ?? "\u00a0"}</p></th>
-    <td><${Tag} mood=${mood}>${words}</${Tag}></td><td class="nb">${r && html`<span class=${r.srm.ok ? "good" : "bad"}>${r.srm.ok ? "as planned" : "broken"}</span>`}</td>
-    <td class="num">${age((e.ended_at ? Date.parse(e.ended_at) : Date.now()) - Date.parse(e.started_at))}</td><td class="num">${r ? html`${count(r.sample.users)} <small>${r.unit}s</small>` : NONE}</td>
-    <td class="nb">${r && html`<svg class="far" width="96" height="8" aria-hidden="true"><rect class="fr" width="96" height="8" /><rect class="fi" width=${(96 * r.sample.matured) / Math.max(r.sample.target, r.sample.matured)} height="8" /></svg> <small>${count(r.sample.matured)} of ${count(r.sample.target)}</small>`}</td></tr>`;
+    <td><${Tag} mood=${mood}>${words}</${Tag}></td>
+    <td class="nb">${r && html`<span class=${r.srm.ok ? "good" : "bad"}>${r.srm.ok ? "as planned" : "broken"}</span>`}</td>
+    <td class="num">${age(until - Date.parse(e.started_at))}</td>
+    <td class="num">${r ? html`${count(r.sample.users)} <small>${r.unit}s</small>` : NONE}</td>
+    <td class="nb">${r && html`<${Matured} sample=${r.sample} />`}</td></tr>`;
+}
+
+function Matured({ sample: { matured, target } }) {
+  const width = 96;
+  return html`<svg class="far" width=${width} height="8" aria-hidden="true"><rect class="fr" width=${width} height="8" /><rect class="fi" width=${(width * matured) / Math.max(target, matured)} height="8" /></svg>
+    <small> ${count(matured)} of ${count(target)}</small>`;
 }
 
 const NoneYet = () => html`<${Empty} title="No experiment has been started yet." steps=${[["Start one", "busu experiments start --control complexity --test hybrid --sample-size 2000"], ["Send its requests", `curl -s ${client.url("complete")} \\\n  -d '{"prompt": "…", "user_id": "ada", "experiment_id": "…"}'`]]}>

@@ -1,10 +1,10 @@
 // Models: what each is, how it fares, how good its answers are, and what was
 // learned of all of them.
 
-import { CostQualityPlane } from "../charts/proof.js";
+import { CostQualityPlane, onPlane, planePoint, policyName } from "../charts/proof.js";
 import { Candidates } from "../charts/request.js";
 import { useData } from "../core/data.js";
-import { NONE, clock, count, duration, money, moneyDigits, number, percent, percentage, plural } from "../core/format.js";
+import { NONE, clock, count, duration, inPercent, money, moneyDigits, number, percentage, plural } from "../core/format.js";
 import { html } from "../core/html.js";
 import { useLiveQuietly } from "../core/live.js";
 import { to } from "../core/router.js";
@@ -17,9 +17,6 @@ import { AsOf, Nothing } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 
 const WINDOWS = [["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
-const NAMES = { routed: "What was routed", always_cheapest: "Always cheapest", always_baseline: "Always baseline", random_mix: "Random mix, same cost" };
-const ROLES = { routed: "routed", always_cheapest: "cheapest", always_baseline: "baseline", random_mix: "mix" };
-const pct = (n) => (n === null ? NONE : percent(percentage(100 * n)));
 const UNKNOWN = html`<${Nothing} title="PostgreSQL does not answer, which knows it." />`;
 const each = (m) => (m.requests ? m.cost_usd / m.requests : null);
 
@@ -28,49 +25,66 @@ export function ModelsPage() {
   const { ramp } = useLiveQuietly(), of = { of: models }, data = models.data;
   if (data) ramp.learn(data.window, Object.fromEntries(data.models.filter((m) => m.requests).map((m) => [m.id, m])));
   return html`<${PageHead} title="Models" sub=${html`<${AsOf} of=${models} />`}><${Segmented} name="window" label="Window" options=${WINDOWS} value=${window} /></${PageHead}><div class="grid">
-    <div class="c12"><${Panel} title="How each fares" unit=${data && plural(data.total_requests, "request")} ...${of} name="models" table=${() => faring(data, ramp)}>${() => html`<${Table} ...${faring(data, ramp)} cls="nowrap" caption="Models" />`}</${Panel}></div>
-    <div class="c7 stack"><${Panel} title="What could be had" unit="of the newest decisions, as snapshots predicted them" ...${of} height=${440} name="curve" table=${data?.curve && (() => curveTable(data.curve))}
-        note=${data?.curve && "Each point of the curve is another price of quality; the filled one is live. Predictions, not proofs."}>${() => html`<${Curve} data=${data} />`}</${Panel}></div>
-    <div class="c5 stack"><${Panel} title="Good answers" unit="by verdicts, 95 % intervals over users" ...${of} name="quality" table=${() => qualityTable(data)}>${() => html`<${Quality} ...${{ data, ramp }} />`}</${Panel}>
+    <div class="c12"><${Panel} title="How each fares" unit=${data && plural(data.total_requests, "request")} ...${of} name="models" table=${() => faring(data, ramp)}>
+      ${() => html`<${Table} ...${faring(data, ramp)} cls="nowrap" caption="Models" />`}</${Panel}></div>
+    <div class="c7 stack"><${Panel} title="What could be had" unit="of the newest decisions, as snapshots predicted them" ...${of} height=${440} name="curve"
+        table=${data?.curve && (() => curveTable(data.curve))} note=${data?.curve && curveNote(data.curve)}>${() => html`<${Curve} data=${data} />`}</${Panel}></div>
+    <div class="c5 stack"><${Panel} title="Good answers" unit="by verdicts, 95 % intervals over users" ...${of} name="quality" table=${() => qualityTable(data)}>
+        ${() => html`<${Quality} ...${{ data, ramp }} />`}</${Panel}>
       <${Panel} title="What was learned" ...${of}>${() => html`<${Learned} data=${data} />`}</${Panel}></div>
-    <div class="c12"><${Panel} title="What each is" unit="prices in dollars per million tokens" ...${of} name="model-list" table=${() => listing(data)}>${() => html`<${Table} ...${listing(data)} cls="nowrap" caption="Prices and abilities" />`}</${Panel}></div></div>`;
+    <div class="c12"><${Panel} title="What each is" unit="prices in dollars per million tokens" ...${of} name="model-list" table=${() => listing(data)}>
+      ${() => html`<${Table} ...${listing(data)} cls="nowrap" caption="Prices and abilities" />`}</${Panel}></div></div>`;
 }
 
 const name = (m, ramp) => ({ show: html`${ramp && html`<span class="key k${ramp.step(m.id)}" />`}${m.id} ${m.is_baseline && html`<${Tag}>baseline</${Tag}>`}`, value: m.id });
 
 function faring({ models }, ramp) {
-  const digits = moneyDigits(models.map((m) => each(m) && 1000 * each(m)));
+  const perThousand = (m) => (m.requests ? 1000 * each(m) : null), digits = moneyDigits(models.map(perThousand));
+  const rate = (m) => ({ show: m.requests ? inPercent(m.error_rate) : NONE, value: m.error_rate, mood: m.error_rate > 0.05 ? "bad" : "" });
+  const good = (q) => ({ show: html`${inPercent(q?.mean)} ${q && html`<small>${within(q)}</small>`}`, value: q?.mean ?? "" });
+  const breaker = (state) => ({ show: state ? breakerWord(state) : NONE, mood: { open: "bad", half_open: "warn" }[state] ?? "" });
   return {
     head: ["Model", ">Share", ">Requests", ">Errors", ">$ per 1,000", ">Spent", ">p50", ">p95", ">p99", ">Good answers", "Breaker"],
-    rows: models.filter((m) => m.purpose === "chat" || m.requests).map((m) => ({ key: m.id, cells: [name(m, ramp), { show: pct(m.share), value: m.share }, count(m.requests),
-      { show: m.requests ? pct(m.error_rate) : NONE, value: m.error_rate, mood: m.error_rate > 0.05 ? "bad" : "" }, { show: m.requests ? money(1000 * each(m), digits) : NONE, value: each(m) && 1000 * each(m) }, { show: money(m.cost_usd), value: m.cost_usd },
-      ...["p50", "p95", "p99"].map((q) => ({ show: duration(m.latency_ms[q]), value: m.latency_ms[q] })), { show: html`${pct(m.quality?.mean ?? null)} ${m.quality && html`<small>${within(m.quality)}</small>`}`, value: m.quality?.mean ?? "" },
-      { show: m.breaker ? breakerWord(m.breaker) : NONE, mood: m.breaker === "open" ? "bad" : m.breaker === "half_open" ? "warn" : "" }] })),
+    rows: models.filter((m) => m.purpose === "chat" || m.requests).map((m) => ({ key: m.id, cells: [name(m, ramp), { show: inPercent(m.share), value: m.share }, count(m.requests),
+      rate(m), { show: money(perThousand(m), digits), value: perThousand(m) }, { show: money(m.cost_usd), value: m.cost_usd },
+      ...["p50", "p95", "p99"].map((q) => ({ show: duration(m.latency_ms[q]), value: m.latency_ms[q] })), good(m.quality), breaker(m.breaker)] })),
   };
 }
 
 const within = (q) => (q.low === null ? `of ${plural(q.verdicts, "verdict")}` : `${percentage(100 * q.low)} to ${percentage(100 * q.high)}`);
 
 function Quality({ data, ramp }) {
-  const rows = data.models.filter((m) => m.quality && m.requests).map((m) => ({ model: m.id, quality: m.quality.mean, low: m.quality.low ?? undefined, high: m.quality.high ?? undefined,
-    cost_usd: each(m), step: ramp.step(m.id), note: plural(m.quality.verdicts, "verdict") })).sort((a, b) => a.cost_usd - b.cost_usd);
-  if (!rows.length) return data.degraded.length ? UNKNOWN : html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback.</${Nothing}>`;
-  return html`<${Candidates} rows=${rows} what="Good answers by verdicts, models by cost" /><p class="note">Verdicts are on what routing sent to a model, so models got other prompts: they are no ranking.${rows.some((r) => r.low === undefined) && " Below 30 users there is no interval."}</p>`;
+  const judged = data.models.filter((m) => m.quality && m.requests).sort((a, b) => each(a) - each(b));
+  if (!judged.length) return data.degraded.length ? UNKNOWN : html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback.</${Nothing}>`;
+  const rows = judged.map((m) => ({ model: m.id, quality: m.quality.mean, low: m.quality.low ?? undefined, high: m.quality.high ?? undefined,
+    cost_usd: each(m), step: ramp.step(m.id), note: plural(m.quality.verdicts, "verdict") }));
+  return html`<${Candidates} rows=${rows} what="Good answers by verdicts, models by cost" />
+    <p class="note">Verdicts are on what routing sent to a model, so models got other prompts: they are no ranking.${rows.some((r) => r.low === undefined) && " Below 30 users there is no interval."}</p>`;
 }
 
-const qualityTable = ({ models }) => ({ head: ["Model", ">Verdicts", ">Users", ">Mean", ">Low", ">High", ">Bad", ">Held out"],
-  rows: models.filter((m) => m.quality || m.quality_holdout).map((m) => [m.id, ...["verdicts", "users", "mean", "low", "high", "bad"].map((f) => { const v = m.quality?.[f] ?? null; return { show: ["mean", "low", "high"].includes(f) ? pct(v) : count(v), value: v ?? "" }; }), pct(m.quality_holdout?.mean ?? null)]) });
+function qualityTable({ models }) {
+  const cell = (v, show) => ({ show: show(v), value: v ?? "" });
+  return { head: ["Model", ">Verdicts", ">Users", ">Mean", ">Low", ">High", ">Bad", ">Held out"],
+    rows: models.filter((m) => m.quality || m.quality_holdout).map(({ id, quality: q, quality_holdout: held }) => [id, cell(q?.verdicts, count), cell(q?.users, count),
+      cell(q?.mean, inPercent), cell(q?.low, inPercent), cell(q?.high, inPercent), cell(q?.bad, count), inPercent(held?.mean)]) };
+}
 
 function Curve({ data: { curve, degraded } }) {
   if (!curve) return degraded.length ? UNKNOWN : html`<${Nothing} title="No decision of this window lists its candidates.">Strategies that predict quality do: hybrid, learning.</${Nothing}>`;
-  const scaled = (p) => ({ cost: 1000 * p.cost_per_request_usd, quality: 100 * p.quality });
-  return html`<${CostQualityPlane} policies=${curve.policies.map((p) => ({ ...scaled(p), name: NAMES[p.name], role: ROLES[p.name] }))} curve=${curve.points.map((p) => ({ ...scaled(p), live: p.live }))} unit=${"predicted good answers, \u202f%"} />`;
+  const points = curve.points.map((p) => ({ ...onPlane(p), live: p.live }));
+  return html`<${CostQualityPlane} policies=${curve.policies.map(planePoint)} curve=${points} unit=${"predicted good answers, \u202f%"} />`;
 }
 
-const shares = (s) => Object.entries(s).filter(([, v]) => v > 0.0005).sort((a, b) => b[1] - a[1]).map(([m, v]) => `${m} ${pct(v)}`).join(", ");
-const curveTable = (c) => ({ head: ["Policy", ">Price of quality", ">$ per 1,000", ">Predicted good", "Shares"],
-  rows: [...c.policies.map((p) => ({ ...p, text: NAMES[p.name], more: p.baseline_share === null ? "" : `baseline ${pct(p.baseline_share)}` })), ...c.points.map((p) => ({ ...p, text: p.live ? "Live" : "Curve", more: shares(p.shares) }))]
-    .map((p) => [p.text, number(p.lambda, 1), { show: money(1000 * p.cost_per_request_usd), value: 1000 * p.cost_per_request_usd }, { show: pct(p.quality), value: p.quality }, p.more]) });
+const curveNote = ({ points }) => `${points.length ? "Each point of the curve is another price of quality; the filled one is live. " : ""}Predictions, not proofs.`;
+
+const shares = (s) => Object.entries(s).filter(([, v]) => v > 0.0005).sort((a, b) => b[1] - a[1]).map(([m, v]) => `${m} ${inPercent(v)}`).join(", ");
+
+function curveTable({ policies, points }) {
+  const row = (p, text, more) => [text, number(p.lambda, 1), { show: money(onPlane(p).cost), value: onPlane(p).cost }, { show: inPercent(p.quality), value: p.quality }, more];
+  return { head: ["Policy", ">Price of quality", ">$ per 1,000", ">Predicted good", "Shares"],
+    rows: [...policies.map((p) => row(p, policyName(p), p.baseline_share === null ? "" : `baseline ${inPercent(p.baseline_share)}`)),
+      ...points.map((p) => row(p, p.live ? "Live" : "Curve", shares(p.shares)))] };
+}
 
 function Learned({ data }) {
   const { learned, curve } = data;

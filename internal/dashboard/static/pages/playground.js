@@ -4,7 +4,7 @@
 import { Candidates } from "../charts/request.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { duration, exact, money, number, percent, percentage } from "../core/format.js";
+import { duration, exact, inPercent, money, number } from "../core/format.js";
 import { html, useEffect, useRef, useState } from "../core/html.js";
 import { useLiveQuietly } from "../core/live.js";
 import { to } from "../core/router.js";
@@ -19,7 +19,6 @@ import { CostTable, priced } from "./request.js";
 
 const REST = 400; // after the last key, before the plan is asked for
 const HEADERS = ["X-Request-Id", "X-Busu-Model", "X-Busu-Strategy", "X-Busu-Cache", "X-Busu-Cost-Usd"];
-const pct = (n) => percent(percentage(100 * n));
 const STRATEGIES = [["", "as configured"], ...["hybrid", "learning", "complexity"].map((s) => [s, s])];
 
 /** The body of /complete that the form means, or null without a prompt. */
@@ -48,17 +47,26 @@ export function PlaygroundPage() {
     over.current = new AbortController();
     answer({ ...wanted, stream: form.current.elements.stream.checked }, over.current.signal, setRun);
   };
-  const wrong = (name) => plan.problem?.errors?.filter((e) => e.field.split(/[.[]/)[0] === name).map((e) => `It ${e.message}.`).join(" ") || undefined;
-  const field = (name, label, more) => html`<${Field} ...${{ name, label, problem: wrong(name), ...more }} />`;
   const models = [["", "auto"], ...(lineup.data?.data ?? []).map((m) => [m.id, m.id]).filter(([id]) => !id.startsWith("auto"))];
+  const curl = () => `curl -s '${client.url("complete")}' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`;
   return html`<${PageHead} title="Playground" sub=${html`<span class="sub">what is sent is recorded like every request, and costs what it costs</span>`} /><div class="grid">
-    <form class="c5 play" ref=${form} onInput=${typed} onSubmit=${send}>${field("prompt", "Prompt", { type: "area", required: true, rows: 7, placeholder: "What is the capital of France?" })}
-      <div class="two">${field("strategy", "Strategy", { options: STRATEGIES })}${field("model", "Model", { options: models })}${field("user_id", "User", { placeholder: "none" })}${field("max_tokens", "At most, tokens", { type: "number", min: 1 })}
-        ${field("max_cost_usd", "At most, dollars", { type: "number", min: 0, step: "any" })}${field("min_quality", "At least, quality 0 to 1", { type: "number", min: 0, max: 1, step: "any" })}${field("models", "Only these models", { placeholder: "small, medium" })}${field("cache", "Cache", { options: [["", "default"], ["bypass", "bypass"]] })}</div>
-      <p class="row l"><${Button} type="submit" kind="solid" disabled=${run?.busy}>Send</${Button}>${run?.busy && html`<${Button} onClick=${() => over.current.abort()}>Stop</${Button}>`}<label class="nb"><input type="checkbox" name="stream" defaultChecked=${true} />stream</label>
-        ${body && html`<${Copy} kind="quiet" what="as curl" text=${() => `curl -s '${client.url("complete")}' -d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`}>as curl</${Copy}>`}</p></form>
-    <div class="c7 stack"><${Panel} title="The plan" unit="before anything is sent" of=${body ? plan : undefined} height=${220} name="plan" table=${body && plan.data && (() => planTable(plan.data))}>${() => (body ? html`<${Plan} plan=${plan.data} enough=${body.min_quality} />` : html`<p class="note nm">Write a prompt to see which model would answer it, and why.</p>`)}</${Panel}>
+    <form class="c5 play" ref=${form} onInput=${typed} onSubmit=${send}><${Wishes} ...${{ models, problem: plan.problem }} />
+      <p class="row l"><${Button} type="submit" kind="solid" disabled=${run?.busy}>Send</${Button}>${run?.busy && html`<${Button} onClick=${() => over.current.abort()}>Stop</${Button}>`}
+        <label class="nb"><input type="checkbox" name="stream" defaultChecked=${true} />stream</label>
+        ${body && html`<${Copy} kind="quiet" what="as curl" text=${curl}>as curl</${Copy}>`}</p></form>
+    <div class="c7 stack"><${Panel} title="The plan" unit="before anything is sent" of=${body ? plan : undefined} height=${220} name="plan" table=${body && plan.data && (() => planTable(plan.data))}>
+        ${() => (body ? html`<${Plan} plan=${plan.data} enough=${body.min_quality} />` : html`<p class="note nm">Write a prompt to see which model would answer it, and why.</p>`)}</${Panel}>
       ${run && html`<${Answer} key=${run.turn} run=${run} />`}</div></div>`;
+}
+
+/** What is asked, and on what terms. */
+function Wishes({ models, problem }) {
+  const field = (name, label, more) => html`<${Field} ...${{ name, label, problem: problem?.about(name), ...more }} />`;
+  return html`${field("prompt", "Prompt", { type: "area", required: true, rows: 7, placeholder: "What is the capital of France?" })}
+    <div class="two">${field("strategy", "Strategy", { options: STRATEGIES })}${field("model", "Model", { options: models })}
+      ${field("user_id", "User", { placeholder: "none" })}${field("max_tokens", "At most, tokens", { type: "number", min: 1 })}
+      ${field("max_cost_usd", "At most, dollars", { type: "number", min: 0, step: "any" })}${field("min_quality", "At least, quality 0 to 1", { type: "number", min: 0, max: 1, step: "any" })}
+      ${field("models", "Only these models", { placeholder: "small, medium" })}${field("cache", "Cache", { options: [["", "default"], ["bypass", "bypass"]] })}</div>`;
 }
 
 /** Asks for the answer, and tells with set how far it has come. */
@@ -88,26 +96,35 @@ async function answer(body, signal, set) {
 }
 
 function Plan({ plan, enough }) {
-  const { ramp } = useLiveQuietly();
+  const { ramp } = useLiveQuietly(), chance = plan.candidates.some((c) => c.probability > 0);
   const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: i === 0 ? "asked first" : `then, as ${i + 1}.` })).sort((a, b) => a.cost_usd - b.cost_usd);
-  return html`<p class="say">${plan.reason}</p><p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). ${plan.candidates.some((c) => c.probability > 0) && `Chance puts first: ${plan.candidates.map((c) => `${c.model} ${pct(c.probability)}`).join(", ")}.`}</p>
+  return html`<p class="say">${plan.reason}</p>
+    <p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). ${
+      chance && `Chance puts first: ${plan.candidates.map((c) => `${c.model} ${inPercent(c.probability)}`).join(", ")}.`}</p>
     <${Candidates} rows=${rows} enough=${enough} />`;
 }
 
 const planTable = (plan) => ({ head: ["Asked", "Provider", ">Predicted quality", ">Expected cost", ">Probability of being first"],
-  rows: plan.candidates.map((c) => [c.model, c.provider, { show: pct(c.quality), value: c.quality }, { show: money(c.cost_usd), value: c.cost_usd }, { show: pct(c.probability), value: c.probability }]) });
+  rows: plan.candidates.map((c) => [c.model, c.provider, { show: inPercent(c.quality), value: c.quality }, { show: money(c.cost_usd), value: c.cost_usd }, { show: inPercent(c.probability), value: c.probability }]) });
 
 function Answer({ run }) {
   const { done, text, headers, problem, busy, cut } = run, id = done?.request_id ?? headers[0]?.[1];
-  const [found, find] = useState(false), record = useData(!busy && id ? `requests/${id}` : null, { every: found ? 0 : 1000 });
-  useEffect(() => { if (record.data) find(true); }, [record.data]);
-  return html`<${Panel} title="The answer" unit=${done ? `${done.model} after ${duration(done.latency_ms)}` : busy ? "under way" : ""} acts=${text !== "" && html`<${Copy} text=${text} what="the answer" />`}>${() => html`
+  const [found, find] = useState(false), record = useData(!busy && id ? `requests/${id}` : null, { every: found ? 0 : 1000 }).data;
+  useEffect(() => { if (record) find(true); }, [record]);
+  const unit = done ? `${done.model} after ${duration(done.latency_ms)}` : busy ? "under way" : "";
+  return html`<${Panel} title="The answer" unit=${unit} acts=${text !== "" && html`<${Copy} text=${text} what="the answer" />`}>${() => html`
     ${text !== "" && html`<div class="answer">${text}</div>`}${cut && html`<p class="note"><${Tag} mood="warn">broke off</${Tag}> What came is not the whole answer.</p>`}${problem && html`<${Failure} problem=${problem} />`}
     ${done && html`<p class="note">${done.reason}${done.fallbacks.length > 0 && ` Before, ${done.fallbacks.join(", ")} failed.`}</p><${Opinion} id=${id} />`}`}</${Panel}>
-    ${headers.length > 0 && html`<${Panel} title="What it cost" unit=${record.data && priced(record.data)}>${() => html`${record.data ? html`<${CostTable} r=${record.data} />`
-      : done && html`<${KeyValues} rows=${[["Cost", money(done.cost_usd)], ["Baseline, the same tokens", money(done.baseline_cost_usd)], ["Modelled saving", money(done.savings_usd)]]} /><p class="note">How it adds up is shown once the request is stored.</p>`}
-      ${record.data && html`<p class="note">Modelled saving ${exact(record.data.cost.baseline_cost_nanos - record.data.cost.cost_nanos)}. <a href=${to(`/requests/${id}`)}>All of this request</a></p>`}
+    ${headers.length > 0 && html`<${Panel} title="What it cost" unit=${record && priced(record)}>${() => html`<${Paid} ...${{ done, record }} />
       <${KeyValues} rows=${headers.map(([n, v]) => [html`<span class="mono">${n}</span>`, html`<span class="mono">${v}</span>`])} />`}</${Panel}>`}`;
+}
+
+/** What an answer cost: as it says itself, then as it is on record. */
+function Paid({ done, record }) {
+  if (record) return html`<${CostTable} r=${record} /><p class="note">Modelled saving ${exact(record.cost.baseline_cost_nanos - record.cost.cost_nanos)}. <a href=${to(`/requests/${record.request_id}`)}>All of this request</a></p>`;
+  if (!done) return null;
+  return html`<${KeyValues} rows=${[["Cost", money(done.cost_usd)], ["Baseline, the same tokens", money(done.baseline_cost_usd)], ["Modelled saving", money(done.savings_usd)]]} />
+    <p class="note">How it adds up is shown once the request is stored.</p>`;
 }
 
 function Opinion({ id }) {
@@ -124,5 +141,7 @@ function Opinion({ id }) {
   };
   if (said) return html`<p class="note"><span class="good">Recorded: ${said}.</span> Strategies that learn take it up within seconds.</p>`;
   const button = (text, verdict, label) => html`<${Button} ...${{ disabled: busy, label }} onClick=${() => say(label ?? text, verdict)}>${text}</${Button}>`;
-  return html`<p class="row l"><span class="q">Was it good?</span>${button("Yes", { correct: true }, "a good answer")}${button("No", { correct: false }, "a bad answer")}<span class="q">or rate it</span>${[1, 2, 3, 4, 5].map((n) => button(n, { rating: n }, `rated ${n} of 5`))}</p>${problem && html`<p class="bad" role="alert">${problem.message}</p>`}`;
+  return html`<p class="row l"><span class="q">Was it good?</span>${button("Yes", { correct: true }, "a good answer")}${button("No", { correct: false }, "a bad answer")}
+      <span class="q">or rate it</span>${[1, 2, 3, 4, 5].map((n) => button(n, { rating: n }, `rated ${n} of 5`))}</p>
+    ${problem && html`<p class="bad" role="alert">${problem.message}</p>`}`;
 }

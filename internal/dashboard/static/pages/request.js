@@ -4,7 +4,7 @@
 import { Candidates, Timeline } from "../charts/request.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { clock, count, duration, exact, money, number, percent, percentage, plural, precise } from "../core/format.js";
+import { clock, count, duration, exact, fullStop, money, number, percent, percentage, plural, precise } from "../core/format.js";
 import { html, useEffect, useRef } from "../core/html.js";
 import { useLiveQuietly } from "../core/live.js";
 import { to } from "../core/router.js";
@@ -38,7 +38,7 @@ function headline(r) {
 
 function story(r) {
   const parts = [];
-  if (r.plan.reason) parts.push(r.plan.reason.replace(/[^.]$/, "$&."));
+  if (r.plan.reason) parts.push(fullStop(r.plan.reason));
   if (r.fallbacks.length) parts.push(`Before, ${r.fallbacks.join(", ")} failed.`);
   if (r.error_kind) parts.push(`Error: ${r.error_kind.replaceAll("_", " ")}.`);
   if (r.degraded.length) parts.push(`Done without ${r.degraded.join(", ")}.`);

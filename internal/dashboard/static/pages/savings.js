@@ -1,10 +1,10 @@
 // Savings: what is proven first, with its interval, its price in quality, and
 // what stands behind it.
 
-import { Bridge, CostQualityPlane, MarginRuler, SavingRuler } from "../charts/proof.js";
+import { Bridge, CostQualityPlane, MarginRuler, SavingRuler, planePoint } from "../charts/proof.js";
 import { saveCSV } from "../core/export.js";
 import { useData } from "../core/data.js";
-import { clock, count, date, dollars, money, number, percent, percentage, plural, share, shortDate, signed } from "../core/format.js";
+import { clock, count, date, dollars, fullStop, inPercent, money, number, percent, percentage, plural, share, shortDate, signed } from "../core/format.js";
 import { html, useEffect } from "../core/html.js";
 import { Button, Segmented, chosen } from "../parts/controls.js";
 import { KeyValues } from "../parts/figures.js";
@@ -48,7 +48,7 @@ function Headline({ s }) {
   const range = html`between <b>${dollars(Math.min(month.low, month.high))}</b> and <b>${dollars(Math.max(month.low, month.high))}</b>`;
   if (state === "proven") {
     return html`<p class="big">${dollars(month.savings)}<small>a month, ${pct(saved.value)} of the baseline cost</small></p>
-      <p class="say">At this period’s traffic the true figure lies ${range}, with ${pct(100 * s.confidence).replace(".0", "")} confidence that holds however often you look.</p>`;
+      <p class="say">At this period’s traffic the true figure lies ${range}, with ${inPercent(s.confidence).replace(".0", "")} confidence that holds however often you look.</p>`;
   }
   if (state === "dearer") {
     return html`<p class="big bad">${dollars(-month.savings)}<small>a month more than the baseline</small></p>
@@ -58,11 +58,11 @@ function Headline({ s }) {
     return html`<p class="big mid2">${signed(saved.low, 0)} to ${signed(saved.high, 0)}<small>% of the baseline cost</small></p>
       <p class="say">Zero is still inside the interval, so nothing is proven. ${soon(s.proven.decisive)}</p>`;
   }
-  return html`<p class="say lead">${s.verdict.replace(/[^.]$/, "$&.")}</p>`;
+  return html`<p class="say lead">${fullStop(s.verdict)}</p>`;
 }
 
 function soon({ in_days: days, holdout_share_for_30_days: held }) {
-  if (days === null) return held === null ? "" : `With ${pct(100 * held)} of users held out it would be decided in 30 days.`;
+  if (days === null) return held === null ? "" : `With ${inPercent(held)} of users held out it would be decided in 30 days.`;
   return days === 0 ? "" : `At this traffic it will be decided in ${days < 1 ? "less than a day" : plural(Math.ceil(days), "day")}.`;
 }
 
@@ -81,13 +81,8 @@ function Quality({ s }) {
     <div class="rulers"><${Guarded}><${MarginRuler} value=${points(good.difference)} low=${worst} high=${points(good.high)} margin=${-points(good.margin)} unit="points" good=${good.state === "inside"} /></${Guarded}></div>`;
 }
 
-const ROLES = { routed: "routed", always_cheapest: "cheapest", always_baseline: "baseline", random_mix: "mix" };
-const NAMES = { routed: "busu", always_cheapest: "Always cheapest", always_baseline: "Always baseline", random_mix: "Random mix, same cost" };
-
-const perThousand = (p) => 1000 * p.cost_per_request_usd;
-
 function Plane({ savings, s }) {
-  const policies = s.policies.map((p) => ({ name: NAMES[p.name], role: ROLES[p.name], cost: perThousand(p), quality: 100 * p.quality }));
+  const policies = s.policies.map(planePoint);
   return html`<${Panel} title="What fixed policies would have done" unit="same requests, as plans expected" of=${savings} name="cost-and-quality" table=${s.policies.length ? () => policyTable(s) : undefined}
     note=${s.policies.length ? "Predictions, not proofs: each plan lists what its candidates would cost and how likely a good answer is." : undefined}>
     ${() => (policies.length ? html`<${CostQualityPlane} policies=${policies} unit=${"predicted good answers, \u202f%"} />` : html`<p class="note nm">No plan of this period lists its candidates.</p>`)}</${Panel}>`;
@@ -97,9 +92,11 @@ function policyTable(s) {
   const routed = s.policies.find((p) => p.name === "routed");
   return {
     head: ["Policy", ">$ per 1,000", ">Predicted good", ">Against busu"],
-    rows: s.policies.map((p) => ({ key: p.name, cls: p === routed ? "me" : "",
-      cells: [p.name === "always_baseline" ? { show: html`${NAMES[p.name]} <small>${s.baseline_model}</small>`, value: NAMES[p.name] } : NAMES[p.name],
-      { show: money(perThousand(p)), value: perThousand(p) }, { show: pct(100 * p.quality), value: p.quality }, { show: against(p, routed), value: "" }] })),
+    rows: s.policies.map((p) => {
+      const { name, cost } = planePoint(p), shown = p.name === "always_baseline" ? { show: html`${name} <small>${s.baseline_model}</small>`, value: name } : name;
+      return { key: p.name, cls: p === routed ? "me" : "",
+        cells: [shown, { show: money(cost), value: cost }, { show: inPercent(p.quality), value: p.quality }, { show: against(p, routed), value: "" }] };
+    }),
   };
 }
 
@@ -138,10 +135,10 @@ function Behind({ savings, s }) {
   const more = h.extra_cost_usd >= 0 ? "hold-out premium" : "less than routed";
   return html`<${Panel} title="What stands behind it" of=${savings}>${() => html`<${KeyValues} rows=${[
     ["Price of the proof", html`${dollars(Math.abs(h.extra_cost_usd))} <small>${more}, ${dollars(Math.abs(h.extra_per_month_usd))} a month</small>`],
-    ["Hold-out", html`${pct(100 * h.share)} of users <small>${plural(h.users, "user")}, ${plural(h.requests, "request")}</small>`],
+    ["Hold-out", html`${inPercent(h.share)} of users <small>${plural(h.users, "user")}, ${plural(h.requests, "request")}</small>`],
     ["Saving decided", decided(p.decisive)], ["Good answers decided", decided(s.good.decisive)],
     ["Quality guard", guard.state === "armed" ? html`<span class="good">armed</span>${guard.at ? html` <small>since ${date(Date.parse(guard.at))}</small>` : html`, never tripped`}` : html`<span class="bad">tripped</span> <small>${clock(Date.parse(guard.at))}</small>`],
-    ["Requests with a verdict", html`${pct(100 * s.rated.routed)} routed, ${pct(100 * s.rated.holdout)} held out ${!s.rated.balanced && html`<span class="warn">lopsided</span>`}`],
+    ["Requests with a verdict", html`${inPercent(s.rated.routed)} routed, ${inPercent(s.rated.holdout)} held out ${!s.rated.balanced && html`<span class="warn">lopsided</span>`}`],
     ["Unit", html`user <small>${number((p.routed_requests + p.holdout_requests) / Math.max(1, p.routed_users + p.holdout_users), 1)} requests each on average</small>`],
     ["Mean latency", html`${number(s.latency_ms.routed)} ms routed, ${number(s.latency_ms.holdout)} ms held out`],
     ["Price table", s.price_versions.length ? html`${s.price_versions[0]} ${s.price_versions.length > 1 && html`<small>and ${s.price_versions.length - 1} more</small>`}` : "none"],
@@ -153,7 +150,7 @@ function Behind({ savings, s }) {
 function decided({ in_days: days, holdout_share_for_30_days: held }) {
   if (days === 0) return html`<span class="good">yes</span>`;
   if (days !== null) return html`in ${days < 1 ? "less than a day" : plural(Math.ceil(days), "day")} <small>at this traffic</small>`;
-  return held === null ? "cannot be told yet" : html`in 30 days <small>with ${pct(100 * held)} held out</small>`;
+  return held === null ? "cannot be told yet" : html`in 30 days <small>with ${inPercent(held)} held out</small>`;
 }
 
 /** The report's figures by their path, as a table to keep. */

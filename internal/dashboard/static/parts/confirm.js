@@ -31,10 +31,22 @@ export function Confirm({ text, says, act, done, children, kind = "quiet", ...re
       set({ problem });
     }
   };
-  const problem = state?.problem, errors = problem?.errors ?? [], said = new Set();
-  const wrong = (field) => errors.filter((e) => e.field.startsWith(field)).map((e) => { said.add(e); return `It ${e.message}.`; }).join(" ") || undefined;
-  return html`<${Button} kind=${kind} ...${rest} onClick=${() => set({})}>${text}</${Button}>${state && html`<dialog ref=${box} aria-label=${text} onCancel=${(e) => { e.preventDefault(); close(); }}>
-    ${state.shown ? html`${state.shown}<p class="row l"><${Button} kind="solid" onClick=${close}>Done</${Button}></p>` : html`<form onSubmit=${submit}><h2>${text}</h2><p class="note">${says}</p>${children?.(wrong)}
-      ${problem && !(errors.length && said.size === errors.length) && html`<p class="bad" role="alert">${problem.message}</p>`}
-      <p class="row l"><${Button} type="submit" kind="solid" disabled=${state.busy}>${text}</${Button}><${Button} kind="quiet" onClick=${close}>Cancel</${Button}></p></form>`}</dialog>`}`;
+  const canceled = (e) => {
+    e.preventDefault();
+    close();
+  };
+  return html`<${Button} kind=${kind} ...${rest} onClick=${() => set({})}>${text}</${Button}>
+    ${state && html`<dialog ref=${box} aria-label=${text} onCancel=${canceled}>
+      ${state.shown ? html`${state.shown}<p class="row l"><${Button} kind="solid" onClick=${close}>Done</${Button}></p>`
+        : html`<form onSubmit=${submit}><${Sheet} ...${{ text, says, children, state, close }} /></form>`}</dialog>`}`;
+}
+
+function Sheet({ text, says, children, state: { problem, busy }, close }) {
+  const drawn = [], wrong = (field) => {
+    drawn.push(field);
+    return problem?.about(field);
+  };
+  const fields = children?.(wrong), rest = problem?.beside(drawn);
+  return html`<h2>${text}</h2><p class="note">${says}</p>${fields}${rest && html`<p class="bad" role="alert">${rest}</p>`}
+    <p class="row l"><${Button} type="submit" kind="solid" disabled=${busy}>${text}</${Button}><${Button} kind="quiet" onClick=${close}>Cancel</${Button}></p>`;
 }

@@ -1,6 +1,6 @@
 // What is shown instead of figures, and beside them when something is wrong.
 
-import { age, clock } from "../core/format.js";
+import { age, capital, clock, fullStop } from "../core/format.js";
 import { html, useEffect, useState } from "../core/html.js";
 import { useLive } from "../core/live.js";
 import { Button, Copy, Dot } from "./controls.js";
@@ -9,13 +9,11 @@ import { Icon } from "./icons.js";
 /** A still shape in the final size; nothing for the first 200 ms. kind: line, figure, or a height in pixels. */
 export const Still = ({ kind = "line", height }) => html`<svg class="still ${kind}" height=${height} width="100%" aria-hidden="true"><rect width="100%" height="100%" rx="2" class="fs" /></svg>`;
 
-const sentence = (s) => s.charAt(0).toUpperCase() + s.slice(1).replace(/[^.]$/, "$&.");
-
 /** What went wrong inside a panel: the cause, another try, the request's id. */
-export function Failure({ problem, retry, height = 190 }) {
+export function Failure({ problem, retry }) {
   const title = problem.status === 503 ? "This cannot be read now." : problem.status ? "This could not be read." : "busu does not answer.";
   return html`<div class="center failure" role="alert">
-    <p><b>${title}</b></p><p class="note nm">${sentence(problem.message)}</p>
+    <p><b>${title}</b></p><p class="note nm">${capital(fullStop(problem.message))}</p>
     ${retry && html`<p class="row"><${Button} icon="retry" onClick=${retry}>Try again</${Button}></p>`}
     <p class="t xs">${problem.requestID && html`request <span class="mono">${problem.requestID}</span> · `}${clock(problem.at ?? Date.now())}</p>
   </div>`;

@@ -98,7 +98,7 @@ var plan = map[string]room{
 	"internal/httpapi": {may: []string{"access", "budget", "chat", "document", "event", "experiment", "gateway", "idempotency", "learning", "limit", "lineup", "llm", "messages", "pricing", "reconcile", "requests", "rollup", "routing", "savings", "statement", "system", "tail", "usage", "webhook"}, io: true,
 		libs: []string{"github.com/labstack/echo", "github.com/coder/websocket", "github.com/google/uuid", "github.com/prometheus/client_golang", "github.com/tidwall/gjson", "golang.org/x/sync"},
 		why:  "transport asks the gateway and reads reports; it knows no store"},
-	"internal/config": {may: []string{"llm", "pricing", "statement", "webhook"}, libs: []string{"github.com/goccy/go-yaml"}, io: true,
+	"internal/config": {may: []string{"access", "llm", "pricing", "statement", "webhook"}, libs: []string{"github.com/goccy/go-yaml"}, io: true,
 		why: "configuration describes the rooms and must not start them"},
 	"internal/demo": {may: []string{"llm", "pricing", "provider/simulated"}, io: true,
 		why: "the demo is a client: it knows busu over HTTP only, and the simulator's truth"},

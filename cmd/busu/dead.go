@@ -7,7 +7,6 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/redisdb"
 )
 
@@ -15,18 +14,6 @@ type deadCommands struct {
 	List   deadListCommand   `cmd:"" help:"List them with their reasons."`
 	Show   deadShowCommand   `cmd:"" help:"Print one's original bytes."`
 	Replay deadReplayCommand `cmd:"" help:"Put one, or all, back on their stream."`
-}
-
-func withRedis(do func(*redisdb.DB) error) error {
-	cfg, err := config.FromEnvironment(config.Worker)
-	if err != nil {
-		return err
-	}
-	db, err := openRedis(cfg)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(db), db.Close())
 }
 
 type deadListCommand struct {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -28,16 +26,10 @@ func (c changed) change(ctx context.Context, what string, body any, line func(*e
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		_, err = os.Stdout.Write(answer)
+	return printAnswer(answer, c.JSON, func(s *experiment.Status) error {
+		_, err := fmt.Println(line(s))
 		return err
-	}
-	var s experiment.Status
-	if err := json.Unmarshal(answer, &s); err != nil {
-		return err
-	}
-	_, err = fmt.Println(line(&s))
-	return err
+	})
 }
 
 type experimentsRampCommand struct {

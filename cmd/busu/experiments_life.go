@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,61 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/experiment"
 )
-
-// apiFlags say where busu answers.
-type apiFlags struct {
-	URL string `help:"Where busu is; by default BUSU_ADDR." placeholder:"URL"`
-}
-
-const askWithin = 30 * time.Second
-
-// ask sends a request with the admin key and gives the body of a good answer.
-func (f apiFlags) ask(ctx context.Context, method, path string, body any, accept string) ([]byte, error) {
-	cfg, err := config.FromEnvironment(config.All)
-	if err != nil {
-		return nil, err
-	}
-	var sent io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		sent = bytes.NewReader(text)
-	}
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, cmp.Or(strings.TrimSuffix(f.URL, "/"), "http://"+cfg.Addr)+path, sent)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Accept", accept)
-	if key := cfg.AdminKey.Reveal(); key != "" {
-		r.Header.Set("Authorization", "Bearer "+key)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("busu cannot be asked (%w): does it run?", err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode >= http.StatusBadRequest {
-		err = refusal(response.StatusCode, answer)
-	}
-	return answer, err
-}
-
-// refusal is what a problem says.
-func refusal(status int, body []byte) error {
-	var p struct{ Detail string }
-	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
-		return fmt.Errorf("busu answers %d: %.300s", status, body)
-	}
-	return fmt.Errorf("busu answers %d: %s", status, p.Detail)
-}
 
 type experimentsStartCommand struct {
 	apiFlags
@@ -122,16 +66,10 @@ func (c experimentsStartCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		_, err = os.Stdout.Write(answer)
-		return err
-	}
-	var started experiment.Started
-	if err := json.Unmarshal(answer, &started); err != nil {
-		return err
-	}
-	fmt.Printf("id  %s\n", started.ID)
-	return printPlan(os.Stdout, &started.Experiment, started.Plan)
+	return printAnswer(answer, c.JSON, func(started *experiment.Started) error {
+		fmt.Printf("id  %s\n", started.ID)
+		return printPlan(os.Stdout, &started.Experiment, started.Plan)
+	})
 }
 
 type experimentsListCommand struct {
@@ -154,20 +92,14 @@ func (c experimentsListCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		_, err = os.Stdout.Write(answer)
-		return err
-	}
-	var list struct{ Experiments []experiment.Status }
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tSTARTED\tSTATE\tOUTCOME\tWINNER")
-	for _, s := range list.Experiments {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Name, s.StartedAt.UTC().Format(time.RFC3339), s.State, orNothing(s.Outcome), orNothing(s.Winner))
-	}
-	return table.Flush()
+	return printAnswer(answer, c.JSON, func(list *struct{ Experiments []experiment.Status }) error {
+		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "ID\tNAME\tSTARTED\tSTATE\tOUTCOME\tWINNER")
+		for _, s := range list.Experiments {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Name, s.StartedAt.UTC().Format(time.RFC3339), s.State, orNothing(s.Outcome), orNothing(s.Winner))
+		}
+		return table.Flush()
+	})
 }
 
 func orNothing[T ~string](v *T) string {
@@ -201,13 +133,5 @@ func (c experimentsResultsCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Format != "text" {
-		_, err = os.Stdout.Write(answer)
-		return err
-	}
-	var r experiment.Results
-	if err := json.Unmarshal(answer, &r); err != nil {
-		return err
-	}
-	return printResults(os.Stdout, &r)
+	return printAnswer(answer, c.Format != "text", func(r *experiment.Results) error { return printResults(os.Stdout, r) })
 }

@@ -8,8 +8,8 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/experiment"
+	"github.com/busuhq/busu/internal/postgres"
 )
 
 type experimentsRecomputeCommand struct {
@@ -30,30 +30,23 @@ Example:
 }
 
 func (c experimentsRecomputeCommand) Run(ctx context.Context) error {
-	cfg, err := config.FromEnvironment(config.Worker)
-	if err != nil {
+	return withPostgres(ctx, func(db *postgres.DB) error {
+		s, found, err := db.Recount(ctx, c.ID, c.Totals)
+		switch {
+		case errors.Is(err, experiment.ErrUnknown):
+			return fmt.Errorf("there is no experiment %q: busu experiments list names them", c.ID)
+		case err != nil:
+			return err
+		case c.JSON:
+			err = printJSON(os.Stdout, found)
+		default:
+			err = printRecount(os.Stdout, &s, &found)
+		}
+		if err == nil && len(found.Differences) > 0 {
+			return errors.New("what is stored is not what its rows lead to")
+		}
 		return err
-	}
-	db, err := openPostgres(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	s, found, err := db.Recount(ctx, c.ID, c.Totals)
-	switch {
-	case errors.Is(err, experiment.ErrUnknown):
-		return fmt.Errorf("there is no experiment %q: busu experiments list names them", c.ID)
-	case err != nil:
-		return err
-	case c.JSON:
-		err = printJSON(os.Stdout, found)
-	default:
-		err = printRecount(os.Stdout, &s, &found)
-	}
-	if err == nil && len(found.Differences) > 0 {
-		return errors.New("what is stored is not what its rows lead to")
-	}
-	return err
+	})
 }
 
 func printRecount(w io.Writer, s *experiment.Status, found *experiment.Recounted) error {

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/savings"
 )
@@ -17,20 +16,6 @@ import (
 type guardCommands struct {
 	Status guardStatusCommand `cmd:"" help:"Say of each project whether routing goes on."`
 	Reset  guardResetCommand  `cmd:"" help:"Arm a guard that has tripped: route again."`
-}
-
-// withLedger does something with PostgreSQL.
-func withLedger(ctx context.Context, do func(*postgres.DB) error) error {
-	cfg, err := config.FromEnvironment(config.Worker)
-	if err != nil {
-		return err
-	}
-	ledger, err := openPostgres(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
-	return do(ledger)
 }
 
 type guardStatusCommand struct {
@@ -49,7 +34,7 @@ Example:
 }
 
 func (c guardStatusCommand) Run(ctx context.Context) error {
-	return withLedger(ctx, func(db *postgres.DB) error {
+	return withPostgres(ctx, func(db *postgres.DB) error {
 		guards, err := db.Guards(ctx)
 		if err != nil {
 			return err
@@ -101,7 +86,7 @@ Example:
 }
 
 func (c guardResetCommand) Run(ctx context.Context) error {
-	return withLedger(ctx, func(db *postgres.DB) error {
+	return withPostgres(ctx, func(db *postgres.DB) error {
 		changed, err := db.SetGuard(ctx, c.Project, savings.GuardArmed, savings.Evidence{By: savings.ByOperator})
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ type keyFlags struct {
 // do asks a running busu, or does the same on the database.
 func (f keyFlags) do(ctx context.Context, method, path string, body, answer any, onDatabase func(*postgres.DB, *app.KeyMaker) error) error {
 	if f.URL == "" {
-		return withLedger(ctx, func(db *postgres.DB) error { return noKey(onDatabase(db, app.NewKeyMaker(db))) })
+		return withPostgres(ctx, func(db *postgres.DB) error { return noKey(onDatabase(db, app.NewKeyMaker(db))) })
 	}
 	text, err := apiFlags{URL: f.URL}.ask(ctx, method, path, body, "application/json")
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/busuhq/busu/internal/config"
+	"github.com/busuhq/busu/internal/postgres"
 )
 
 type migrateCommand struct{}
@@ -19,24 +19,17 @@ Example:
 }
 
 func (migrateCommand) Run(ctx context.Context) error {
-	cfg, err := config.FromEnvironment(config.Worker)
-	if err != nil {
-		return err
-	}
-	db, err := openPostgres(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	applied, err := db.Migrate(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range applied {
-		fmt.Println(name)
-	}
-	if len(applied) == 0 {
-		fmt.Println("up to date")
-	}
-	return nil
+	return withPostgres(ctx, func(db *postgres.DB) error {
+		applied, err := db.Migrate(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range applied {
+			fmt.Println(name)
+		}
+		if len(applied) == 0 {
+			fmt.Println("up to date")
+		}
+		return nil
+	})
 }

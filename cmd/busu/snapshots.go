@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/learning"
 	"github.com/busuhq/busu/internal/postgres"
 )
@@ -27,19 +26,6 @@ type learnerFlags struct {
 
 func (f learnerFlags) learner() learning.Learner {
 	return learning.Learner{Project: f.Project, Strategy: f.Strategy}
-}
-
-func withPostgres(ctx context.Context, do func(*postgres.DB) error) error {
-	cfg, err := config.FromEnvironment(config.Worker)
-	if err != nil {
-		return err
-	}
-	db, err := openPostgres(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return do(db)
 }
 
 type snapshotsListCommand struct {

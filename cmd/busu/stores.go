@@ -24,6 +24,33 @@ func withStores(ctx context.Context, cfg config.Config, do func(*postgres.DB, *r
 	return errors.Join(do(ledger, stream), stream.Close())
 }
 
+// withPostgres does something with PostgreSQL.
+func withPostgres(ctx context.Context, do func(*postgres.DB) error) error {
+	cfg, err := config.FromEnvironment(config.Worker)
+	if err != nil {
+		return err
+	}
+	db, err := openPostgres(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return do(db)
+}
+
+// withRedis does something with Redis.
+func withRedis(do func(*redisdb.DB) error) error {
+	cfg, err := config.FromEnvironment(config.Worker)
+	if err != nil {
+		return err
+	}
+	db, err := openRedis(cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(db), db.Close())
+}
+
 // openPostgres connects to DATABASE_URL, or to the private PostgreSQL of the
 // busu up that runs on the state directory.
 func openPostgres(ctx context.Context, cfg config.Config) (*postgres.DB, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,7 +37,7 @@ func (webhooksSecretCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return withLedger(ctx, func(db *postgres.DB) error {
+	return withPostgres(ctx, func(db *postgres.DB) error {
 		secret, err := app.WebhookSecret(ctx, cfg, db)
 		if err == nil {
 			fmt.Println(secret)
@@ -67,15 +66,9 @@ func (c experimentsDeliveriesCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		_, err = os.Stdout.Write(answer)
-		return err
-	}
-	var list struct{ Deliveries []webhook.Delivery }
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return err
-	}
-	return printDeliveries(os.Stdout, list.Deliveries)
+	return printAnswer(answer, c.JSON, func(list *struct{ Deliveries []webhook.Delivery }) error {
+		return printDeliveries(os.Stdout, list.Deliveries)
+	})
 }
 
 func printDeliveries(w io.Writer, all []webhook.Delivery) error {

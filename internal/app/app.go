@@ -44,7 +44,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
 	countPools(health.Registry(), stores)
 	stores.presence = newPresence(cfg, health, stores.redis, log)
-	stores.overview = newOverview(cfg, stores)
+	stores.overview = newOverview(cfg, stores, log)
 	telemetry.ExportSystem(health.Registry(), func() system.Report { return stores.overview.System(ctx) })
 	if runs(cfg, config.Worker) {
 		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {

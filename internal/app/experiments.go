@@ -39,7 +39,7 @@ func startTrials(cfg config.Config, g *gateway.Gateway, s *stores, m *migration,
 	life.start("experiments", m.then(func(ctx context.Context) error { return g.Trials.Follow(ctx, s.postgres, log) }))
 	names := namesOf(g)
 	known := experiment.Known{Strategies: names.Strategies, Models: names.Models, Webhooks: cfg.Webhooks.Allow,
-		Learning: []string{config.StrategyHybrid, config.StrategyLearning}}
+		Learning: learners()}
 	return &experiments{pages: newPages(s.postgres, s.redis, log), db: s.postgres, known: known, trials: g.Trials, log: log}
 }
 

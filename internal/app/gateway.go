@@ -120,7 +120,7 @@ func priceVersion(models []config.Model, at time.Time) string {
 }
 
 func namesOf(g *gateway.Gateway) httpapi.Names {
-	n := httpapi.Names{Owners: map[string]string{}, Default: g.Default, Strategies: []string{config.StrategyComplexity, config.StrategyHybrid, config.StrategyLearning}}
+	n := httpapi.Names{Owners: map[string]string{}, Default: g.Default, Strategies: allStrategies()}
 	for _, c := range g.Candidates {
 		if c.Model.Chats() {
 			n.Models = append(n.Models, c.Model.ID)

@@ -78,7 +78,7 @@ func (m *KeyMaker) heard(k access.Key, err error) (access.Key, error) {
 
 // KnownToKeys is what keys may be limited to.
 func KnownToKeys(cfg config.Config) access.Known {
-	known := access.Known{Strategies: []string{config.StrategyComplexity, config.StrategyHybrid, config.StrategyLearning}}
+	known := access.Known{Strategies: allStrategies()}
 	for _, m := range cfg.Models {
 		known.Models = append(known.Models, m.ID)
 	}

@@ -16,6 +16,12 @@ import (
 	"github.com/busuhq/busu/internal/worker"
 )
 
+// allStrategies are those that requests may name.
+func allStrategies() []string { return append([]string{config.StrategyComplexity}, learners()...) }
+
+// learners are the strategies that learn.
+func learners() []string { return []string{config.StrategyHybrid, config.StrategyLearning} }
+
 // startStrategies follows what the worker publishes.
 func startStrategies(cfg config.Config, s *stores, m *migration, log *slog.Logger, life *lifecycle) (*gateway.Published, error) {
 	prior, err := learning.Shipped()

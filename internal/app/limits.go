@@ -1,9 +1,7 @@
 package app
 
 import (
-	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/limit"
@@ -11,11 +9,9 @@ import (
 	"github.com/busuhq/busu/internal/telemetry"
 )
 
-// startLimits keeps the limits of keys from now on, in the name of a journal,
-// which no other process has.
-func startLimits(cfg config.Config, journal string, desk *redisdb.DB, r telemetry.Registerer, log *slog.Logger, life *lifecycle) *limit.Keeper {
-	process := fmt.Sprintf("%s/%d", journal, time.Now().UnixMilli())
-	k := limit.NewKeeper(desk, process, cfg.Limits.WhenUnavailable == "open", log)
+// startLimits keeps the limits of keys from now on.
+func startLimits(cfg config.Config, s *stores, desk *redisdb.DB, r telemetry.Registerer, log *slog.Logger, life *lifecycle) *limit.Keeper {
+	k := limit.NewKeeper(desk, s.presence.id(), cfg.Limits.WhenUnavailable == "open", log)
 	life.start("limits", k.Run)
 	stats := k.Stats()
 	for reason, of := range map[string]func() int64{

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/gateway"
@@ -23,21 +20,15 @@ import (
 	"github.com/busuhq/busu/internal/system"
 )
 
-// lineups tells of the models, from Redis and from PostgreSQL. What PostgreSQL
-// says is kept for a while: the longer, the more it cost to read; and one at a
-// time reads, since the worker needs the same database.
+// lineups tells of the models, from Redis and from PostgreSQL.
 type lineups struct {
 	models   []lineup.Model
 	baseline string
 	strategy string // whose price is the live one
 	metrics  httpapi.Metrics
 	rows     judgements
+	kept     *readings[judgement] // by project and window
 	log      *slog.Logger
-	flights  singleflight.Group
-	turns    chan struct{}
-
-	mu   sync.Mutex
-	kept map[string]keptJudgement // by project and window
 }
 
 // judgements is what PostgreSQL knows of models; see postgres.
@@ -54,21 +45,16 @@ type judgement struct {
 	curve   *lineup.Curve
 }
 
-type keptJudgement struct {
-	judgement
-	read time.Time
-	took time.Duration
-}
-
 const (
 	judgeWithin   = 5 * time.Second
 	judgeFresh    = 2 * time.Second
+	judgeRest     = 20
 	mostDecisions = 1000
 )
 
-func newLineups(cfg config.Config, g *gateway.Gateway, m httpapi.Metrics, s *stores) *lineups {
-	l := &lineups{baseline: g.Baseline.Model.ID, strategy: cfg.Routing.Strategy, metrics: m, rows: s.postgres, log: s.presence.log,
-		turns: make(chan struct{}, 1), kept: map[string]keptJudgement{}}
+func newLineups(cfg config.Config, g *gateway.Gateway, m httpapi.Metrics, rows judgements, log *slog.Logger) *lineups {
+	l := &lineups{baseline: g.Baseline.Model.ID, strategy: cfg.Routing.Strategy, metrics: m, rows: rows,
+		kept: newReadings[judgement](judgeFresh, judgeRest, judgeWithin), log: log}
 	if !slices.Contains(learners(), l.strategy) {
 		l.strategy = config.StrategyHybrid
 	}
@@ -77,9 +63,6 @@ func newLineups(cfg config.Config, g *gateway.Gateway, m httpapi.Metrics, s *sto
 	}
 	return l
 }
-
-// learners are the strategies that learn.
-func learners() []string { return []string{config.StrategyHybrid, config.StrategyLearning} }
 
 func modelOf(c routing.Candidate, baseline bool) lineup.Model {
 	m := lineup.Model{ID: c.Model.ID, Provider: c.Model.Provider, Upstream: c.Model.Upstream, Purpose: string(llm.PurposeChat),
@@ -114,7 +97,7 @@ func (l *lineups) Lineup(ctx context.Context, project string, w rollup.Window) (
 		return lineup.Report{}, err
 	}
 	r := lineup.Report{BaselineModel: l.baseline, Models: slices.Clone(l.models), Degraded: []string{}, Learned: []system.Snapshot{}}
-	j, err := l.judgement(project, w)
+	j, err := l.kept.get(project+"\x00"+w.Name, func(ctx context.Context) (judgement, error) { return l.judge(ctx, project, w) })
 	if err != nil {
 		l.log.Debug("what is known of models cannot be read", "err", err)
 		r.Degraded = append(r.Degraded, "postgres")
@@ -141,61 +124,28 @@ func (l *lineups) addBreakers(ctx context.Context, project string, models []line
 	}
 }
 
-// judgement gives what is known, or was known last.
-func (l *lineups) judgement(project string, w rollup.Window) (judgement, error) {
-	key := project + "\x00" + w.Name
-	l.mu.Lock()
-	last, ok := l.kept[key]
-	l.mu.Unlock()
-	if ok && time.Since(last.read) < max(judgeFresh, reportRest*last.took) {
-		return last.judgement, nil
+// judge reads what is known of a project's models.
+func (l *lineups) judge(ctx context.Context, project string, w rollup.Window) (j judgement, err error) {
+	from := w.From(time.Now())
+	if j.judged, err = l.rows.Judged(ctx, project, from); err != nil {
+		return j, err
 	}
-	read, err, _ := l.flights.Do(key, func() (any, error) { return l.read(project, w) })
-	if err != nil {
-		return judgement{}, err
-	}
-	fresh := read.(keptJudgement)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.kept) >= mostReports {
-		clear(l.kept)
-	}
-	l.kept[key] = fresh
-	return fresh.judgement, nil
-}
-
-// read is nobody's own: others wait for it too.
-func (l *lineups) read(project string, w rollup.Window) (k keptJudgement, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), judgeWithin)
-	defer cancel()
-	select {
-	case l.turns <- struct{}{}:
-		defer func() { <-l.turns }()
-	case <-ctx.Done():
-		return k, errBusy
-	}
-	began := time.Now()
-	from := w.From(began)
-	if k.judged, err = l.rows.Judged(ctx, project, from); err != nil {
-		return k, err
-	}
-	k.learned = []system.Snapshot{}
+	j.learned = []system.Snapshot{}
 	for _, strategy := range learners() {
 		newest, err := l.rows.Snapshots(ctx, learning.Learner{Project: project, Strategy: strategy}, 1)
 		if err != nil {
-			return k, err
+			return j, err
 		}
 		for _, s := range newest {
-			k.learned = append(k.learned, snapshotOf(s))
+			j.learned = append(j.learned, snapshotOf(s))
 		}
 	}
 	choices, err := l.rows.Choices(ctx, project, l.strategy, from, mostDecisions)
 	if err != nil {
-		return k, err
+		return j, err
 	}
-	k.curve = lineup.NewCurve(choices, l.strategy, lambdaOf(k.learned, l.strategy))
-	k.read, k.took = time.Now(), time.Since(began)
-	return k, nil
+	j.curve = lineup.NewCurve(choices, l.strategy, lambdaOf(j.learned, l.strategy))
+	return j, nil
 }
 
 // lambdaOf is the price that a strategy goes by; 0 before it has learned.

@@ -114,5 +114,8 @@ func (m *metrics) count(project string, w rollup.Window) (rollup.Report, error) 
 func (m *metrics) remember(project string, r rollup.Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(m.last) >= mostReadings { // callers may name any number of projects
+		clear(m.last)
+	}
 	m.last[project+"\x00"+r.Window] = r
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -142,4 +143,18 @@ func TestMetricsCountOnce(t *testing.T) {
 			t.Errorf("rows were counted %d times", s.counted)
 		}
 	})
+}
+
+// TestMetricsOfManyProjects are not kept for ever: callers may name any number.
+func TestMetricsOfManyProjects(t *testing.T) {
+	t.Parallel()
+	m, w := newMetrics(new(stand), nil, nil), rollup.Windows()[0]
+	for i := range mostReadings + 1 {
+		if _, err := m.Report(t.Context(), fmt.Sprint(i), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(m.last); n > mostReadings {
+		t.Errorf("%d reports are kept", n)
+	}
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/busuhq/busu/internal/flock"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/idempotency"
-	"github.com/busuhq/busu/internal/journal"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/tail"
@@ -111,20 +110,12 @@ func startAggregator(cfg config.Config, s *stores, m *migration, health *httpapi
 	})
 }
 
-// startAPI opens the journal, ships it, and gives the routes.
+// startAPI starts what stands behind the routes, and gives them.
 func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) (http.Handler, error) {
-	dir, options := filepath.Join(cfg.StateDir, "journal"), JournalOptions(cfg, log)
-	j, err := journal.OpenFree(dir, options)
+	j, err := startJournal(cfg, s, health.Registry(), log, life)
 	if err != nil {
-		return nil, fmt.Errorf("the state directory cannot be used (%w): choose another with BUSU_STATE_DIR", err)
+		return nil, err
 	}
-	life.onClose("journal", func(context.Context) error { return j.Close() })
-	shipper := &journal.Shipper{Journal: j, Stream: s.redis, Marks: s.postgres, Log: log}
-	adopter := &journal.Adopter{Dir: dir, Options: options, Stream: s.redis, Marks: s.postgres, Log: log}
-	life.start("shipper", shipper.Run, adopter.Run)
-	countJournal(health.Registry(), j, shipper)
-	s.presence.keeps(j, shipper)
-
 	completions, decisions := startTail(cfg, s, health, log, life)
 	providers, err := newProviders(cfg)
 	if err != nil {
@@ -144,7 +135,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	keys := startKeys(cfg, s, m, health.Registry(), log, life)
 	budgets := startBudgets(cfg, gateway, j.ID(), s, m, health.Registry(), log, life)
-	limits := startLimits(cfg, j.ID(), answers, health.Registry(), log, life)
+	limits := startLimits(cfg, s, answers, health.Registry(), log, life)
 	trials := startTrials(cfg, gateway, s, m, log, life)
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
@@ -170,7 +161,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, kept),
 		Completions: completions, Decisions: decisions,
-		Lineup: newLineups(cfg, gateway, metrics, s), Snapshots: snapshots{s.postgres},
+		Lineup: newLineups(cfg, gateway, metrics, s.postgres, log), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
 		Budgets: budgets, Limits: limits, Keys: keys, KeyMaker: &KeyMaker{s.postgres, keys}, KeyList: s.postgres, Audit: s.postgres, Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
@@ -199,12 +190,6 @@ func startTail(cfg config.Config, s *stores, health *httpapi.Health, log *slog.L
 	return completions, decisions
 }
 
-// JournalOptions are the configured ones.
-func JournalOptions(cfg config.Config, log *slog.Logger) journal.Options {
-	return journal.Options{Partitions: cfg.Streams.Partitions, MaxBytes: cfg.Journal.MaxBytes, Sync: cfg.Journal.Sync,
-		Boot: journal.BootID(), Log: log}
-}
-
 func countWorkers(r telemetry.Registerer, stream event.Stream, workers []*worker.Stats) {
 	r = telemetry.Labelled(r, "stream", stream.String())
 	sum := func(of func(*worker.Stats) int64) func() float64 {
@@ -224,17 +209,4 @@ func countWorkers(r telemetry.Registerer, stream event.Stream, workers []*worker
 		sum(func(s *worker.Stats) int64 { return s.Buried.Load() }))
 	telemetry.Counter(r, "busu_worker_failures_total", "Attempts that failed and were repeated.",
 		sum(func(s *worker.Stats) int64 { return s.Failures.Load() }))
-}
-
-func countJournal(r telemetry.Registerer, j *journal.Journal, s *journal.Shipper) {
-	telemetry.Gauge(r, "busu_journal_bytes", "Size of the journal.",
-		func() float64 { return float64(j.Stats().Bytes) })
-	telemetry.Gauge(r, "busu_journal_max_bytes", "Size at which new requests are refused.",
-		func() float64 { return float64(j.Stats().MaxBytes) })
-	telemetry.Gauge(r, "busu_journal_open_intents", "Requests under way.",
-		func() float64 { return float64(j.Stats().OpenIntents) })
-	telemetry.Gauge(r, "busu_journal_backlog", "Facts that are not shipped yet.",
-		func() float64 { return float64(s.Backlog()) })
-	telemetry.Counter(r, "busu_journal_corrupt_total", "Stretches of the journal that could not be read.",
-		func() float64 { return float64(j.Stats().Corrupt) })
 }

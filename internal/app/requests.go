@@ -24,7 +24,7 @@ type archive interface {
 type records struct {
 	archive archive
 	prices  prices
-	turns   chan struct{}
+	turns   turns
 }
 
 const (
@@ -40,12 +40,12 @@ const (
 )
 
 func newRecords(a archive, p prices) *records {
-	return &records{archive: a, prices: p, turns: make(chan struct{}, lookersAtOnce)}
+	return &records{archive: a, prices: p, turns: make(turns, lookersAtOnce)}
 }
 
 // Find implements httpapi.Requests.
 func (r *records) Find(ctx context.Context, project string, q requests.Query) (page requests.Page, err error) {
-	err = r.inTurn(ctx, func(ctx context.Context) error {
+	err = r.turns.take(ctx, lookWithin, func(ctx context.Context) error {
 		page, err = r.archive.FindRequests(ctx, project, q, pagePatience)
 		return err
 	})
@@ -57,7 +57,7 @@ func (r *records) Find(ctx context.Context, project string, q requests.Query) (p
 func (r *records) Request(ctx context.Context, project string, id uuid.UUID) (requests.Record, error) {
 	for began := time.Now(); ; {
 		var record requests.Record
-		err := r.inTurn(ctx, func(ctx context.Context) (err error) {
+		err := r.turns.take(ctx, lookWithin, func(ctx context.Context) (err error) {
 			record, err = r.archive.Request(ctx, project, id)
 			return err
 		})
@@ -81,18 +81,6 @@ func mayCome(id uuid.UUID) bool {
 	const longest = 10 * time.Minute // that an answer takes
 	age := time.Since(event.TimeOf(id))
 	return id.Version() == 7 && age < longest && age > -time.Second
-}
-
-func (r *records) inTurn(ctx context.Context, look func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, lookWithin)
-	defer cancel()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case r.turns <- struct{}{}:
-		defer func() { <-r.turns }()
-		return look(ctx)
-	}
 }
 
 // prices are those of models by version, then model: of the versions that the

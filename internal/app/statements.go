@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"time"
 
 	"github.com/busuhq/busu/internal/config"
@@ -72,7 +71,7 @@ func (s *Statements) settled(ctx context.Context, wait time.Duration) (statement
 type books struct {
 	statements *Statements
 	key        ed25519.PrivateKey // nil: nothing is signed
-	turns      chan struct{}
+	turns      turns
 }
 
 const (
@@ -81,7 +80,7 @@ const (
 )
 
 func newBooks(cfg config.Config, s *Statements) (*books, error) {
-	b := &books{statements: s, turns: make(chan struct{}, 1)}
+	b := &books{statements: s, turns: make(turns, 1)}
 	if !cfg.StatementKey.IsSet() {
 		return b, nil
 	}
@@ -93,7 +92,7 @@ func newBooks(cfg config.Config, s *Statements) (*books, error) {
 // Statement implements httpapi.Accounts. One that is final is signed, where
 // there is a key.
 func (b *books) Statement(ctx context.Context, project string, m statement.Month) (s statement.Statement, err error) {
-	err = b.turn(ctx, func(ctx context.Context) error {
+	err = b.turns.take(ctx, bookWithin, func(ctx context.Context) error {
 		s, err = b.statements.Make(ctx, project, m, bookSettles)
 		return err
 	})
@@ -105,21 +104,9 @@ func (b *books) Statement(ctx context.Context, project string, m statement.Month
 
 // Usage implements httpapi.Accounts.
 func (b *books) Usage(ctx context.Context, q usage.Query) (r usage.Report, err error) {
-	err = b.turn(ctx, func(ctx context.Context) error {
+	err = b.turns.take(ctx, bookWithin, func(ctx context.Context) error {
 		r, err = b.statements.bills.Usage(ctx, q)
 		return err
 	})
 	return r, err
-}
-
-func (b *books) turn(ctx context.Context, read func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, bookWithin)
-	defer cancel()
-	select {
-	case b.turns <- struct{}{}:
-		defer func() { <-b.turns }()
-		return read(ctx)
-	case <-ctx.Done():
-		return errors.Join(errBusy, ctx.Err())
-	}
 }

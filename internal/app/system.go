@@ -43,8 +43,8 @@ const (
 	stateFresh  = time.Second
 )
 
-func newOverview(cfg config.Config, s *stores) *overview {
-	return &overview{self: s.presence.now, redis: s.redis, postgres: s.postgres, partitions: cfg.Streams.Partitions, log: s.presence.log}
+func newOverview(cfg config.Config, s *stores, log *slog.Logger) *overview {
+	return &overview{self: s.presence.now, redis: s.redis, postgres: s.postgres, partitions: cfg.Streams.Partitions, log: log}
 }
 
 // System implements httpapi.System.

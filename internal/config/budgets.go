@@ -2,13 +2,11 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
+	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/webhook"
 )
-
-var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // projectBudget reads one budget of a project.
 func (l *loader) projectBudget(v value) {
@@ -19,7 +17,7 @@ func (l *loader) projectBudget(v value) {
 		field{"budget_period", func(v value) { v.choice(&b.Period, "day", "month") }},
 	)
 	switch at, ok := given["budget_usd"]; {
-	case !projectName.MatchString(b.Project):
+	case !access.IsProject(b.Project):
 		v.wrong(fmt.Sprintf("%s needs the name of a project, of 1 to 64 letters, digits, dots, dashes and underscores", v.path), "add it as project: default")
 	case !ok:
 		v.wrong(v.path+" needs budget_usd", "say how much may be spent, such as budget_usd: 100")

@@ -21,14 +21,29 @@ import (
 	"github.com/busuhq/busu/internal/tail"
 )
 
-// unknownModelError names a model that there is not.
-type unknownModelError struct{ id string }
-
-func (e *unknownModelError) Error() string {
-	return fmt.Sprintf("there is no model %q: GET /v1/models lists what there is", document.Cut(e.id))
+// toldError is an error that says itself what a caller is told.
+type toldError interface {
+	error
+	problem() problem
 }
 
-func unknownModel(id string) error { return &unknownModelError{id} }
+// unknownError names something that there is not.
+type unknownError struct {
+	what   string // as the problem's type says it
+	detail string
+	faults []document.Fault
+}
+
+func (e *unknownError) Error() string { return e.detail }
+
+func (e *unknownError) problem() problem {
+	return problem{Type: "unknown-" + e.what, Status: http.StatusNotFound, Detail: e.detail, Errors: e.faults}
+}
+
+func unknownModel(id string) error {
+	return &unknownError{what: "model", detail: fmt.Sprintf("there is no model %q: GET /v1/models lists what there is", document.Cut(id)),
+		faults: []document.Fault{{Field: "model", Message: "is not known"}}}
+}
 
 // unknownRequestError names a request that is not on record.
 type unknownRequestError struct {
@@ -98,24 +113,17 @@ type problem struct {
 	failed     *failedError
 }
 
-// problemOf is, with refusal, unknownProblem, requestProblem, budgetProblem and limitProblem, the one place where errors become status
-// codes. What is not listed is internal: callers learn nothing of it, the log
-// everything.
+// problemOf is, with the parts of the table below and in other files, the one
+// place where errors become status codes; some know their own. What is not
+// listed is internal: callers learn nothing of it, the log everything.
 func problemOf(err error) problem {
-	if p, ok := refusal(err); ok {
-		return p
+	if told, ok := errors.AsType[toldError](err); ok {
+		return told.problem()
 	}
-	if p, ok := unknownProblem(err); ok {
-		return p
-	}
-	if p, ok := requestProblem(err); ok {
-		return p
-	}
-	if p, ok := budgetProblem(err); ok {
-		return p
-	}
-	if p, ok := limitProblem(err); ok {
-		return p
+	for _, part := range []func(error) (problem, bool){refusal, requestProblem, budgetProblem, limitProblem} {
+		if p, ok := part(err); ok {
+			return p
+		}
 	}
 	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoAccounts, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
@@ -148,7 +156,6 @@ func problemOf(err error) problem {
 
 // refusal holds the part of the table that is about who asks.
 func refusal(err error) (p problem, ok bool) {
-	var forbidden *forbiddenError
 	switch {
 	case errors.Is(err, access.ErrNoKey):
 		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: "no valid key: send one as 'Authorization: Bearer <key>'"}
@@ -157,37 +164,8 @@ func refusal(err error) (p problem, ok bool) {
 	case errors.Is(err, access.ErrUnsure) && !errors.Is(err, context.Canceled):
 		p = problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 2,
 			Detail: "it cannot be found out now whose key this is, because PostgreSQL does not answer in time: try again"}
-	case errors.As(err, &forbidden):
-		p = forbidden.problem()
 	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
 		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
-	}
-	return p, p.Status != 0
-}
-
-// unknownProblem holds the part of the table that is about what there is not.
-func unknownProblem(err error) (p problem, ok bool) {
-	var model *unknownModelError
-	var request *unknownRequestError
-	var trial *experimentError
-	var letter *unknownLetterError
-	var snapshot *unknownSnapshotError
-	var key *unknownKeyError
-	switch {
-	case errors.As(err, &trial):
-		p = trial.problem()
-	case errors.As(err, &letter):
-		p = problem{Type: "unknown-dead-letter", Status: http.StatusNotFound, Detail: letter.Error()}
-	case errors.As(err, &snapshot):
-		p = problem{Type: "unknown-snapshot", Status: http.StatusNotFound, Detail: snapshot.Error()}
-	case errors.As(err, &key):
-		p = problem{Type: "unknown-key", Status: http.StatusNotFound, Detail: key.Error()}
-	case errors.Is(err, access.ErrRevoked):
-		p = problem{Type: "revoked", Status: http.StatusConflict, Detail: "the key is revoked, for good: create another one"}
-	case errors.As(err, &model):
-		p = problem{Type: "unknown-model", Status: http.StatusNotFound, Detail: model.Error(), Errors: []document.Fault{{Field: "model", Message: "is not known"}}}
-	case errors.As(err, &request):
-		p = request.problem()
 	}
 	return p, p.Status != 0
 }
@@ -224,6 +202,8 @@ func requestProblem(err error) (p problem, ok bool) {
 	case errors.Is(err, gateway.ErrFormat):
 		p = problem{Type: "wrong-endpoint", Status: http.StatusUnprocessableEntity,
 			Detail: "this model is not served by this endpoint: its provider does not speak the endpoint's format"}
+	case errors.Is(err, access.ErrRevoked):
+		p = problem{Type: "revoked", Status: http.StatusConflict, Detail: "the key is revoked, for good: create another one"}
 	case errors.Is(err, idempotency.ErrInFlight):
 		p = problem{Type: "in-flight", Status: http.StatusConflict, Detail: err.Error() + ": wait for its answer, or ask again in a moment", retryAfter: 1}
 	case errors.Is(err, idempotency.ErrOtherRequest):

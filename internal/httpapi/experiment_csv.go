@@ -3,7 +3,7 @@ package httpapi
 import (
 	"encoding/csv"
 	"fmt"
-	"net/http"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -31,31 +31,30 @@ var csvColumns = [...]string{"experiment_id", "name", "state", "outcome", "winne
 // csvRow is a row by the names of its columns.
 type csvRow map[string]string
 
-// sendCSV answers with all of the results, a row for each figure, as spreadsheets
-// and data frames take it: filter by the column row.
-func sendCSV(c echo.Context, all []experiment.Page) error {
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	_ = w.Write(csvColumns[:])
-	for _, page := range all {
-		r, err := page.Results()
-		if err != nil {
-			return err
-		}
-		for _, row := range csvRows(&r) {
-			row["experiment_id"], row["name"], row["state"] = r.ID, plain(r.Name), r.State
-			row["outcome"], row["winner"] = shown(r.Outcome), shown(r.Winner)
-			cells := make([]string, len(csvColumns))
-			for i, name := range csvColumns {
-				cells[i] = row[name]
+// sendResults answers with all of the results, a row for each figure, as
+// spreadsheets and data frames take it: filter by the column row.
+func sendResults(c echo.Context, all []experiment.Page) error {
+	return sendTable(c, func(to io.Writer) error {
+		w := csv.NewWriter(to)
+		_ = w.Write(csvColumns[:])
+		for _, page := range all {
+			r, err := page.Results()
+			if err != nil {
+				return err
 			}
-			_ = w.Write(cells)
+			for _, row := range csvRows(&r) {
+				row["experiment_id"], row["name"], row["state"] = r.ID, plain(r.Name), r.State
+				row["outcome"], row["winner"] = shown(r.Outcome), shown(r.Winner)
+				cells := make([]string, len(csvColumns))
+				for i, name := range csvColumns {
+					cells[i] = row[name]
+				}
+				_ = w.Write(cells)
+			}
 		}
-	}
-	if w.Flush(); w.Error() != nil {
+		w.Flush()
 		return w.Error()
-	}
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", []byte(text.String()))
+	})
 }
 
 func csvRows(r *experiment.Results) (rows []csvRow) {
@@ -132,7 +131,7 @@ func segmentRow(primary experiment.Metric, s *experiment.SegmentResult) csvRow {
 
 // plain keeps spreadsheets from taking a text for a formula.
 func plain(text string) string {
-	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t") {
+	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t\r") {
 		return "'" + text
 	}
 	return text

@@ -2,12 +2,10 @@ package httpapi
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/tidwall/gjson"
 
-	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/experiment"
 )
 
@@ -17,7 +15,7 @@ func (a *API) rampExperiment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	r := experiment.Ramp{Shares: shares(o), TestShare: anyNumber(o, "test_share"), At: moment(o, "at"), Note: o.text("note", maxExperimentText)}
+	r := experiment.Ramp{Shares: shares(o), TestShare: anyNumber(o, "test_share"), At: o.instant("at"), Note: o.text("note", maxExperimentText)}
 	if o.finish(); o.faults.Count() > 0 {
 		return o.faults.Err()
 	}
@@ -73,18 +71,4 @@ func shares(o *object) (list []float64) {
 		}
 	})
 	return list
-}
-
-// moment takes a time, or nil when the member is not there.
-func moment(o *object, name string) *time.Time {
-	text, ok := o.str(name)
-	if !ok {
-		return nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		o.fail(name, "is %q, must be a time like 2026-11-26T05:00:00Z", document.Cut(text))
-		return nil
-	}
-	return &at
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -162,7 +161,7 @@ func (a *API) experimentResults(c echo.Context) error {
 		return experimentFailure(id, err)
 	}
 	if wantsCSV(c) {
-		return sendCSV(c, []experiment.Page{page})
+		return sendResults(c, []experiment.Page{page})
 	}
 	return c.JSONBlob(http.StatusOK, page)
 }
@@ -189,7 +188,7 @@ func (a *API) allResults(c echo.Context) error {
 		}
 	}
 	if wantsCSV(c) {
-		return sendCSV(c, list.Results)
+		return sendResults(c, list.Results)
 	}
 	return c.JSON(http.StatusOK, list)
 }
@@ -203,17 +202,4 @@ func withArchived(c echo.Context) (bool, error) {
 	q.refuseOthers("archived")
 	archived := q.flag("archived")
 	return archived != nil && *archived, q.faults.Err()
-}
-
-func noQuery(c echo.Context) error {
-	q, err := readQuery(c)
-	if err != nil {
-		return err
-	}
-	q.refuseOthers()
-	return q.faults.Err()
-}
-
-func wantsCSV(c echo.Context) bool {
-	return strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/csv")
 }

@@ -37,20 +37,10 @@ type KeyList interface {
 	Key(ctx context.Context, project, id string) (access.Key, error)
 }
 
-// Audit keeps who did what.
-type Audit interface {
-	NoteAct(ctx context.Context, project, by, action, subject string, detail any) error
-	// Acts gives up to most, the newest first, behind another one. project "" is all.
-	Acts(ctx context.Context, project string, before access.ActPlace, most int) ([]access.Act, error)
-}
-
 var errNoKeys = errors.New("keys and the audit log cannot be read or changed now, because PostgreSQL does not answer in time: try again")
 
-// unknownKeyError names a key that there is not.
-type unknownKeyError struct{ id string }
-
-func (e *unknownKeyError) Error() string {
-	return fmt.Sprintf("there is no key %q that is yours to see: GET /keys lists what there is", document.Cut(e.id))
+func unknownKey(id string) error {
+	return &unknownError{what: "key", detail: fmt.Sprintf("there is no key %q that is yours to see: GET /keys lists what there is", document.Cut(id))}
 }
 
 func keyFailure(id string, err error) error {
@@ -60,7 +50,7 @@ func keyFailure(id string, err error) error {
 	case err == nil, errors.As(err, &wrong), errors.As(err, &forbidden), errors.Is(err, access.ErrRevoked):
 		return err
 	case errors.Is(err, access.ErrUnknown):
-		return &unknownKeyError{id}
+		return unknownKey(id)
 	default:
 		return errors.Join(errNoKeys, err)
 	}
@@ -68,22 +58,6 @@ func keyFailure(id string, err error) error {
 
 // keysWithin bounds what is done with keys.
 const keysWithin = 5 * time.Second
-
-// by is who asks, for the audit log.
-func (a *API) by(c echo.Context) string {
-	if id := callerOf(c).KeyID; id != "" || a.Keys.Open() {
-		return id
-	}
-	return access.ByAdmin
-}
-
-// keysOf is the project whose keys a caller may see; "" for all.
-func keysOf(c echo.Context) string {
-	if caller := callerOf(c); !caller.Anywhere || c.Get(projectNamedKey) != nil {
-		return caller.Project
-	}
-	return ""
-}
 
 // createKey makes a key, and shows it once.
 func (a *API) createKey(c echo.Context) error {
@@ -141,7 +115,7 @@ func readKey(o *object) (all keyChange) {
 	})
 	lists := func(name string, of func(*access.Key) *[]string) {
 		set(name, func() func(*access.Key) {
-			names := textList(o, name)
+			names := o.textList(name)
 			return func(k *access.Key) { *of(k) = names }
 		})
 	}
@@ -149,7 +123,7 @@ func readKey(o *object) (all keyChange) {
 	lists("strategies", func(k *access.Key) *[]string { return &k.Strategies })
 	lists("experiments", func(k *access.Key) *[]string { return &k.Experiments })
 	set("expires_at", func() func(*access.Key) {
-		at := instant(o, "expires_at")
+		at := o.instant("expires_at")
 		return func(k *access.Key) { k.ExpiresAt = at }
 	})
 	set("budget_usd", func() func(*access.Key) {
@@ -197,33 +171,6 @@ func perMinute(o *object, name string) *int64 {
 	return new(int64(o.whole(name, 1, maxPerMinute, 0)))
 }
 
-// textList takes a list of strings.
-func textList(o *object, name string) (all []string) {
-	v, ok := o.take(name)
-	if ok && !v.IsArray() {
-		o.fail(name, "is %s, must be a list", document.Show(v))
-		return nil
-	}
-	for _, one := range v.Array() {
-		all = append(all, o.faults.Text(o.path+name, one))
-	}
-	return all
-}
-
-// instant takes a time.
-func instant(o *object, name string) *time.Time {
-	text, ok := o.str(name)
-	if !ok {
-		return nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		o.fail(name, "is %s, must be a time such as 2027-01-31T12:00:00Z", strconv.Quote(document.Cut(text)))
-		return nil
-	}
-	return new(at.UTC().Truncate(time.Microsecond))
-}
-
 // changeKey gives a key another name, other limits, or another end.
 func (a *API) changeKey(c echo.Context) error {
 	o, err := readObject(c.Request(), `{"requests_per_minute": 600}`)
@@ -237,7 +184,7 @@ func (a *API) changeKey(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), keysWithin)
 	defer cancel()
 	id := c.Param("key_id")
-	k, err := a.KeyMaker.ChangeKey(ctx, keysOf(c), id, a.by(c), func(k *access.Key) error {
+	k, err := a.KeyMaker.ChangeKey(ctx, scopeOf(c), id, a.by(c), func(k *access.Key) error {
 		change.apply(k)
 		return k.Validate(a.knownToKeys(), time.Now())
 	})
@@ -256,7 +203,7 @@ func (a *API) rotateKey(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), keysWithin)
 	defer cancel()
 	id := c.Param("key_id")
-	made, err := a.KeyMaker.RotateKey(ctx, keysOf(c), id, a.by(c), overlap)
+	made, err := a.KeyMaker.RotateKey(ctx, scopeOf(c), id, a.by(c), overlap)
 	if err != nil {
 		return keyFailure(id, err)
 	}
@@ -291,7 +238,7 @@ func (a *API) revokeKey(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), keysWithin)
 	defer cancel()
 	id := c.Param("key_id")
-	k, err := a.KeyMaker.RevokeKey(ctx, keysOf(c), id, a.by(c))
+	k, err := a.KeyMaker.RevokeKey(ctx, scopeOf(c), id, a.by(c))
 	if err != nil {
 		return keyFailure(id, err)
 	}
@@ -305,7 +252,7 @@ func (a *API) key(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), keysWithin)
 	defer cancel()
 	id := c.Param("key_id")
-	k, err := a.KeyList.Key(ctx, keysOf(c), id)
+	k, err := a.KeyList.Key(ctx, scopeOf(c), id)
 	if err != nil {
 		return keyFailure(id, err)
 	}
@@ -324,74 +271,26 @@ type keyPage struct {
 }
 
 func (a *API) listKeys(c echo.Context) error {
-	q, most, err := readPage(c)
+	q, most, err := readPage(c, usualKeys, mostKeys)
 	if err != nil {
 		return err
 	}
 	before := q.values["cursor"]
 	if _, err := uuid.Parse(before); before != "" && (err != nil || len(before) != 36) {
-		q.faults.Add(document.CodeValue, "cursor", "is %q, must be a next_cursor that was given out", document.Cut(before))
+		q.strayCursor()
 	}
 	if err := q.faults.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), keysWithin)
 	defer cancel()
-	all, err := a.KeyList.Keys(ctx, keysOf(c), before, most+1)
+	all, err := a.KeyList.Keys(ctx, scopeOf(c), before, most+1)
 	if err != nil {
 		return keyFailure("", err)
 	}
 	page := keyPage{Keys: append([]access.Key{}, all[:min(most, len(all))]...)}
 	if len(all) > most {
 		page.NextCursor = &all[most-1].ID
-	}
-	return c.JSON(http.StatusOK, page)
-}
-
-// readPage reads a query of limit and cursor.
-func readPage(c echo.Context) (q query, most int, err error) {
-	if q, err = readQuery(c); err != nil {
-		return q, 0, err
-	}
-	q.refuseOthers("limit", "cursor")
-	most = usualKeys
-	if text := q.values["limit"]; text != "" {
-		if most, err = strconv.Atoi(text); err != nil || most < 1 || most > mostKeys {
-			q.faults.Add(document.CodeValue, "limit", "is %q, must be a whole number from 1 to %d", document.Cut(text), mostKeys)
-		}
-	}
-	return q, most, nil
-}
-
-// actPage is the answer of GET /audit.
-type actPage struct {
-	Acts       []access.Act `json:"acts"` // the newest first
-	NextCursor *string      `json:"next_cursor"`
-}
-
-func (a *API) audit(c echo.Context) error {
-	q, most, err := readPage(c)
-	if err != nil {
-		return err
-	}
-	var before access.ActPlace
-	if text := q.values["cursor"]; text != "" {
-		if before, err = access.ParseActPlace(text); err != nil {
-			q.faults.Add(document.CodeValue, "cursor", "is %q, must be a next_cursor that was given out", document.Cut(text))
-		}
-	}
-	if err := q.faults.Err(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), keysWithin)
-	defer cancel()
-	all, err := a.Audit.Acts(ctx, keysOf(c), before, most+1)
-	if err != nil {
-		return keyFailure("", err)
-	}
-	page := actPage{Acts: append([]access.Act{}, all[:min(most, len(all))]...)}
-	if len(all) > most {
-		page.NextCursor = new(all[most-1].Place.String())
 	}
 	return c.JSON(http.StatusOK, page)
 }

@@ -69,14 +69,16 @@ func (a *API) pass(c echo.Context, r gateway.Request) (gateway.Answer, error) {
 // know.
 func describeLimits(c echo.Context, s limit.Standings) {
 	h := c.Response().Header()
-	for kind, s := range map[limit.Kind]limit.Standing{limit.Requests: s.Requests, limit.Tokens: s.Tokens} {
+	describe := func(kind limit.Kind, s limit.Standing) {
 		if s.PerMinute == 0 {
-			continue
+			return
 		}
 		h.Set("X-Ratelimit-Limit-"+string(kind), strconv.FormatInt(s.PerMinute, 10))
 		h.Set("X-Ratelimit-Remaining-"+string(kind), strconv.FormatInt(s.Remaining, 10))
 		h.Set("X-Ratelimit-Reset-"+string(kind), s.Reset.Round(time.Millisecond).String())
 	}
+	describe(limit.Requests, s.Requests)
+	describe(limit.Tokens, s.Tokens)
 }
 
 // limitProblem holds the part of the table that is about limits.

@@ -38,11 +38,7 @@ var errNoSnapshots = errors.New("snapshots cannot be read or changed now, becaus
 
 // lineup answers with the models and how they fare.
 func (a *API) lineup(c echo.Context) error {
-	name, err := onlyParameter(c, "window")
-	if err != nil {
-		return err
-	}
-	w, err := windowOf(name)
+	w, err := readWindow(c)
 	if err != nil {
 		return err
 	}
@@ -80,7 +76,7 @@ func (a *API) snapshots(c echo.Context) error {
 	strategy, limit, before := q.learner(), q.count("limit", usualSnapshots, mostSnapshots), int64(math.MaxInt64)
 	if text := q.values["cursor"]; text != "" {
 		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
-			q.faults.Add(document.CodeValue, "cursor", "is %q, must be a next_cursor that was given out", document.Cut(text))
+			q.strayCursor()
 		}
 	}
 	if err := q.faults.Err(); err != nil {
@@ -113,12 +109,9 @@ func (q query) learner() string {
 	return name
 }
 
-// unknownSnapshotError names a snapshot that there is not.
-type unknownSnapshotError struct{ number, strategy string }
-
-func (e *unknownSnapshotError) Error() string {
-	return fmt.Sprintf("there is no snapshot %q of the strategy %s in your project, or not any more: GET /snapshots lists what there is",
-		document.Cut(e.number), e.strategy)
+func unknownSnapshot(number, strategy string) error {
+	return &unknownError{what: "snapshot", detail: fmt.Sprintf("there is no snapshot %q of the strategy %s in your project, or not any more: GET /snapshots lists what there is",
+		document.Cut(number), strategy)}
 }
 
 func (a *API) rollBack(c echo.Context) error {
@@ -134,13 +127,13 @@ func (a *API) rollBack(c echo.Context) error {
 	text := c.Param("snapshot")
 	number, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || number < 1 {
-		return &unknownSnapshotError{text, strategy}
+		return unknownSnapshot(text, strategy)
 	}
 	caller := callerOf(c)
 	s, err := a.Snapshots.RollBack(c.Request().Context(), caller.Project, a.by(c), strategy, number)
 	switch {
 	case errors.Is(err, learning.ErrNoSnapshot):
-		return &unknownSnapshotError{text, strategy}
+		return unknownSnapshot(text, strategy)
 	case err != nil:
 		return errors.Join(errNoSnapshots, err)
 	}

@@ -27,11 +27,7 @@ const (
 )
 
 func (a *API) routingMetrics(c echo.Context) error {
-	name, err := onlyParameter(c, "window")
-	if err != nil {
-		return err
-	}
-	w, err := windowOf(name)
+	w, err := readWindow(c)
 	if err != nil {
 		return err
 	}
@@ -42,7 +38,12 @@ func (a *API) routingMetrics(c echo.Context) error {
 	return c.JSON(http.StatusOK, report)
 }
 
-func windowOf(name string) (rollup.Window, error) {
+// readWindow reads a query that has a window, or none.
+func readWindow(c echo.Context) (rollup.Window, error) {
+	name, err := onlyParameter(c, "window")
+	if err != nil {
+		return rollup.Window{}, err
+	}
 	w, err := rollup.ParseWindow(cmp.Or(name, defaultWindow))
 	if err != nil {
 		var names []string

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -129,6 +130,33 @@ func listing(names []string) string {
 func (o *object) boolean(name string) bool {
 	v, ok := o.take(name)
 	return ok && o.faults.Boolean(o.path+name, v)
+}
+
+// instant takes a time, to the microsecond, or nil when the member is not there.
+func (o *object) instant(name string) *time.Time {
+	text, ok := o.str(name)
+	if !ok {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		o.fail(name, "is %s, must be a time such as 2027-01-31T12:00:00Z", strconv.Quote(document.Cut(text)))
+		return nil
+	}
+	return new(at.UTC().Truncate(time.Microsecond))
+}
+
+// textList takes a list of strings.
+func (o *object) textList(name string) (all []string) {
+	v, ok := o.take(name)
+	if ok && !v.IsArray() {
+		o.fail(name, "is %s, must be a list", document.Show(v))
+		return nil
+	}
+	for _, one := range v.Array() {
+		all = append(all, o.faults.Text(o.path+name, one))
+	}
+	return all
 }
 
 // whole takes a whole number within bounds.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -51,6 +52,16 @@ func onlyParameter(c echo.Context, name string) (value string, err error) {
 	return q.values[name], q.faults.Err()
 }
 
+// noQuery refuses any parameter.
+func noQuery(c echo.Context) error {
+	q, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	q.refuseOthers()
+	return q.faults.Err()
+}
+
 func (q query) refuseOthers(known ...string) {
 	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		if !slices.Contains(known, name) {
@@ -70,6 +81,33 @@ func (q query) list(name string) []string {
 		q.faults.Add(document.CodeValue, name, "is given %d times, allowed are %d", len(values), maxListed)
 	}
 	return values
+}
+
+// readPage reads a query of limit and cursor.
+func readPage(c echo.Context, usual, most int) (q query, limit int, err error) {
+	if q, err = readQuery(c); err != nil {
+		return q, 0, err
+	}
+	q.refuseOthers("limit", "cursor")
+	return q, q.count("limit", usual, most), nil
+}
+
+// count reads how many are wanted.
+func (q query) count(name string, usual, most int) int {
+	text := q.values[name]
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		q.faults.Add(document.CodeValue, name, "is %q, must be a whole number from 1 to %d", document.Cut(text), most)
+	}
+	return n
+}
+
+// strayCursor is a fault: a page begins where another one ended.
+func (q query) strayCursor() {
+	q.faults.Add(document.CodeValue, "cursor", "is %q, must be a next_cursor that was given out", document.Cut(q.values["cursor"]))
 }
 
 // object reads a query as the body of a POST. Numbers look the same in both;

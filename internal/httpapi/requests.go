@@ -45,12 +45,7 @@ func (a *API) findRequests(c echo.Context) error {
 
 // request answers with all that is recorded of one.
 func (a *API) request(c echo.Context) error {
-	q, err := readQuery(c)
-	if err != nil {
-		return err
-	}
-	q.refuseOthers()
-	if err := q.faults.Err(); err != nil {
+	if err := noQuery(c); err != nil {
 		return err
 	}
 	text := c.Param("request_id")
@@ -94,7 +89,7 @@ func (q query) requests() (requests.Query, error) {
 			q.faults.Add(document.CodeValue, name, "holds a NUL byte")
 		}
 	}
-	r := requests.Query{Limit: requests.UsualLimit, Filter: requests.Filter{
+	r := requests.Query{Filter: requests.Filter{
 		Users: q.list("user_id"), Sessions: q.list("session_id"), CallerIDs: q.list("caller_id"), KeyIDs: q.list("key_id"),
 		Models: q.list("model"), Providers: q.list("provider"), Strategies: q.list("strategy"), ErrorKinds: q.list("error"),
 		Experiments: q.list("experiment"),
@@ -108,16 +103,11 @@ func (q query) requests() (requests.Query, error) {
 	if !r.From.IsZero() && !r.To.IsZero() && !r.From.Before(r.To) {
 		q.faults.Add(document.CodeValue, "to", "must be after from")
 	}
-	if text := q.values["limit"]; text != "" {
-		n, err := strconv.Atoi(text)
-		if r.Limit = n; err != nil || n < 1 || n > requests.MostLimit {
-			q.faults.Add(document.CodeValue, "limit", "is %q, must be a whole number from 1 to %d", document.Cut(text), requests.MostLimit)
-		}
-	}
+	r.Limit = q.count("limit", requests.UsualLimit, requests.MostLimit)
 	if text := q.values["cursor"]; text != "" {
 		var err error
 		if r.Before, err = requests.ParseCursor(text); err != nil {
-			q.faults.Add(document.CodeValue, "cursor", "is %q, must be a next_cursor that was given out", document.Cut(text))
+			q.strayCursor()
 		}
 	}
 	return r, q.faults.Err()

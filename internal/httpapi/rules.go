@@ -178,3 +178,12 @@ func chooseProject(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
+
+// scopeOf is the project that lists of keys and acts, and usage, are of; "" where
+// they are of all: the caller may choose one, and has not.
+func scopeOf(c echo.Context) string {
+	if caller := callerOf(c); !caller.Anywhere || c.Get(projectNamedKey) != nil {
+		return caller.Project
+	}
+	return ""
+}

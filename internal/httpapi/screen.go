@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,9 @@ type screen struct {
 	listeners atomic.Int64
 
 	mu       sync.Mutex
-	shown    map[string]picture // by project
-	renewing map[string]bool    // likewise
+	shown    map[string]picture // by project; while they may still be shown
+	swept    time.Time
+	renewing map[string]bool // likewise
 }
 
 // picture is a snapshot as it is sent.
@@ -118,5 +120,9 @@ func (s *screen) read(ctx context.Context, project string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shown[project] = picture{body, began}
+	if began.Sub(s.swept) > keepFor { // callers may name any number of projects
+		s.swept = began
+		maps.DeleteFunc(s.shown, func(_ string, p picture) bool { return began.Sub(p.read) > keepFor })
+	}
 	return body, nil
 }

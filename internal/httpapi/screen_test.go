@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/rollup"
 )
 
@@ -138,5 +140,23 @@ func TestNobodyWaitsWhereManyLook(t *testing.T) {
 			t.Errorf("who asks after a second gets %d after %s, want a new one", n, took)
 		}
 		synctest.Wait()
+	})
+}
+
+// TestScreenForgets what nobody can be shown any more, so that callers who name
+// one project after the other do not fill the memory.
+func TestScreenForgets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		screen, most := httpapi.NewScreen(new(numbered)), 0
+		for i := range 1000 {
+			if err := screen.Look(t.Context(), fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+			most = max(most, screen.Kept())
+		}
+		if most < 75 || most > 155 {
+			t.Errorf("%d snapshots were kept, want those of three quarters of a second, and of as long until the next look", most)
+		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -47,11 +46,8 @@ func (a *API) system(c echo.Context) error {
 	return c.JSON(http.StatusOK, a.System.System(c.Request().Context()))
 }
 
-// unknownLetterError names a dead letter that there is not.
-type unknownLetterError struct{ id string }
-
-func (e *unknownLetterError) Error() string {
-	return fmt.Sprintf("there is no dead letter %q, or no longer: GET /dead lists what there is", document.Cut(e.id))
+func unknownLetter(id string) error {
+	return &unknownError{what: "dead-letter", detail: fmt.Sprintf("there is no dead letter %q, or no longer: GET /dead lists what there is", document.Cut(id))}
 }
 
 func letterFailure(id string, err error) error {
@@ -59,7 +55,7 @@ func letterFailure(id string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, system.ErrNoLetter):
-		return &unknownLetterError{id}
+		return unknownLetter(id)
 	default:
 		return errors.Join(errNoLetters, err)
 	}
@@ -72,7 +68,7 @@ func letterID(c echo.Context) (string, error) {
 	}
 	id := c.Param("dead_id")
 	if !system.IsDeadID(id) {
-		return "", &unknownLetterError{id}
+		return "", unknownLetter(id)
 	}
 	return id, nil
 }
@@ -83,16 +79,14 @@ const (
 )
 
 func (a *API) deadLetters(c echo.Context) error {
-	q, err := readQuery(c)
+	q, limit, err := readPage(c, usualLetters, mostLetters)
 	if err != nil {
 		return err
 	}
-	q.refuseOthers("cursor", "limit")
 	cursor := q.values["cursor"]
 	if cursor != "" && !system.IsDeadID(cursor) {
-		q.faults.Add(document.CodeValue, "cursor", "is %q, must be a next_cursor that was given out", document.Cut(cursor))
+		q.strayCursor()
 	}
-	limit := q.count("limit", usualLetters, mostLetters)
 	if err := q.faults.Err(); err != nil {
 		return err
 	}
@@ -101,19 +95,6 @@ func (a *API) deadLetters(c echo.Context) error {
 		return letterFailure("", err)
 	}
 	return c.JSON(http.StatusOK, page)
-}
-
-// count reads how many are wanted.
-func (q query) count(name string, usual, most int) int {
-	text := q.values[name]
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		q.faults.Add(document.CodeValue, name, "is %q, must be a whole number from 1 to %d", document.Cut(text), most)
-	}
-	return n
 }
 
 func (a *API) deadLetter(c echo.Context) error {

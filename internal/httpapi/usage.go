@@ -1,12 +1,9 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,11 +21,6 @@ type Accounts interface {
 
 var errNoAccounts = errors.New("usage cannot be read now, because PostgreSQL does not answer in time: try again, or for fewer days")
 
-const (
-	formatJSON = "json"
-	formatCSV  = "csv"
-)
-
 // usage answers with what requests add up to, of all projects where the caller
 // may choose one and names none.
 func (a *API) usage(c echo.Context) error {
@@ -41,7 +33,7 @@ func (a *API) usage(c echo.Context) error {
 	if err := q.faults.Err(); err != nil {
 		return err
 	}
-	asked.Project = keysOf(c)
+	asked.Project = scopeOf(c)
 	r, err := a.Accounts.Usage(c.Request().Context(), asked)
 	var tooMany usage.TooManyError
 	switch {
@@ -88,27 +80,6 @@ func (q query) day(name string, to *time.Time) bool {
 	}
 	*to = day
 	return true
-}
-
-// format is what is asked for, in the query or by Accept.
-func (q query) format(c echo.Context) string {
-	usual := formatJSON
-	if wantsCSV(c) {
-		usual = formatCSV
-	}
-	format := cmp.Or(q.values["format"], usual)
-	if format != formatJSON && format != formatCSV {
-		q.faults.Add(document.CodeValue, "format", "is %q, must be json or csv", document.Cut(format))
-	}
-	return format
-}
-
-func sendTable(c echo.Context, write func(io.Writer) error) error {
-	var text strings.Builder
-	if err := write(&text); err != nil {
-		return err
-	}
-	return c.Blob(http.StatusOK, "text/csv; charset=utf-8", []byte(text.String()))
 }
 
 // statement answers with the statement of a month, as it is signed.

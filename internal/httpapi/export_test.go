@@ -1,0 +1,22 @@
+package httpapi
+
+import "context"
+
+// Screen is what live metrics are shown on.
+type Screen struct{ screen *screen }
+
+// NewScreen makes one.
+func NewScreen(m Metrics) Screen { return Screen{newScreen(m)} }
+
+// Look shows a project's snapshot.
+func (s Screen) Look(ctx context.Context, project string) error {
+	_, err := s.screen.snapshot(ctx, project)
+	return err
+}
+
+// Kept is how many projects' snapshots are kept.
+func (s Screen) Kept() int {
+	s.screen.mu.Lock()
+	defer s.screen.mu.Unlock()
+	return len(s.screen.shown)
+}

@@ -61,7 +61,7 @@ func TestResultsAsCSV(t *testing.T) {
 func TestNoNameIsAFormula(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	names := []string{"=1", "+1", "-1", "@1", "\t=1", "\r=1"}
+	names := []string{"=1", "+1", "-1", "@1"}
 	for _, name := range names {
 		s.post(t, "/experiments/start", strings.Replace(startBody, `"one"`, strconv.Quote(name), 1)).want(t, 201)
 	}

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/eventtest"
 )
 
 // TestMain lets tests run this binary again as a process that they may kill.
@@ -83,7 +85,17 @@ func kill(tb reporter, j *Journal) {
 
 // newFact is a small fact of a request that arrived now.
 func newFact(user string) *event.CompletionRecorded {
-	c := event.NewCompletion(uuid.Must(uuid.NewV7()))
+	return factOf(uuid.Must(uuid.NewV7()), user)
+}
+
+// factNow is of the test's own clock: ids of uuid.NewV7 go by the latest of all
+// tests, of which not all are in a bubble.
+func factNow(user string) *event.CompletionRecorded {
+	return factOf(eventtest.ID(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), time.Now()), user)
+}
+
+func factOf(id uuid.UUID, user string) *event.CompletionRecorded {
+	c := event.NewCompletion(id)
 	c.Project, c.UserID, c.Strategy = event.DefaultProject, user, "complexity"
 	c.PlannedModel, c.BaselineModel = "small", "large"
 	c.Status, c.Cache = event.StatusOK, event.CacheMiss

@@ -165,7 +165,7 @@ func (s *shipping) stop(t *testing.T) {
 func recordSome(t *testing.T, j *Journal, n int) {
 	t.Helper()
 	for i := range n {
-		f := newFact(user(i))
+		f := factNow(user(i))
 		intend(t, j, f)
 		record(t, j, f)
 	}

@@ -167,16 +167,16 @@ func TestOneProcessMakesTheAnswerForReal(t *testing.T) {
 		redis := db.Cache(ttl, 1<<30)
 		all = append(all, start(t, cache.Options{Redis: redis, Leases: redis}))
 	}
-	until(t, func() bool {
-		for _, p := range all {
-			if p.look(fmt.Sprint(time.Now())).Degraded {
-				return false
-			}
-		}
-		return true
-	})
 	var calls []int64
-	for round := range 10 { // on a busy machine Redis may be left alone for a moment, and all call
+	for round, began := 0, time.Now(); time.Since(began) < time.Minute; round++ { // on a busy machine Redis may be left alone for a moment, and all call
+		until(t, func() bool {
+			for _, p := range all {
+				if p.look(fmt.Sprint(time.Now())).Degraded {
+					return false
+				}
+			}
+			return true
+		})
 		calls = askAll(t, all, round)
 		if slices.Max(calls) == 1 {
 			return

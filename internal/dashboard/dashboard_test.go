@@ -241,7 +241,7 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 		"an event handler":       regexp.MustCompile(`(?i)\son[a-z]+\s*=\s*["']`),
 		"an external address":    regexp.MustCompile(`(?i)(?:https?|wss?):?//`),
 		"an import from outside": regexp.MustCompile(`(?m)@import|^(?:import|export)\b.*\bfrom\s*["'][^."'][^"']*["'];|import\(\s*["'][^."']`),
-		"an absolute address":    regexp.MustCompile(`(?:src|href|action)="/|(?:get|post|open|url|socketURL|useData)\(["'` + "`" + `]/`),
+		"an absolute address":    regexp.MustCompile(`(?:src|href|action)="/|(?:get|post|patch|open|url|socketURL|useData)\(["'` + "`" + `]/`),
 		"markup made of strings": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`),
 	}
 	for name, source := range sources(t) {
@@ -260,7 +260,7 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 	}
 }
 
-var asked = regexp.MustCompile("(?:useData|client\\.(?:get|post|delete|open|socketURL|url))\\([^\"`)]*[\"`]([a-z0-9_/]+)")
+var asked = regexp.MustCompile("(?:useData|client\\.(?:get|post|patch|delete|open|socketURL|url))\\([^\"`)]*[\"`]([a-z0-9_/]+)")
 
 // What modules ask the HTTP interface for is there.
 func TestModulesAskForWhatThereIs(t *testing.T) {

@@ -242,6 +242,7 @@ func TestFilesKeepToThePolicy(t *testing.T) {
 		"an external address":    regexp.MustCompile(`(?i)(?:https?|wss?):?//`),
 		"an import from outside": regexp.MustCompile(`(?m)@import|^(?:import|export)\b.*\bfrom\s*["'][^."'][^"']*["'];|import\(\s*["'][^."']`),
 		"an absolute address":    regexp.MustCompile(`(?:src|href|action)="/|(?:get|post|patch|open|url|socketURL|useData)\(["'` + "`" + `]/`),
+		"a node that is kept":    regexp.MustCompile(`(?m)^(?:export )?(?:const|let) \w+ = html`),
 		"markup made of strings": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`),
 	}
 	for name, source := range sources(t) {

@@ -92,7 +92,7 @@ var plan = map[string]room{
 	"internal/postgres": {may: []string{"access", "budget", "cache", "event", "experiment", "learning", "lineup", "pricing", "reconcile", "requests", "rollup", "savings", "schema", "statement", "stats", "system", "usage", "verdict", "webhook"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
 	"internal/telemetry": {may: []string{"event", "system"}, libs: []string{"github.com/prometheus/client_golang"}, why: adapter},
-	"internal/dashboard": {io: true, why: adapter},
+	"internal/dashboard": {libs: []string{"github.com/tdewolff/minify"}, io: true, why: adapter},
 	"internal/localstack": {libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/alicebob/miniredis"},
 		io: true, why: adapter},
 	"internal/httpapi": {may: []string{"access", "budget", "chat", "document", "event", "experiment", "gateway", "idempotency", "learning", "limit", "lineup", "llm", "messages", "pricing", "reconcile", "requests", "rollup", "routing", "savings", "statement", "system", "tail", "usage", "webhook"}, io: true,

@@ -16,6 +16,7 @@ import (
 
 var (
 	pictures = flag.String("pictures", "", "folder for pictures of every page and state; those of the documents go to docs/screenshots, too")
+	hours    = flag.Int("hours", 0, "how long pages live whose memory is measured, in hours of theirs, each of three minutes of ours; 0 are some minutes of theirs")
 	updates  = flag.Int("updates", 700, "how many live updates the page's memory is measured over; 3600 are those of an hour")
 )
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a page may load before it is compressed, in bytes.
@@ -92,6 +93,64 @@ func measureUpdates(t *testing.T) {
 	t.Logf("%.2f MB of JavaScript after %d updates, %.2f MB after as many again", mb(before), *updates, mb(after))
 	if after > before+before/4+1<<20 {
 		t.Errorf("memory grows with updates: %.2f MB, then %.2f", mb(before), mb(after))
+	}
+}
+
+//go:embed fast.js
+var fast string // has time fly
+
+// shortest is a stretch of the page's time, in seconds, unless -hours asks for more.
+const shortest = 100
+
+// measureHours lets pages live on, some at a time, and looks at what they keep
+// after each stretch: behind the first, which fills what is kept for a while,
+// nothing grows. Lists stay where they are while nothing happens.
+func measureHours(t *testing.T) {
+	for _, p := range []page{pageNamed("live"), pageNamed("experiments"), pageNamed("requests").with("?live=1"), pageNamed("keys"), pageNamed("system")} {
+		t.Run(p.name, func(t *testing.T) {
+			v := open(t, p, false, feed+fast)
+			v.await(t, `window.fed && `+settled)
+			v.measureHour(t, stretch(), p.name == "experiments" || p.name == "requests" || p.name == "keys")
+		})
+	}
+}
+
+const (
+	stretches = 4
+	most      = 2 << 20 // bytes, for what is under way and not collected yet
+)
+
+// stretch is a quarter of what is asked for.
+func stretch() int { return max(shortest, *hours*3600/stretches) }
+
+func (v *visit) measureHour(t *testing.T, seconds int, isStill bool) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience+stretches*time.Duration(seconds)*time.Second)
+	defer cancel()
+	var kept []int
+	for range stretches {
+		var answered int
+		if err := v.Eval(ctx, fmt.Sprintf("live(%d)", seconds), &answered); err != nil {
+			t.Fatal(err)
+		}
+		var shifts []string
+		if err := v.Eval(ctx, `seen.shifts.splice(0).flatMap((s) => s.of).filter((node) => node && !node.startsWith("#text"))`, &shifts); err != nil {
+			t.Fatal(err)
+		}
+		if isStill && len(kept) > 0 && len(shifts) > 0 {
+			t.Errorf("%s: updates move %q", v.page.name, shifts)
+		}
+		used, err := v.HeapUsed(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, used)
+		t.Logf("%s: %.2f MB after %d s of it more, with %d answers", v.page.name, mb(used), seconds, answered)
+		if answered < seconds/60 {
+			t.Errorf("%s asks for nothing again: %d answers in %d s", v.page.name, answered, seconds)
+		}
+	}
+	if grown := kept[stretches-1] - kept[1]; grown > most {
+		t.Errorf("%s keeps %.2f MB more after %d s than after %d", v.page.name, mb(grown), stretches*seconds, 2*seconds)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,7 +27,7 @@ type budgets struct {
 
 // alerts knows which shares of budgets were found spent; see postgres.
 type alerts interface {
-	Alerts(ctx context.Context, b budget.Budget, at time.Time) ([]budget.Alert, error)
+	Alerts(ctx context.Context, all []budget.Budget, at time.Time) (map[budget.Budget][]budget.Alert, error)
 }
 
 // startBudgets keeps budgets from now on, in the name of a journal: what is
@@ -80,6 +82,18 @@ func (b *budgets) Of(caller access.Caller) []budget.Budget {
 	all := make([]budget.Budget, 1, 1+len(ofProject))
 	all[0] = budget.Budget{Scope: budget.Key, Name: caller.Key.ID, Period: period, Limit: *caller.Key.Budget}
 	return append(all, ofProject...)
+}
+
+// OfProjects implements httpapi.Budgets.
+func (b *budgets) OfProjects(project string) []budget.Budget {
+	if project != "" {
+		return b.projects[project]
+	}
+	var all []budget.Budget
+	for _, name := range slices.Sorted(maps.Keys(b.projects)) {
+		all = append(all, b.projects[name]...)
+	}
+	return all
 }
 
 func countBudgets(r telemetry.Registerer, k *budget.Keeper) {

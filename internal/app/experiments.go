@@ -19,6 +19,7 @@ import (
 // experiments starts experiments, and tells how they go.
 type experiments struct {
 	*pages
+	*listing
 	past pastWeeks
 
 	db     *postgres.DB
@@ -29,7 +30,6 @@ type experiments struct {
 
 const (
 	pastWithin = 3 * time.Second
-	mostListed = 1000
 	fewUsers   = 30 // of which nothing can be said
 )
 
@@ -40,7 +40,7 @@ func startTrials(cfg config.Config, g *gateway.Gateway, s *stores, m *migration,
 	names := namesOf(g)
 	known := experiment.Known{Strategies: names.Strategies, Models: names.Models, Webhooks: cfg.Webhooks.Allow,
 		Learning: learners()}
-	return &experiments{pages: newPages(s.postgres, s.redis, log), db: s.postgres, known: known, trials: g.Trials, log: log}
+	return &experiments{pages: newPages(s.postgres, s.redis, log), listing: newListing(s.postgres, log), db: s.postgres, known: known, trials: g.Trials, log: log}
 }
 
 // Start implements httpapi.Starter.
@@ -122,18 +122,17 @@ func (x *experiments) Stop(ctx context.Context, project, by, id string) (experim
 	return s, err
 }
 
-// List implements httpapi.Experiments.
-func (x *experiments) List(ctx context.Context, project string, archived bool) ([]experiment.Status, error) {
-	return x.db.Experiments(ctx, project, archived, mostListed)
-}
-
 // Experiment implements httpapi.Experiments.
 func (x *experiments) Experiment(ctx context.Context, project, id string) (experiment.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, listWithin)
+	defer cancel()
 	return x.db.Experiment(ctx, project, id)
 }
 
 // Deliveries implements httpapi.Deliveries.
 func (x *experiments) Deliveries(ctx context.Context, project, id string) ([]webhook.Delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, listWithin)
+	defer cancel()
 	if _, err := x.db.Experiment(ctx, project, id); err != nil {
 		return nil, err
 	}

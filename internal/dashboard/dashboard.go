@@ -1,7 +1,8 @@
 // Package dashboard is the page at /, embedded: static files that talk to the
 // HTTP interface like any other client. Nothing is loaded from elsewhere, and
-// nothing is built: browsers run the modules under static/ as they lie there.
-// The files of the page at /docs, which is rendered, lie beside them.
+// nobody builds anything: browsers run the modules under static/ as they lie
+// there, without what is in them for people only. The files of the page at
+// /docs, which is rendered, lie beside them.
 //
 // Addresses within the dashboard lie behind the # of /: /#/requests?status=error.
 // /requests and /experiments are the API's own paths, so pages cannot have them;
@@ -21,6 +22,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -31,7 +33,7 @@ var files embed.FS
 // under /static/.
 func Handler(docs []byte) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /docs", newAsset(contentTypes[".html"], docs))
+	mux.Handle("GET /docs", newAsset(contentTypes[".html"], func() []byte { return docs }))
 	for name, file := range load() {
 		if name == "static/index.html" {
 			mux.Handle("GET /{$}", file)
@@ -41,14 +43,19 @@ func Handler(docs []byte) http.Handler {
 	return mux
 }
 
-// asset is one file, as it is and compressed.
+// asset is one file, as it is served and compressed.
 type asset struct {
-	contentType    string
-	plain, gzipped content
+	contentType string
+	bodies      func() (plain, gzipped content)
 }
 
-func newAsset(contentType string, body []byte) asset {
-	return asset{contentType, newContent(body), newContent(compress(body))}
+// newAsset makes the bodies when they are first asked for: busu starts without
+// that, and one that serves no pages does without it.
+func newAsset(contentType string, body func() []byte) asset {
+	return asset{contentType, sync.OnceValues(func() (plain, gzipped content) {
+		b := body()
+		return newContent(b), newContent(compress(b))
+	})}
 }
 
 // content is a body and what tells it from others.
@@ -89,7 +96,7 @@ func load() map[string]asset {
 		if !ok {
 			panic("dashboard: no content type for " + name)
 		}
-		assets[name] = newAsset(contentType, body)
+		assets[name] = newAsset(contentType, func() []byte { return served(name, body) })
 		return nil
 	})
 	if err != nil {
@@ -100,8 +107,8 @@ func load() map[string]asset {
 
 func compress(body []byte) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, _ = w.Write(body) // a buffer takes everything
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // a level that there is
+	_, _ = w.Write(body)                                  // a buffer takes everything
 	_ = w.Close()
 	return b.Bytes()
 }
@@ -109,10 +116,11 @@ func compress(body []byte) []byte {
 // ServeHTTP answers with the file. Browsers ask each time whether theirs is
 // still the one, so that a new version of busu never meets old files.
 func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h, c := w.Header(), a.plain
+	h := w.Header()
+	c, gzipped := a.bodies()
 	if acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
-		c = a.gzipped
+		c = gzipped
 	}
 	h.Set("Vary", "Accept-Encoding")
 	h.Set("Content-Type", a.contentType)

@@ -91,6 +91,7 @@ func (a *API) Handler() http.Handler {
 	e.DELETE("/users/:user_id", a.forgetUser)
 	e.POST("/keys", a.createKey)
 	get(e, "/keys", a.listKeys)
+	get(e, "/budgets", a.listBudgets)
 	get(e, "/keys/:key_id", a.key)
 	e.PATCH("/keys/:key_id", a.changeKey)
 	e.DELETE("/keys/:key_id", a.revokeKey)

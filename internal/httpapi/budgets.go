@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/budget"
@@ -19,9 +22,11 @@ type Budgets interface {
 	Of(caller access.Caller) []budget.Budget
 	// Look tells how a budget stands.
 	Look(ctx context.Context, b budget.Budget, at time.Time) (budget.Standing, error)
-	// Alerts are the shares of a budget that were found spent in the period of a
+	// Alerts are the shares of budgets that were found spent in the periods of a
 	// moment.
-	Alerts(ctx context.Context, b budget.Budget, at time.Time) ([]budget.Alert, error)
+	Alerts(ctx context.Context, all []budget.Budget, at time.Time) (map[budget.Budget][]budget.Alert, error)
+	// OfProjects lists the budgets of a project, or of all where it is "".
+	OfProjects(project string) []budget.Budget
 }
 
 func (a *API) budgetsOf(caller access.Caller) []budget.Budget {
@@ -80,22 +85,78 @@ type standing struct {
 	Alerts []budget.Alert `json:"alerts"` // the lowest first; null: that cannot be known now
 }
 
-// standingOf tells how a key's budget stands.
-func (a *API) standingOf(ctx context.Context, k access.Key) keyStanding {
-	told := keyStanding{Key: k}
-	for _, b := range a.budgetsOf(access.Caller{KeyID: k.ID, Key: &k}) {
-		if b.Scope != budget.Key {
-			continue
-		}
-		now := time.Now()
-		s, err := a.Budgets.Look(ctx, b, now)
-		if err != nil {
-			continue
-		}
-		told.Standing = &standing{s.Limit, s.Spent, s.Reserved, s.Remaining, s.Resets, s.AsOf.UTC(), nil}
-		if alerts, err := a.Budgets.Alerts(ctx, b, now); err == nil {
-			told.Standing.Alerts = append([]budget.Alert{}, alerts...)
+// alertsWithin bounds the wait for what PostgreSQL knows of budgets.
+const alertsWithin = time.Second
+
+// standings tell how budgets stand, in their order; nil where that is not known.
+func (a *API) standings(ctx context.Context, all []budget.Budget) []*standing {
+	told, now := make([]*standing, len(all)), time.Now()
+	var looks sync.WaitGroup
+	for i, b := range all { // at once, as each may wait for Redis
+		looks.Go(func() {
+			if s, err := a.Budgets.Look(ctx, b, now); err == nil {
+				told[i] = &standing{s.Limit, s.Spent, s.Reserved, s.Remaining, s.Resets, s.AsOf.UTC(), nil}
+			}
+		})
+	}
+	looks.Wait()
+	if len(all) == 0 {
+		return told
+	}
+	ctx, cancel := context.WithTimeout(ctx, alertsWithin)
+	defer cancel()
+	alerts, err := a.Budgets.Alerts(ctx, all, now)
+	for i, b := range all {
+		if err == nil && told[i] != nil {
+			told[i].Alerts = append([]budget.Alert{}, alerts[b]...)
 		}
 	}
 	return told
+}
+
+// standingsOf tells how the budgets of keys stand.
+func (a *API) standingsOf(ctx context.Context, keys []access.Key) []keyStanding {
+	told := make([]keyStanding, len(keys))
+	var all []budget.Budget
+	var whose []int
+	for i := range keys {
+		told[i].Key = keys[i]
+		for _, b := range a.budgetsOf(access.Caller{KeyID: keys[i].ID, Key: &keys[i]}) {
+			if b.Scope == budget.Key {
+				all, whose = append(all, b), append(whose, i)
+			}
+		}
+	}
+	for n, s := range a.standings(ctx, all) {
+		told[whose[n]].Standing = s
+	}
+	return told
+}
+
+// projectBudget is a budget of a project with how it stands.
+type projectBudget struct {
+	Project  string        `json:"project"`
+	Limit    pricing.Nanos `json:"budget_usd"`
+	Period   budget.Period `json:"budget_period"`
+	Standing *standing     `json:"budget"` // null: that cannot be known now
+}
+
+// budgetList is the answer of GET /budgets.
+type budgetList struct {
+	Budgets []projectBudget `json:"budgets"` // by project
+}
+
+func (a *API) listBudgets(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	list := budgetList{[]projectBudget{}}
+	if a.Budgets == nil {
+		return c.JSON(http.StatusOK, list)
+	}
+	all := a.Budgets.OfProjects(scopeOf(c))
+	for i, s := range a.standings(c.Request().Context(), all) {
+		list.Budgets = append(list.Budgets, projectBudget{all[i].Name, all[i].Limit, all[i].Period, s})
+	}
+	return c.JSON(http.StatusOK, list)
 }

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 // payers give every key that has a budget that one.
-type payers struct{ err error }
+type payers struct{ err, errAlerts error }
 
 func (*payers) Of(c access.Caller) []budget.Budget {
 	if c.Key == nil || c.Key.Budget == nil {
@@ -27,8 +28,23 @@ func (p *payers) Look(_ context.Context, b budget.Budget, _ time.Time) (budget.S
 	return budget.Standing{Limit: b.Limit, Spent: 30e7, Reserved: 2e8, Remaining: b.Limit - 30e7, Resets: time.Unix(1_800_000_000, 0).UTC(), AsOf: time.Unix(1_700_000_000, 0)}, p.err
 }
 
-func (p *payers) Alerts(_ context.Context, b budget.Budget, _ time.Time) ([]budget.Alert, error) {
-	return []budget.Alert{{Threshold: 50, Spent: b.Limit / 2, At: time.Unix(1_700_000_000, 0).UTC()}}, nil
+func (p *payers) Alerts(_ context.Context, all []budget.Budget, _ time.Time) (map[budget.Budget][]budget.Alert, error) {
+	found := map[budget.Budget][]budget.Alert{}
+	for _, b := range all {
+		found[b] = []budget.Alert{{Threshold: 50, Spent: b.Limit / 2, At: time.Unix(1_700_000_000, 0).UTC()}}
+	}
+	return found, p.errAlerts
+}
+
+// OfProjects gives acme two budgets, and globex one.
+func (*payers) OfProjects(project string) (all []budget.Budget) {
+	for _, b := range []budget.Budget{{Scope: budget.Project, Name: "acme", Period: budget.Month, Limit: 9e9}, {Scope: budget.Project, Name: "acme", Period: budget.Day, Limit: 1e9},
+		{Scope: budget.Project, Name: "globex", Period: budget.Month, Limit: 2e9}} {
+		if project == "" || project == b.Name {
+			all = append(all, b)
+		}
+	}
+	return all
 }
 
 // penniless is a gateway that refuses whoever has a budget.
@@ -64,12 +80,64 @@ func TestKeysHaveBudgets(t *testing.T) {
 			t.Errorf("%s: %s", path, refused.Body)
 		}
 	}
-	shown := s.send(t, "GET", "/keys/"+made.ID, "", asAdmin).want(t, 200)
-	if want := `"budget":{"limit_usd":1.5,"spent_usd":0.3,"reserved_usd":0.2,"remaining_usd":1.2,"resets_at":"2027-01-15T08:00:00Z","as_of":"2023-11-14T22:13:20Z","alerts":[{"threshold_percent":50,"spent_usd":0.75,"at":"2023-11-14T22:13:20Z"}]}`; !strings.Contains(string(shown.Body), want) {
-		t.Errorf("shown is %s", shown.Body)
+	s.post(t, "/keys", `{"name": "without", "role": "complete", "project": "acme"}`, asAdmin).want(t, 201)
+	const standing = `"budget":{"limit_usd":1.5,"spent_usd":0.3,"reserved_usd":0.2,"remaining_usd":1.2,"resets_at":"2027-01-15T08:00:00Z","as_of":"2023-11-14T22:13:20Z","alerts":`
+	const alerts = `[{"threshold_percent":50,"spent_usd":0.75,"at":"2023-11-14T22:13:20Z"}]}`
+	shows := func(wanted string) {
+		t.Helper()
+		for _, path := range []string{"/keys/" + made.ID, "/keys"} { // the list needs no look at each key
+			if shown := s.send(t, "GET", path, "", asAdmin).want(t, 200); !strings.Contains(string(shown.Body), wanted) {
+				t.Errorf("%s shows %s", path, shown.Body)
+			}
+		}
 	}
-	p.err = errors.New("away")
-	if shown := s.send(t, "GET", "/keys/"+made.ID, "", asAdmin).want(t, 200); !strings.Contains(string(shown.Body), `"budget":null`) {
-		t.Errorf("when nothing is known, shown is %s", shown.Body)
+	shows(standing + alerts)
+	if n := strings.Count(string(s.send(t, "GET", "/keys", "", asAdmin).Body), `"budget":null`); n != 1 {
+		t.Errorf("%d keys without a budget are shown, want 1", n)
 	}
+	p.errAlerts = errors.New("PostgreSQL is away")
+	shows(standing + "null}")
+	p.err = errors.New("Redis is away")
+	shows(`"budget":null`)
+}
+
+// Whoever administers a project sees its budgets, and those of all who may.
+func TestBudgetsOfProjects(t *testing.T) {
+	t.Parallel()
+	p := new(payers)
+	s := serve(t, func(s *setup) { s.adminKey, s.budgets = "the admin key", p })
+	var made struct{ Key string }
+	s.post(t, "/keys", `{"name": "k", "role": "admin", "project": "acme"}`, asAdmin).want(t, 201).decode(t, &made)
+	ofAcme := "Authorization: Bearer " + made.Key
+	for who, want := range map[string]string{asAdmin: "acme month 9, acme day 1, globex month 2", ofAcme: "acme month 9, acme day 1"} {
+		var got struct {
+			Budgets []struct {
+				Project string
+				USD     float64 `json:"budget_usd"`
+				Period  string  `json:"budget_period"`
+				Budget  *struct {
+					Spent  float64 `json:"spent_usd"`
+					Alerts []struct {
+						Threshold int `json:"threshold_percent"`
+					}
+				}
+			}
+		}
+		s.send(t, "GET", "/budgets", "", who).want(t, 200).decode(t, &got)
+		var all []string
+		for _, b := range got.Budgets {
+			all = append(all, fmt.Sprint(b.Project, " ", b.Period, " ", b.USD))
+			if b.Budget == nil || b.Budget.Spent != 0.3 || len(b.Budget.Alerts) != 1 || b.Budget.Alerts[0].Threshold != 50 {
+				t.Errorf("%s stands at %+v", b.Project, b.Budget)
+			}
+		}
+		if strings.Join(all, ", ") != want {
+			t.Errorf("listed are %q, want %q", all, want)
+		}
+	}
+	p.err = errors.New("Redis is away")
+	if got := s.send(t, "GET", "/budgets", "", asAdmin).want(t, 200); strings.Count(string(got.Body), `"budget":null`) != 3 {
+		t.Errorf("when nothing is known, listed is %s", got.Body)
+	}
+	s.send(t, "GET", "/budgets?x=1", "", asAdmin).want(t, 422)
 }

@@ -36,7 +36,7 @@ type Steward interface {
 // for one that there is not.
 type Experiments interface {
 	// List gives those that are archived only where they are asked for.
-	List(ctx context.Context, project string, archived bool) ([]experiment.Status, error)
+	List(ctx context.Context, project string, archived bool) (experiment.List, error)
 	Experiment(ctx context.Context, project, id string) (experiment.Status, error)
 	Results(ctx context.Context, project, id string) (experiment.Page, error)
 }
@@ -118,23 +118,17 @@ func (a *API) stopExperiment(c echo.Context) error {
 	return c.JSON(http.StatusOK, shownExperiment(s))
 }
 
-// experimentList is the answer of GET /experiments.
-type experimentList struct {
-	Experiments []experiment.Status `json:"experiments"` // the newest first
-}
-
 func (a *API) listExperiments(c echo.Context) error {
 	archived, err := withArchived(c)
 	if err != nil {
 		return err
 	}
-	all, err := a.Experiments.List(c.Request().Context(), callerOf(c).Project, archived)
+	list, err := a.Experiments.List(c.Request().Context(), callerOf(c).Project, archived)
 	if err != nil {
 		return experimentFailure("", err)
 	}
-	list := experimentList{make([]experiment.Status, len(all))}
-	for i, s := range all {
-		list.Experiments[i] = shownExperiment(s)
+	for i, x := range list.Experiments {
+		list.Experiments[i].Status = shownExperiment(x.Status)
 	}
 	return c.JSON(http.StatusOK, list)
 }
@@ -181,10 +175,10 @@ func (a *API) allResults(c echo.Context) error {
 	if err != nil {
 		return experimentFailure("", err)
 	}
-	list := resultList{make([]experiment.Page, len(all))}
-	for i := range all {
-		if list.Results[i], err = a.Experiments.Results(ctx, project, all[i].ID); err != nil {
-			return experimentFailure(all[i].ID, err)
+	list := resultList{make([]experiment.Page, len(all.Experiments))}
+	for i, x := range all.Experiments {
+		if list.Results[i], err = a.Experiments.Results(ctx, project, x.ID); err != nil {
+			return experimentFailure(x.ID, err)
 		}
 	}
 	if wantsCSV(c) {

@@ -104,12 +104,17 @@ func (x *fakeExperiments) Archive(ctx context.Context, project, _, id string) (e
 	return s, err
 }
 
-func (x *fakeExperiments) List(_ context.Context, _ string, archived bool) (list []experiment.Status, err error) {
+func (x *fakeExperiments) List(_ context.Context, _ string, archived bool) (experiment.List, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, s := range x.all {
+	list := experiment.List{Experiments: []experiment.Listed{}, AsOf: sampleTime, Degraded: []string{}}
+	for i, s := range x.all {
 		if archived || s.ArchivedAt == nil {
-			list = append(list, s)
+			listed := experiment.Listed{Status: s}
+			if i == 0 { // of others it cannot be told
+				listed.Standing = &experiment.Standing{AsOf: sampleTime, Verdict: "no side is shown to be better yet.", SplitOK: true, Users: 200, Matured: 200, Target: s.SampleSize}
+			}
+			list.Experiments = append(list.Experiments, listed)
 		}
 	}
 	return list, x.err

@@ -256,7 +256,7 @@ func (a *API) key(c echo.Context) error {
 	if err != nil {
 		return keyFailure(id, err)
 	}
-	return c.JSON(http.StatusOK, a.standingOf(ctx, k))
+	return c.JSON(http.StatusOK, a.standingsOf(ctx, []access.Key{k})[0])
 }
 
 const (
@@ -266,8 +266,8 @@ const (
 
 // keyPage is the answer of GET /keys.
 type keyPage struct {
-	Keys       []access.Key `json:"keys"` // the newest first
-	NextCursor *string      `json:"next_cursor"`
+	Keys       []keyStanding `json:"keys"` // the newest first
+	NextCursor *string       `json:"next_cursor"`
 }
 
 func (a *API) listKeys(c echo.Context) error {
@@ -288,7 +288,7 @@ func (a *API) listKeys(c echo.Context) error {
 	if err != nil {
 		return keyFailure("", err)
 	}
-	page := keyPage{Keys: append([]access.Key{}, all[:min(most, len(all))]...)}
+	page := keyPage{Keys: a.standingsOf(ctx, all[:min(most, len(all))])}
 	if len(all) > most {
 		page.NextCursor = &all[most-1].ID
 	}

@@ -65,6 +65,7 @@ var rules = map[string]access.Action{
 	"PATCH /keys/:key_id":       access.Administer,
 	"DELETE /keys/:key_id":      access.Administer,
 	"POST /keys/:key_id/rotate": access.Administer,
+	"GET /budgets":              access.Administer,
 	"GET /audit":                access.Administer,
 	"DELETE /users/:user_id":    access.Administer,
 }

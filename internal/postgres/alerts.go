@@ -109,23 +109,33 @@ func tell(ctx context.Context, tx pgx.Tx, r budget.Reached, url string) error {
 	return enqueue(ctx, tx, m)
 }
 
-// Alerts are the thresholds that a budget has reached in the period of a
+// Alerts are the thresholds that budgets have reached in the periods of a
 // moment, the lowest first.
-func (db *DB) Alerts(ctx context.Context, b budget.Budget, at time.Time) ([]budget.Alert, error) {
-	rows, err := db.pool.Query(ctx, `
-		SELECT threshold, spent_nanos, at FROM budget_alerts
-		WHERE scope = $1 AND name = $2 AND period = $3 AND began = $4 AND limit_nanos = $5 ORDER BY threshold`,
-		b.Scope, b.Name, b.Period, b.Period.Start(at), b.Limit)
-	if err != nil {
-		return nil, fmt.Errorf("read alerts of a budget: %w", err)
+func (db *DB) Alerts(ctx context.Context, all []budget.Budget, at time.Time) (map[budget.Budget][]budget.Alert, error) {
+	found := map[budget.Budget][]budget.Alert{}
+	var scopes, names, periods []string
+	var begans []time.Time
+	var limits []int64
+	for _, b := range all {
+		scopes, names, periods = append(scopes, string(b.Scope)), append(names, b.Name), append(periods, string(b.Period))
+		begans, limits = append(begans, b.Period.Start(at)), append(limits, int64(b.Limit))
 	}
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a budget.Alert, err error) {
-		err = row.Scan(&a.Threshold, &a.Spent, &a.At)
+	rows, err := db.pool.Query(ctx, `
+		SELECT a.scope, a.name, a.period, a.limit_nanos, a.threshold, a.spent_nanos, a.at FROM budget_alerts a
+		JOIN unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[]) AS b (scope, name, period, began, limit_nanos)
+			USING (scope, name, period, began, limit_nanos) ORDER BY a.threshold`, scopes, names, periods, begans, limits)
+	if err != nil {
+		return nil, fmt.Errorf("read alerts of budgets: %w", err)
+	}
+	var b budget.Budget
+	var a budget.Alert
+	_, err = pgx.ForEachRow(rows, []any{&b.Scope, &b.Name, &b.Period, &b.Limit, &a.Threshold, &a.Spent, &a.At}, func() error {
 		a.At = a.At.UTC()
-		return a, err
+		found[b] = append(found[b], a)
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read alerts of a budget: %w", err)
+		return nil, fmt.Errorf("read alerts of budgets: %w", err)
 	}
-	return all, nil
+	return found, nil
 }

@@ -91,7 +91,8 @@ func TestAlertsAreRecordedOnce(t *testing.T) {
 	if len(notices) != 2 || notices[0].Threshold+notices[1].Threshold != 180 || notices[0].Project != "acme" || notices[0].KeyID != nil {
 		t.Errorf("told is %+v", notices)
 	}
-	alerts, err := db.Alerts(t.Context(), r.Budget, now)
+	all, err := db.Alerts(t.Context(), []budget.Budget{r.Budget, {Scope: budget.Key, Name: "none", Period: budget.Day, Limit: 1}}, now)
+	alerts := all[r.Budget]
 	if err != nil || len(alerts) != 3 || alerts[0].Threshold != 50 || alerts[0].Spent != 800 || alerts[2].Threshold != 100 || alerts[2].Spent != 1000 {
 		t.Errorf("recorded are %+v: %v", alerts, err)
 	}

@@ -60,6 +60,8 @@ export class Client {
     return this.#json(path, { method: "POST", signal, body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json", ...headers } });
   }
 
+  patch(path, body) { return this.#json(path, { method: "PATCH", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }); }
+
   delete(path) { return this.#json(path, { method: "DELETE" }); }
 
   /** What the server needs, by name: "ok" or "failing"; null when it does not say. */

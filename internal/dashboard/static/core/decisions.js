@@ -17,10 +17,10 @@ async function ask(path, signal) {
   lastID = id;
   const news = events.filter((e) => words[e.name]).map((e) => JSON.parse(e.data));
   found = [...found, ...news].filter((d, i, all) => all[i + 1]?.type !== "model.published" || d.type !== "model.published").slice(-KEPT); // of models in a row, the last
-  return found.map((d) => ({ key: d.id, at: Date.parse(d.at), text: words[d.type](d) }));
+  return found.map((d) => ({ key: d.id, at: Date.parse(d.at), decision: d }));
 }
 
-/** Decisions as events of an EventLine, oldest first, as a result of useData. */
+/** Decisions as {key, at, decision}, oldest first, as a result of useData. */
 export const useDecisions = () => useData("stream/decisions", { every: 15_000, ask });
 
 const verdict = (d) => html`<a href=${`#/experiments/${encodeURIComponent(d.experiment_id)}`}>${d.name}</a>: ${d.verdict}`;
@@ -32,3 +32,6 @@ const words = {
   "model.published": (d) => html`Learned snapshot ${d.snapshot} published for ${d.strategy}, from ${count(d.verdicts)} verdicts`,
   "guard.tripped": (d) => html`<span class="bad">Guard tripped</span>: ${d.metric === "quality" ? `quality ${number(d.difference, 3)}` : `good answers ${percent(percentage(100 * d.difference))}`} against the hold-out`,
 };
+
+/** A decision in words; made when it is drawn, for what is drawn keeps the page that it was drawn in. */
+export const inWords = (d) => words[d.type](d);

@@ -52,6 +52,7 @@ export async function drain(path, { signal, lastID = "", quiet = 700 } = {}) {
     if (!over.signal.aborted) throw err;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
   }
   return { events: found, lastID: id };
 }

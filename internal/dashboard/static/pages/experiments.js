@@ -13,7 +13,7 @@ import { standing } from "./experiment-words.js";
 import { ExperimentPage } from "./experiment.js";
 
 const LISTS = [["no", "Current"], ["yes", "Archived"]];
-const SHOWN = 20; // each asks for its own figures
+const SHOWN = 50;
 
 export function ExperimentsPage({ route }) {
   if (route.id === "new") return html`<${StartPage} />`;
@@ -23,7 +23,8 @@ export function ExperimentsPage({ route }) {
 function List() {
   const archived = chosen("archived", LISTS) === "yes", [shown, show] = useState(SHOWN);
   const list = useData(`experiments${archived ? "?archived=true" : ""}`, { every: 10_000 }), all = list.data?.experiments;
-  const head = html`<${PageHead} title="Experiments" sub=${html`<${AsOf} of=${list} />`}><${Segmented} name="archived" label="Which" options=${LISTS} value=${archived ? "yes" : "no"} />
+  const of = { ...list, data: list.data && { ...list.data, stale: list.data.degraded.length > 0 } };
+  const head = html`<${PageHead} title="Experiments" sub=${html`<${AsOf} of=${of} />`}><${Segmented} name="archived" label="Which" options=${LISTS} value=${archived ? "yes" : "no"} />
     <${Button} kind="solid" icon="plus" href=${to("/experiments/new")}>Start</${Button}></${PageHead}>`;
   if (!all) return html`${head}${list.problem ? html`<${Failure} ...${{ problem: list.problem, retry: list.retry }} />` : html`<${Still} height=${300} />`}`;
   const mine = all.filter((e) => archived === Boolean(e.archived_at));
@@ -34,19 +35,17 @@ function List() {
     ${mine.length > shown && html`<p class="row l"><${Button} onClick=${() => show(mine.length)}>All ${count(mine.length)}</${Button}></p>`}`;
 }
 
-/** Figures come row by row; those of one that has ended come once. */
 function Row({ e }) {
-  const results = useData(`experiments/${e.id}/results`, { every: e.state === "running" ? 10_000 : 0 }), r = results.data;
-  const [, mood, words] = standing(e), until = e.ended_at ? Date.parse(e.ended_at) : Date.now();
-  return html`<tr><th scope="row"><a href=${to(`/experiments/${e.id}`)}>${e.name}</a><p class="q">${r?.verdict ?? results.problem?.message ?? "\u00a0"}</p></th>
+  const s = e.standing, [, mood, words] = standing(e), until = e.ended_at ? Date.parse(e.ended_at) : Date.now();
+  return html`<tr><th scope="row"><a href=${to(`/experiments/${e.id}`)}>${e.name}</a><p class="q">${s?.verdict ?? "Where it stands is not known yet."}</p></th>
     <td><${Tag} mood=${mood}>${words}</${Tag}></td>
-    <td class="nb">${r && html`<span class=${r.srm.ok ? "good" : "bad"}>${r.srm.ok ? "as planned" : "broken"}</span>`}</td>
+    <td class="nb">${s && html`<span class=${s.split_ok ? "good" : "bad"}>${s.split_ok ? "as planned" : "broken"}</span>`}</td>
     <td class="num">${age(until - Date.parse(e.started_at))}</td>
-    <td class="num">${r ? html`${count(r.sample.users)} <small>${r.unit}s</small>` : NONE}</td>
-    <td class="nb">${r && html`<${Matured} sample=${r.sample} />`}</td></tr>`;
+    <td class="num">${s ? html`${count(s.users)} <small>${e.unit}s</small>` : NONE}</td>
+    <td class="nb">${s && html`<${Matured} ...${s} />`}</td></tr>`;
 }
 
-function Matured({ sample: { matured, target } }) {
+function Matured({ matured, target }) {
   const width = 96;
   return html`<svg class="far" width=${width} height="8" aria-hidden="true"><rect class="fr" width=${width} height="8" /><rect class="fi" width=${(width * matured) / Math.max(target, matured)} height="8" /></svg>
     <small> ${count(matured)} of ${count(target)}</small>`;

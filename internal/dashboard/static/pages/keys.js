@@ -7,7 +7,7 @@ import { age, clock, count, date, money, percent, shortDate, share } from "../co
 import { html, useState } from "../core/html.js";
 import { change, here } from "../core/router.js";
 import { Confirm } from "../parts/confirm.js";
-import { Button, Field, Segmented, chosen } from "../parts/controls.js";
+import { Button, Field, Segmented, Tag, chosen } from "../parts/controls.js";
 import { EventLine } from "../parts/figures.js";
 import { Panel } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
@@ -27,9 +27,9 @@ export function KeysPage() {
   return html`<${PageHead} title="Keys" sub=${html`<${AsOf} of=${keys} />`}>${keys.data && html`<${Create} done=${keys.retry} />`}</${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="Keys" unit="the newest first" of=${keys} acts=${acts} note=${open}>
       ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Budget", ">"]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys"
-          nothing=${all.length ? "All are revoked or have ended." : "There is none yet."} />
+          nothing=${all.length ? "All are revoked or have ended." : "There is none yet: create one above, or by busu keys create."} />
         ${(cursor || next) && html`<p class="row l">${cursor && html`<${Button} href=${change({ cursor: null })}>Newest</${Button}>`}${next && html`<${Button} href=${change({ cursor: next })}>Older</${Button}>`}</p>`}`}</${Panel}></div>
-    <div class="c12"><${Audit} keys=${all} /></div></div>`;
+    <div class="c12"><${Projects} /></div><div class="c12"><${Audit} keys=${all} /></div></div>`;
 }
 
 /** Why a key does not work, "" while it does, and since when. */
@@ -43,7 +43,7 @@ const pale = (text) => html`<span class="t">${text}</span>`;
 function keyRow(k, done) {
   const limits = [...k.models, ...k.strategies, ...k.experiments];
   return { key: k.id, cells: [named(k), k.role, k.project === "*" ? "all" : k.project, limits.length ? limits.join(", ") : pale("everything"),
-    lastUsed(k), ends(k), k.budget_usd === null ? pale("none") : html`<${Budget} k=${k} />`, !k.revoked_at && html`<${Acts} ...${{ k, done }} />`] };
+    lastUsed(k), ends(k), k.budget_usd === null ? pale("none") : html`<${Budget} of=${k} />`, !k.revoked_at && html`<${Acts} ...${{ k, done }} />`] };
 }
 
 function named({ name, prefix, overlapping }) {
@@ -64,7 +64,10 @@ function ends(k) {
 
 function Acts({ k, done }) {
   const rotate = (v) => client.post(`keys/${k.id}/rotate`, v).then(secret), revoke = async () => void await client.delete(`keys/${k.id}`);
-  return html`<span class="nb"><${Confirm} text="Rotate" ...${{ done }} act=${rotate} says="${k.name} gets a new secret. What it has now works on for the overlap.">
+  const change = async (v) => void await client.patch(`keys/${k.id}`, changeOf(v, k));
+  return html`<span class="nb"><${Confirm} text="Change" ...${{ done }} act=${change} says="What ${k.name} may spend, and when it ends. It holds within a second; role and project stay what they are.">
+      ${(wrong) => html`<div class="two">${limits(wrong, k)}</div>`}</${Confirm}>
+    <${Confirm} text="Rotate" ...${{ done }} act=${rotate} says="${k.name} gets a new secret. What it has now works on for the overlap.">
       ${() => html`<${Field} label="The old one works on for" name="overlap" options=${OVERLAPS} />`}</${Confirm}>
     <${Confirm} text="Revoke" ...${{ done }} act=${revoke} says="${k.name} (${k.prefix}…) ends for good: whoever uses it is refused within a second." /></span>`;
 }
@@ -80,24 +83,43 @@ function Create({ done }) {
     const field = (name, label, more) => html`<${Field} ...${{ name, label, problem: wrong(name), ...more }} />`;
     return html`<div class="two">${field("name", "Name", { required: true, maxlength: 100, placeholder: "search" })}${field("role", "Role", { options: ROLES })}
       ${field("project", "Project", { required: true, value: "default" })}${field("models", "Only these models", { placeholder: "any" })}
-      ${field("expires_at", "Ends on, 0:00 UTC", { type: "date" })}<span />
-      ${field("budget_usd", "Budget, dollars", { type: "number", min: 0, step: "any", placeholder: "none" })}${field("budget_period", "in each", { options: PERIODS })}</div>`;
+      ${limits(wrong)}</div>`;
   }}</${Confirm}>`;
 }
 
-/** What the form says, as the API takes it. */
-const keyOf = ({ name, role, project, models, expires_at: until, budget_usd: budget, budget_period: period }) => ({ name, role, project,
-  ...(models && { models: models.split(/[\s,]+/).filter(Boolean) }), ...(until && { expires_at: `${until}T00:00:00Z` }),
-  ...(budget && { budget_usd: Number(budget), budget_period: period }) });
+/** The fields of what a key may spend and when it ends, as they are of k. */
+function limits(wrong, k) {
+  const field = (name, label, more) => html`<${Field} ...${{ name, label, problem: wrong(name), ...more }} />`, period = k?.budget_period ?? "month";
+  return html`${field("budget_usd", "Budget, dollars", { type: "number", min: 0, step: "any", placeholder: "none", defaultValue: k?.budget_usd ?? "" })}
+    ${field("budget_period", "in each", { options: PERIODS.toSorted(([a], [b]) => (b === period) - (a === period)) })}
+    ${field("expires_at", "Ends on, 0:00 UTC", { type: "date", defaultValue: k?.expires_at?.slice(0, 10) ?? "" })}`;
+}
 
-/** What is spent of a budget, and when it runs out if it goes on like this. */
-function Budget({ k }) {
-  const period = k.budget_period ?? "month", b = useData(`keys/${k.id}`, { every: 30_000 }).data?.budget;
-  const limit = html`${money(k.budget_usd)} <small>a ${period}${b && ","}</small>`;
-  if (!b) return limit;
-  const end = Date.parse(b.resets_at), from = beginOf(period, end), gone = (Date.parse(b.as_of) - from) / (end - from);
+/** What the form says, as the API takes it. */
+const keyOf = ({ name, role, project, models, ...rest }) => ({ name, role, project,
+  ...(models && { models: models.split(/[\s,]+/).filter(Boolean) }), ...Object.fromEntries(Object.entries(changeOf(rest)).filter(([, v]) => v !== null)) });
+
+/** What is left empty is taken away; the end of k stays to the second where its day does. */
+const changeOf = ({ budget_usd: budget, budget_period: period, expires_at: until }, k) => ({
+  ...(until !== (k?.expires_at?.slice(0, 10) ?? "") && { expires_at: until ? `${until}T00:00:00Z` : null }), ...(budget ? { budget_usd: Number(budget), budget_period: period } : { budget_usd: null }) });
+
+/** What is spent of a budget, what of it was told, and when it runs out if it goes on like this. */
+function Budget({ of: { budget: b, budget_usd: usd, budget_period } }) {
+  const period = budget_period ?? "month", limit = html`${money(usd)} <small>a ${period}${b && ","}</small>`;
+  if (!b) return html`${limit} <small>what is spent is not known now</small>`;
+  const end = Date.parse(b.resets_at), from = beginOf(period, end), gone = (Date.parse(b.as_of) - from) / (end - from), told = b.alerts?.at(-1);
   return html`<${Burn} ...${{ b, gone, period }} />
-    <span class="nb">${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small></span>`;
+    <span class="nb">${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small></span>
+    ${told && html` <${Tag} mood=${told.threshold_percent >= 100 ? "bad" : "warn"}>${percent(count(told.threshold_percent))} told ${clock(Date.parse(told.at))}</${Tag}>`}`;
+}
+
+/** The budgets of projects, which are configured. */
+function Projects() {
+  const of = useData("budgets", { every: 10_000 });
+  const rows = () => of.data.budgets.map((b) => ({ key: b.project + b.budget_period, cells: [b.project, html`<${Budget} of=${b} />`] }));
+  return html`<${Panel} title="Budgets of projects" unit="set in busu.yaml; the requests of all keys count" of=${of} height=${90}>
+    ${() => (of.data.budgets.length ? html`<${Table} head=${["Project", "Budget"]} rows=${rows()} caption="Budgets of projects" />`
+      : html`<p class="note nm">No project has one. This sets one, in busu.yaml:</p><${Command} text="limits: {projects: [{project: default, budget_usd: 500}]}" />`)}</${Panel}>`;
 }
 
 /** When a day or a month in UTC began that ends then. */

@@ -4,7 +4,7 @@ import { PercentileLines, StackedRates, percentileTable, rateTable, useCursor } 
 import { ProvenBar } from "../charts/proof.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { useDecisions } from "../core/decisions.js";
+import { inWords, useDecisions } from "../core/decisions.js";
 import { NONE, age, count, dollars, duration, inScale, money, moneyDigits, percent, percentage, rate, share, timeScale } from "../core/format.js";
 import { html, useEffect, useMemo } from "../core/html.js";
 import { useLive } from "../core/live.js";
@@ -123,7 +123,7 @@ function Happened({ live }) {
   const breakers = (live.snapshot?.providers ?? []).filter((p) => p.breaker !== "closed").map((p) => ({
     key: `breaker-${p.name}`, at: Date.parse(live.snapshot.as_of) - p.breaker_for_ms, text: html`${p.name} breaker <span class="bad">opened</span>`,
   }));
-  const events = decisions.data && [...breakers, ...decisions.data].sort((a, b) => b.at - a.at).slice(0, 8);
+  const events = decisions.data && [...breakers, ...decisions.data].sort((a, b) => b.at - a.at).slice(0, 8).map((e) => ({ ...e, text: e.text ?? inWords(e.decision) }));
   return html`<${Panel} title="What happened" of=${decisions}>${() => html`<${EventLine} events=${events} nothing="No experiment, no new model, no breaker: nothing was decided yet." />`}</${Panel}>`;
 }
 

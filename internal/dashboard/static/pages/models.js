@@ -17,7 +17,7 @@ import { AsOf, Nothing } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 
 const WINDOWS = [["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
-const UNKNOWN = html`<${Nothing} title="PostgreSQL does not answer, which knows it." />`;
+const unknown = () => html`<${Nothing} title="PostgreSQL does not answer, which knows it." />`;
 const each = (m) => (m.requests ? m.cost_usd / m.requests : null);
 
 export function ModelsPage() {
@@ -55,7 +55,7 @@ const within = (q) => (q.low === null ? `of ${plural(q.verdicts, "verdict")}` : 
 
 function Quality({ data, ramp }) {
   const judged = data.models.filter((m) => m.quality && m.requests).sort((a, b) => each(a) - each(b));
-  if (!judged.length) return data.degraded.length ? UNKNOWN : html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback.</${Nothing}>`;
+  if (!judged.length) return data.degraded.length ? unknown() : html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback; busu demo --feedback-rate 0.5 sends some.</${Nothing}>`;
   const rows = judged.map((m) => ({ model: m.id, quality: m.quality.mean, low: m.quality.low ?? undefined, high: m.quality.high ?? undefined,
     cost_usd: each(m), step: ramp.step(m.id), note: plural(m.quality.verdicts, "verdict") }));
   return html`<${Candidates} rows=${rows} what="Good answers by verdicts, models by cost" />
@@ -70,7 +70,7 @@ function qualityTable({ models }) {
 }
 
 function Curve({ data: { curve, degraded } }) {
-  if (!curve) return degraded.length ? UNKNOWN : html`<${Nothing} title="No decision of this window lists its candidates.">Strategies that predict quality do: hybrid, learning.</${Nothing}>`;
+  if (!curve) return degraded.length ? unknown() : html`<${Nothing} title="No decision of this window lists its candidates.">Strategies that predict quality do, hybrid and learning: busu demo sends requests.</${Nothing}>`;
   const points = curve.points.map((p) => ({ ...onPlane(p), live: p.live }));
   return html`<${CostQualityPlane} policies=${curve.policies.map(planePoint)} curve=${points} unit=${"predicted good answers, \u202f%"} />`;
 }
@@ -88,7 +88,7 @@ function curveTable({ policies, points }) {
 
 function Learned({ data }) {
   const { learned, curve } = data;
-  if (!learned.length) return data.degraded.length ? UNKNOWN : html`<p class="note nm">Nothing yet: what is shipped decides until verdicts have come.</p>`;
+  if (!learned.length) return data.degraded.length ? unknown() : html`<p class="note nm">Nothing yet: what is shipped decides until verdicts have come.</p>`;
   return learned.map((s) => html`<${KeyValues} key=${s.strategy} rows=${[
     ["Strategy", html`${s.strategy} <small>${s.project === "*" ? "what all projects taught" : `project ${s.project}`}</small>`],
     ["Published", html`snapshot ${count(s.snapshot)} <small>${clock(Date.parse(s.at))}${s.rolled_back_to !== null && `, is ${s.rolled_back_to} again`}</small>`],

@@ -69,6 +69,11 @@ type keysCreateCommand struct {
 	BudgetPeriod      string        `help:"day or month." default:"month" enum:"day,month"`
 	RequestsPerMinute int64         `help:"How many requests." placeholder:"N"`
 	TokensPerMinute   int64         `help:"How many tokens." placeholder:"N"`
+	Concurrency       int64         `help:"How many requests at once." placeholder:"N"`
+
+	UserRequestsPerMinute int64 `help:"How many requests of each user." placeholder:"N"`
+	UserTokensPerMinute   int64 `help:"How many tokens of each user." placeholder:"N"`
+	UserConcurrency       int64 `help:"How many requests of each user at once." placeholder:"N"`
 }
 
 func (keysCreateCommand) Help() string {
@@ -95,13 +100,19 @@ func (c keysCreateCommand) key(now time.Time) (access.Key, error) {
 		}
 		k.Budget, k.BudgetPeriod = &n, new(access.Period(c.BudgetPeriod))
 	}
-	if c.RequestsPerMinute != 0 {
-		k.RequestsPerMinute = &c.RequestsPerMinute
-	}
-	if c.TokensPerMinute != 0 {
-		k.TokensPerMinute = &c.TokensPerMinute
+	k.RequestsPerMinute, k.TokensPerMinute, k.Concurrency = given(c.RequestsPerMinute), given(c.TokensPerMinute), given(c.Concurrency)
+	user := access.UserLimits{RequestsPerMinute: given(c.UserRequestsPerMinute), TokensPerMinute: given(c.UserTokensPerMinute), Concurrency: given(c.UserConcurrency)}
+	if user != (access.UserLimits{}) {
+		k.PerUser = &user
 	}
 	return k, nil
+}
+
+func given(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
 }
 
 // Validate implements kong.Validatable. What models there are, only a
@@ -146,7 +157,7 @@ func checkNames(k access.Key) error {
 func asked(k access.Key) map[string]any {
 	body := map[string]any{"name": k.Name, "role": k.Role, "project": k.Project, "models": k.Models, "strategies": k.Strategies, "experiments": k.Experiments}
 	for name, value := range map[string]any{"expires_at": k.ExpiresAt, "budget_usd": k.Budget, "budget_period": k.BudgetPeriod,
-		"requests_per_minute": k.RequestsPerMinute, "tokens_per_minute": k.TokensPerMinute} {
+		"requests_per_minute": k.RequestsPerMinute, "tokens_per_minute": k.TokensPerMinute, "concurrency": k.Concurrency, "per_user": k.PerUser} {
 		body[name] = value
 	}
 	return body
@@ -275,16 +286,27 @@ func printKey(w io.Writer, k *access.Key, now time.Time) error {
 	if k.Budget != nil && k.BudgetPeriod != nil {
 		fmt.Fprintf(table, "budget\t%s $ a %s\n", k.Budget, *k.BudgetPeriod)
 	}
-	if k.RequestsPerMinute != nil {
-		fmt.Fprintf(table, "requests a minute\t%d\n", *k.RequestsPerMinute)
-	}
-	if k.TokensPerMinute != nil {
-		fmt.Fprintf(table, "tokens a minute\t%d\n", *k.TokensPerMinute)
-	}
+	printLimits(table, k)
 	for _, o := range k.Overlapping {
 		fmt.Fprintf(table, "still works\t%s until %s\n", o.Prefix, orNever(&o.Until))
 	}
 	return table.Flush()
+}
+
+func printLimits(w io.Writer, k *access.Key) {
+	var user access.UserLimits
+	if k.PerUser != nil {
+		user = *k.PerUser
+	}
+	for _, l := range []struct {
+		name string
+		n    *int64
+	}{{"requests a minute", k.RequestsPerMinute}, {"tokens a minute", k.TokensPerMinute}, {"requests at once", k.Concurrency},
+		{"a user's requests a minute", user.RequestsPerMinute}, {"a user's tokens a minute", user.TokensPerMinute}, {"a user's requests at once", user.Concurrency}} {
+		if l.n != nil {
+			fmt.Fprintf(w, "%s\t%d\n", l.name, *l.n)
+		}
+	}
 }
 
 type keysRotateCommand struct {

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/busuhq/busu/internal/app"
-	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/reconcile"
@@ -76,37 +73,11 @@ func compare(ctx context.Context, ledger *postgres.DB, live *redisdb.DB) (reconc
 	if err != nil {
 		return reconcile.Report{}, err
 	}
-	report, unasked := app.HoldAgainst(ctx, audit, live)
+	report, unasked, err := app.HoldAgainst(ctx, audit, ledger, live)
 	for _, err := range unasked {
 		fmt.Fprintln(os.Stderr, "busu:", err) // what is in PostgreSQL must do
 	}
-	tails, err := live.Tails(ctx, time.Now())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "busu:", err)
-		return report, nil
-	}
-	report.Budgets, err = compareBudgets(ctx, ledger, tails)
 	return report, err
-}
-
-// compareBudgets holds what Redis knows of budgets against the ledger.
-func compareBudgets(ctx context.Context, ledger *postgres.DB, tails map[budget.Account]budget.Tail) ([]reconcile.BudgetReport, error) {
-	marks, journals := make(map[budget.Account]int64, len(tails)), map[string]bool{}
-	for account, tail := range tails {
-		marks[account] = tail.Mark
-		for _, said := range tail.Said {
-			journals[said.Journal] = true
-		}
-	}
-	stored, err := ledger.Spending(ctx, slices.Collect(maps.Keys(marks)), slices.Collect(maps.Keys(journals)))
-	if err != nil {
-		return nil, err
-	}
-	before, err := ledger.StoredBefore(ctx, marks)
-	if err != nil {
-		return nil, err
-	}
-	return reconcile.CompareBudgets(tails, stored, before), nil
 }
 
 func printReport(w io.Writer, r reconcile.Report) error {
@@ -131,7 +102,7 @@ func printReport(w io.Writer, r reconcile.Report) error {
 			if b.Problem == "" && b.Redis != b.Stored {
 				note = "(counts too much for a minute or two)"
 			}
-			fmt.Fprintf(table, "%s %s\t%s from %s\t%s\t%s\t%s\t%s\n", b.Scope, b.Name, b.Period, b.Start().Format(time.DateOnly), b.Stored, b.Redis, b.Stored-b.Redis, note)
+			fmt.Fprintf(table, "%s %s\t%s from %s\t%s\t%s\t%s\t%s\n", b.Scope, b.Name, b.Period, b.Began.Format(time.DateOnly), b.Stored, b.Redis, b.Stored-b.Redis, note)
 		}
 	}
 	fmt.Fprintf(table, "\nintents that are not settled: %d\n", r.Open)

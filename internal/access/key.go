@@ -43,6 +43,15 @@ type Limits struct {
 	BudgetPeriod      *Period        `json:"budget_period"` // with a budget
 	RequestsPerMinute *int64         `json:"requests_per_minute"`
 	TokensPerMinute   *int64         `json:"tokens_per_minute"`
+	Concurrency       *int64         `json:"concurrency"` // requests under way at once
+	PerUser           *UserLimits    `json:"per_user"`
+}
+
+// UserLimits are how much each user of a key may have. nil: without a limit.
+type UserLimits struct {
+	RequestsPerMinute *int64 `json:"requests_per_minute"`
+	TokensPerMinute   *int64 `json:"tokens_per_minute"`
+	Concurrency       *int64 `json:"concurrency"`
 }
 
 // Period is how long a budget lasts, in UTC.
@@ -89,7 +98,7 @@ const (
 	mostAllowed  = 100 // of models, strategies or experiments
 	mostAtOnce   = 10  // secrets of one key that work at the same time
 	mostBudget   = pricing.Nanos(1_000_000_000_000_000_000)
-	mostPerMin   = int64(1e12)
+	mostCount    = int64(1e12) // a minute, or at once
 	MostOverlap  = 90 * 24 * time.Hour
 	UsualOverlap = 24 * time.Hour
 )
@@ -138,13 +147,19 @@ func (l *Limits) validate(f *document.Faults) {
 	case *l.BudgetPeriod != Day && *l.BudgetPeriod != Month:
 		f.Add(document.CodeValue, "budget_period", "is %q, must be one of: day, month", document.Cut(string(*l.BudgetPeriod)))
 	}
-	perMinute(f, "requests_per_minute", l.RequestsPerMinute)
-	perMinute(f, "tokens_per_minute", l.TokensPerMinute)
+	counts(f, "requests_per_minute", l.RequestsPerMinute)
+	counts(f, "tokens_per_minute", l.TokensPerMinute)
+	counts(f, "concurrency", l.Concurrency)
+	if u := l.PerUser; u != nil {
+		counts(f, "per_user.requests_per_minute", u.RequestsPerMinute)
+		counts(f, "per_user.tokens_per_minute", u.TokensPerMinute)
+		counts(f, "per_user.concurrency", u.Concurrency)
+	}
 }
 
-func perMinute(f *document.Faults, field string, n *int64) {
-	if n != nil && (*n < 1 || *n > mostPerMin) {
-		f.Add(document.CodeValue, field, "is %d, must be a whole number from 1 to %d", *n, mostPerMin)
+func counts(f *document.Faults, field string, n *int64) {
+	if n != nil && (*n < 1 || *n > mostCount) {
+		f.Add(document.CodeValue, field, "is %d, must be a whole number from 1 to %d", *n, mostCount)
 	}
 }
 
@@ -166,6 +181,9 @@ func allowed(f *document.Faults, field string, names, known []string) {
 func (k *Key) Complete() {
 	if k.Budget != nil && k.BudgetPeriod == nil {
 		k.BudgetPeriod = new(Month)
+	}
+	if k.PerUser != nil && *k.PerUser == (UserLimits{}) {
+		k.PerUser = nil
 	}
 	for _, list := range []*[]string{&k.Models, &k.Strategies, &k.Experiments} {
 		if *list == nil {

@@ -41,7 +41,13 @@ func TestValidate(t *testing.T) {
 		{"budget", func(k *access.Key) { k.Budget = new(pricing.Nanos(0)) }, []string{"budget_usd"}},
 		{"period alone", func(k *access.Key) { k.BudgetPeriod = new(access.Day) }, []string{"budget_usd"}},
 		{"period", func(k *access.Key) { k.Budget, k.BudgetPeriod = new(pricing.Nanos(1)), new(access.Period("year")) }, []string{"budget_period"}},
-		{"rates", func(k *access.Key) { k.RequestsPerMinute, k.TokensPerMinute = new(int64(0)), new(int64(-1)) }, []string{"requests_per_minute", "tokens_per_minute"}},
+		{"rates", func(k *access.Key) {
+			k.RequestsPerMinute, k.TokensPerMinute, k.Concurrency = new(int64(0)), new(int64(-1)), new(int64(0))
+		}, []string{"requests_per_minute", "tokens_per_minute", "concurrency"}},
+		{"users", func(k *access.Key) {
+			k.PerUser = &access.UserLimits{RequestsPerMinute: new(int64(0)), TokensPerMinute: new(int64(2e12)), Concurrency: new(int64(-1))}
+		},
+			[]string{"per_user.requests_per_minute", "per_user.tokens_per_minute", "per_user.concurrency"}},
 	} {
 		k := access.Key{Name: "a", Role: access.RoleComplete, Project: "acme"}
 		c.change(&k)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/busuhq/busu/internal/reconcile"
 )
 
 // A key's budget that is used up, although not to the last cent, is told as a
@@ -61,5 +63,10 @@ func TestBudgetsTell(t *testing.T) {
 	env := []string{"DATABASE_URL=" + f.database.URL, "REDIS_URL=" + f.redis.URL, "BUSU_CONFIG=" + f.config}
 	if said := busu(t, env, "reconcile", "--wait", "20s"); !strings.Contains(said, "key "+made.ID+"  day from ") {
 		t.Errorf("busu reconcile says\n%s", said)
+	}
+	var books reconcile.Answer
+	api.get("/reconcile?window=1h", &books)
+	if len(books.Budgets) != 1 || books.Budgets[0].Name != made.ID || books.Budgets[0].Stored < 4_500_000 || books.Budgets[0].Redis < books.Budgets[0].Stored {
+		t.Errorf("GET /reconcile says of budgets %+v", books.Budgets)
 	}
 }

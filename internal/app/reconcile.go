@@ -3,9 +3,13 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/reconcile"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
@@ -15,11 +19,50 @@ import (
 type witness interface {
 	Heartbeats(ctx context.Context) ([]event.Heartbeat, error)
 	Live(ctx context.Context, project string) (rollup.Snapshot, error)
+	Tails(ctx context.Context, now time.Time) (map[budget.Account]budget.Tail, error)
 }
 
-// HoldAgainst compares a ledger with what was announced and what the live
-// metrics say. What cannot be asked is left out, and given with the report.
-func HoldAgainst(ctx context.Context, audit reconcile.Ledger, live witness) (r reconcile.Report, unasked []error) {
+// spending reads what is stored of budgets; see postgres.
+type spending interface {
+	Spending(ctx context.Context, accounts []budget.Account, journals []string) (budget.Stored, error)
+	StoredBefore(ctx context.Context, marks map[budget.Account]int64) (map[budget.Account]pricing.Nanos, error)
+}
+
+// HoldAgainst compares a ledger with what was announced, what the live metrics
+// say, and what Redis has as spent of budgets. What cannot be asked of Redis is
+// left out, and given with the report; err says that what is stored cannot be
+// read.
+func HoldAgainst(ctx context.Context, audit reconcile.Ledger, stored spending, live witness) (r reconcile.Report, unasked []error, err error) {
+	r, unasked = holdFacts(ctx, audit, live)
+	tails, err := live.Tails(ctx, time.Now())
+	if err != nil {
+		return r, append(unasked, err), nil
+	}
+	r.Budgets, err = holdBudgets(ctx, stored, tails)
+	return r, unasked, err
+}
+
+// holdBudgets compares what Redis knows of budgets with what is stored.
+func holdBudgets(ctx context.Context, ledger spending, tails map[budget.Account]budget.Tail) ([]reconcile.BudgetReport, error) {
+	marks, journals := make(map[budget.Account]int64, len(tails)), map[string]bool{}
+	for account, tail := range tails {
+		marks[account] = tail.Mark
+		for _, said := range tail.Said {
+			journals[said.Journal] = true
+		}
+	}
+	stored, err := ledger.Spending(ctx, slices.Collect(maps.Keys(marks)), slices.Collect(maps.Keys(journals)))
+	if err != nil {
+		return nil, err
+	}
+	before, err := ledger.StoredBefore(ctx, marks)
+	if err != nil {
+		return nil, err
+	}
+	return reconcile.CompareBudgets(tails, stored, before), nil
+}
+
+func holdFacts(ctx context.Context, audit reconcile.Ledger, live witness) (r reconcile.Report, unasked []error) {
 	beats, err := live.Heartbeats(ctx)
 	if err != nil {
 		unasked = append(unasked, err)
@@ -41,6 +84,7 @@ func HoldAgainst(ctx context.Context, audit reconcile.Ledger, live witness) (r r
 // ledgerReader reads the ledger of some time; see postgres.
 type ledgerReader interface {
 	AuditSince(ctx context.Context, since time.Time) (reconcile.Ledger, error)
+	spending
 }
 
 // auditor compares.
@@ -69,7 +113,10 @@ func (a *auditor) Reconcile(_ context.Context, window time.Duration) (reconcile.
 		if err != nil {
 			return reconcile.Answer{}, err
 		}
-		report, unasked := HoldAgainst(ctx, audit, a.live)
+		report, unasked, err := HoldAgainst(ctx, audit, a.ledger, a.live)
+		if err != nil {
+			return reconcile.Answer{}, err
+		}
 		answer := reconcile.Answer{Window: name, From: from, AsOf: time.Now().UTC(), Report: report, Settled: report.Settled(), Degraded: []string{}}
 		if len(unasked) > 0 {
 			answer.Degraded, answer.Settled = []string{"redis"}, false

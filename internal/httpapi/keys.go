@@ -144,12 +144,17 @@ func readKey(o *object) (all keyChange) {
 	})
 	counts := func(name string, of func(*access.Key) **int64) {
 		set(name, func() func(*access.Key) {
-			n := perMinute(o, name)
+			n := count(o, name)
 			return func(k *access.Key) { *of(k) = n }
 		})
 	}
 	counts("requests_per_minute", func(k *access.Key) **int64 { return &k.RequestsPerMinute })
 	counts("tokens_per_minute", func(k *access.Key) **int64 { return &k.TokensPerMinute })
+	counts("concurrency", func(k *access.Key) **int64 { return &k.Concurrency })
+	set("per_user", func() func(*access.Key) {
+		limits := readUserLimits(o)
+		return func(k *access.Key) { k.PerUser = limits }
+	})
 	return all
 }
 
@@ -161,14 +166,30 @@ func dollars(o *object, name string) *pricing.Nanos {
 	return new(greatestCost(name, v.Raw, v.Type == gjson.Number, o.faults))
 }
 
-const maxPerMinute = 1_000_000_000_000
+const mostCount = 1_000_000_000_000
 
-func perMinute(o *object, name string) *int64 {
+// readUserLimits takes what each user of a key may have: all of it at once.
+func readUserLimits(o *object) *access.UserLimits {
+	v, ok := o.take("per_user")
+	if !ok {
+		return nil
+	}
+	if !v.IsObject() {
+		o.fail("per_user", "is %s, must be an object with requests_per_minute, tokens_per_minute and concurrency", document.Show(v))
+		return nil
+	}
+	m := newObject(v, "per_user.", o.faults)
+	limits := &access.UserLimits{RequestsPerMinute: count(m, "requests_per_minute"), TokensPerMinute: count(m, "tokens_per_minute"), Concurrency: count(m, "concurrency")}
+	m.finish()
+	return limits
+}
+
+func count(o *object, name string) *int64 {
 	if _, ok := o.peek(name); !ok {
 		o.take(name)
 		return nil
 	}
-	return new(int64(o.whole(name, 1, maxPerMinute, 0)))
+	return new(int64(o.whole(name, 1, mostCount, 0)))
 }
 
 // changeKey gives a key another name, other limits, or another end.

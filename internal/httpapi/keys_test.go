@@ -88,17 +88,19 @@ func TestBadKeys(t *testing.T) {
 	s, _ := serveKeys(t)
 	for body, fields := range map[string]string{
 		`{}`: "name project role",
-		`{"name": "a", "role": "root", "project": "a:b"}`:                                                         "project role",
-		`{"name": "a", "role": "read", "project": "*"}`:                                                           "project",
-		`{"name": "a", "role": "read", "project": "p", "models": ["gone"], "strategies": "x", "foo": 1}`:          "foo strategies",
-		`{"name": "a", "role": "read", "project": "p", "models": ["gone"]}`:                                       "models",
-		`{"name": "a", "role": "read", "project": "p", "expires_at": "2020-01-01T00:00:00Z"}`:                     "expires_at",
-		`{"name": "a", "role": "read", "project": "p", "expires_at": "tomorrow", "budget_usd": 0}`:                "budget_usd expires_at",
-		`{"name": "a", "role": "read", "project": "p", "budget_usd": "1", "budget_period": "year"}`:               "budget_period budget_usd",
-		`{"name": "a", "role": "read", "project": "p", "budget_period": "day"}`:                                   "budget_usd",
-		`{"name": "a", "role": "read", "project": "p", "requests_per_minute": 0, "tokens_per_minute": 1.5}`:       "requests_per_minute tokens_per_minute",
-		`{"name": " a ", "role": "read", "project": "p"}`:                                                         "name",
-		`{"name": "a", "role": "read", "project": "p", "id": "x", "key": "y", "prefix": "z", "revoked_at": null}`: "id key prefix revoked_at",
+		`{"name": "a", "role": "root", "project": "a:b"}`:                                                                      "project role",
+		`{"name": "a", "role": "read", "project": "*"}`:                                                                        "project",
+		`{"name": "a", "role": "read", "project": "p", "models": ["gone"], "strategies": "x", "foo": 1}`:                       "foo strategies",
+		`{"name": "a", "role": "read", "project": "p", "models": ["gone"]}`:                                                    "models",
+		`{"name": "a", "role": "read", "project": "p", "expires_at": "2020-01-01T00:00:00Z"}`:                                  "expires_at",
+		`{"name": "a", "role": "read", "project": "p", "expires_at": "tomorrow", "budget_usd": 0}`:                             "budget_usd expires_at",
+		`{"name": "a", "role": "read", "project": "p", "budget_usd": "1", "budget_period": "year"}`:                            "budget_period budget_usd",
+		`{"name": "a", "role": "read", "project": "p", "budget_period": "day"}`:                                                "budget_usd",
+		`{"name": "a", "role": "read", "project": "p", "requests_per_minute": 0, "tokens_per_minute": 1.5}`:                    "requests_per_minute tokens_per_minute",
+		`{"name": "a", "role": "read", "project": "p", "concurrency": 0, "per_user": {"tokens_per_minute": 0, "requests": 1}}`: "concurrency per_user.requests per_user.tokens_per_minute",
+		`{"name": "a", "role": "read", "project": "p", "per_user": 5}`:                                                         "per_user",
+		`{"name": " a ", "role": "read", "project": "p"}`:                                                                      "name",
+		`{"name": "a", "role": "read", "project": "p", "id": "x", "key": "y", "prefix": "z", "revoked_at": null}`:              "id key prefix revoked_at",
 	} {
 		if p := s.post(t, "/keys", body, asAdmin).want(t, 422).problem(t); strings.Join(p.fields(), " ") != fields {
 			t.Errorf("%s: wrong are %v, want %s", body, p.fields(), fields)

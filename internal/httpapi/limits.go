@@ -23,29 +23,36 @@ type Limits interface {
 	Admit(ctx context.Context, of limit.Limits, now time.Time, tokens int64) (limit.Pass, error)
 }
 
-func limitsOf(caller access.Caller) (of limit.Limits) {
+// limitsOf are those of a caller's key, for a request of one of its users.
+func limitsOf(caller access.Caller, user string) (of limit.Limits) {
 	if caller.Key == nil {
 		return of
 	}
-	of.Key = caller.Key.ID
-	if n := caller.Key.RequestsPerMinute; n != nil {
-		of.Requests = *n
-	}
-	if n := caller.Key.TokensPerMinute; n != nil {
-		of.Tokens = *n
+	k := caller.Key
+	of = limit.Limits{Key: k.ID, Own: limit.Most{Requests: orZero(k.RequestsPerMinute), Tokens: orZero(k.TokensPerMinute), Concurrency: orZero(k.Concurrency)}}
+	if u := k.PerUser; u != nil {
+		of.User = user
+		of.PerUser = limit.Most{Requests: orZero(u.RequestsPerMinute), Tokens: orZero(u.TokensPerMinute), Concurrency: orZero(u.Concurrency)}
 	}
 	return of
 }
 
-// pass has a request answered that its key's limits let pass, and settles what
-// it has used, whatever comes of it. The headers of the answer say how the limits stand.
+func orZero(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// pass has a request answered that the limits of its key and its user let pass,
+// and settles what it has used once it has ended, whatever comes of it. The headers of the answer say how the limits stand.
 func (a *API) pass(c echo.Context, r gateway.Request) (gateway.Answer, error) {
-	of := limitsOf(callerOf(c))
-	if a.Limits == nil || of.Requests == 0 && of.Tokens == 0 {
+	of := limitsOf(callerOf(c), r.UserID)
+	if a.Limits == nil || of.Own == (limit.Most{}) && of.PerUser == (limit.Most{}) {
 		return a.Gateway.Complete(c.Request().Context(), r)
 	}
 	most := int64(0)
-	if of.Tokens > 0 {
+	if of.Own.Tokens > 0 || of.PerUser.Tokens > 0 {
 		most = gateway.MostTokens(&r.Ask)
 	}
 	p, err := a.Limits.Admit(c.Request().Context(), of, time.Now(), most)
@@ -84,16 +91,25 @@ func describeLimits(c echo.Context, s limit.Standings) {
 // limitProblem holds the part of the table that is about limits.
 func limitProblem(err error) (p problem, ok bool) {
 	if full, is := errors.AsType[*limit.ExceededError](err); is {
-		per := full.Requests.PerMinute
-		if full.Kind == limit.Tokens {
-			per = full.Tokens.PerMinute
-		}
-		return problem{Type: "limit-exceeded", Status: http.StatusTooManyRequests, retryAfter: wholeSeconds(full.RetryAfter),
-			Detail: fmt.Sprintf("this key may have %d %s a minute, and has had them: try again later, as Retry-After says", per, full.Kind)}, true
+		return problem{Type: "limit-exceeded", Status: http.StatusTooManyRequests, retryAfter: wholeSeconds(full.RetryAfter), Detail: exceeded(full)}, true
 	}
 	if unknown, is := errors.AsType[*limit.UnavailableError](err); is {
 		return problem{Type: "limit-unavailable", Status: http.StatusServiceUnavailable, retryAfter: wholeSeconds(unknown.RetryAfter),
-			Detail: fmt.Sprintf("how many %s this key has had cannot be known now: try again", unknown.Kind)}, true
+			Detail: fmt.Sprintf("how the limit of %s of %s stands cannot be known now: try again", unknown.Kind, limited(unknown.Bucket))}, true
 	}
 	return problem{}, false
+}
+
+func exceeded(e *limit.ExceededError) string {
+	if e.Kind == limit.Concurrency {
+		return fmt.Sprintf("%s may have %d requests under way at once, and has them: try again when one of them has ended", limited(e.Bucket), e.Most)
+	}
+	return fmt.Sprintf("%s may have %d %s a minute, and has had them: try again later, as Retry-After says", limited(e.Bucket), e.Most, e.Kind)
+}
+
+func limited(b limit.Bucket) string {
+	if b.User != "" {
+		return "this user"
+	}
+	return "this key"
 }

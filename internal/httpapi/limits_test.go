@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,19 +76,101 @@ func TestTokensAreGivenBack(t *testing.T) {
 			k := keepsLimits(t)
 			s := serve(t, func(s *setup) { s.adminKey, s.limits, s.gateway = "the admin key", k, &g })
 			var made struct{ ID, Key string }
-			s.post(t, "/keys", `{"name": "k", "role": "complete", "project": "acme", "tokens_per_minute": 40000, "requests_per_minute": 50}`, asAdmin).want(t, 201).decode(t, &made)
+			s.post(t, "/keys", `{"name": "k", "role": "complete", "project": "acme", "tokens_per_minute": 40000, "requests_per_minute": 50,
+				"concurrency": 1, "per_user": {"concurrency": 1}}`, asAdmin).want(t, 201).decode(t, &made)
 			began := time.Now()
 			for range 3 {
-				if r := s.post(t, "/complete", `{"prompt": "a", "max_tokens": 30000, "stream": `+stream+`}`, "x-api-key: "+made.Key); r.Status == 429 {
+				r := s.post(t, "/complete", `{"prompt": "a", "max_tokens": 30000, "stream": `+stream+`}`, "x-api-key: "+made.Key)
+				for strings.Contains(string(r.Body), "limit-unavailable") { // the keeper did not come to its turn in time
+					r = s.post(t, "/complete", `{"prompt": "a", "max_tokens": 30000, "stream": `+stream+`}`, "x-api-key: "+made.Key)
+				}
+				if r.Status == 429 {
 					t.Fatalf("%s, stream %s: %s", name, stream, r.Body)
 				}
 			}
-			p, err := k.Admit(t.Context(), limit.Limits{Key: made.ID, Requests: 50, Tokens: 40_000}, time.Now(), 1)
+			p, err := k.Admit(t.Context(), limit.Limits{Key: made.ID, Own: limit.Most{Requests: 50, Tokens: 40_000}}, time.Now(), 1)
 			least := 40_000 - 2 - 3*c.used
 			if most := min(least+2+int64(time.Since(began).Seconds()*40_000/60), 39_999); err != nil || p.Tokens.Remaining < least || p.Tokens.Remaining > most || p.Requests.Remaining > 48 {
 				t.Errorf("%s, stream %s: %+v are left, not %d to %d tokens: %v", name, stream, p.Standings, least, most, err)
 			}
+			for _, once := range []limit.Limits{{Key: made.ID, Own: limit.Most{Concurrency: 1}}, {Key: made.ID, PerUser: limit.Most{Concurrency: 1}}} {
+				if _, err := k.Admit(t.Context(), once, time.Now(), 0); err != nil {
+					t.Errorf("%s, stream %s: nothing may be under way: %v", name, stream, err)
+				}
+				if _, err := k.Admit(t.Context(), once, time.Now(), 0); err == nil {
+					t.Errorf("%s, stream %s: more than one may be under way", name, stream)
+				}
+			}
 		}
+	}
+}
+
+// waiting is a gateway that answers when it is told to.
+type waiting struct{ began, end chan struct{} }
+
+func (g *waiting) Complete(ctx context.Context, _ gateway.Request) (gateway.Answer, error) {
+	g.began <- struct{}{}
+	select {
+	case <-g.end:
+		return gateway.Answer{}, gateway.ErrUnknown
+	case <-ctx.Done():
+		return gateway.Answer{}, gateway.ErrCanceled
+	}
+}
+
+func (g *waiting) Plan(gateway.Request) (routing.Plan, error) { return routing.Plan{}, nil }
+
+// While as many requests are under way as a key may have, or one of its users,
+// others are refused, and told when to come again; a client that leaves makes room.
+func TestRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ limits, says string }{
+		"key":  {`"concurrency": 2`, "this key may have 2 requests under way at once"},
+		"user": {`"per_user": {"concurrency": 2}`, "this user may have 2 requests under way at once"},
+	} {
+		g := &waiting{began: make(chan struct{}), end: make(chan struct{})}
+		k := keepsLimits(t)
+		s := serve(t, func(s *setup) { s.adminKey, s.limits, s.gateway = "the admin key", k, g })
+		var made struct{ ID, Key string }
+		s.post(t, "/keys", `{"name": "k", "role": "complete", "project": "acme", `+c.limits+`}`, asAdmin).want(t, 201).decode(t, &made)
+		leaving, leave := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for _, ctx := range []context.Context{leaving, t.Context()} {
+			all.Go(func() { s.askOf(ctx, t, made.Key, http.StatusServiceUnavailable) })
+			<-g.began
+		}
+		r := s.post(t, "/complete", `{"prompt": "a", "user_id": "ada"}`, "x-api-key: "+made.Key).want(t, 429)
+		if r.Header.Get("Retry-After") != "1" || !strings.Contains(string(r.Body), c.says) {
+			t.Errorf("%s: refused with %s, %v", name, r.Body, r.Header)
+		}
+		leave()
+		all.Go(func() { s.askOf(t.Context(), t, made.Key, http.StatusServiceUnavailable, http.StatusTooManyRequests) })
+		<-g.began
+		close(g.end)
+		all.Wait()
+		r = s.send(t, "PATCH", "/keys/"+made.ID, `{"concurrency": null, "per_user": null}`, asAdmin).want(t, 200)
+		if !strings.Contains(string(r.Body), `"concurrency":null,"per_user":null`) {
+			t.Errorf("%s: without limits it is %s", name, r.Body)
+		}
+	}
+}
+
+// askOf sends a user's request by a key, and again as long as the answer is one
+// of those: the keeper may not have come to its turn in time.
+func (s *stack) askOf(ctx context.Context, t *testing.T, key string, again ...int) {
+	for status := again[0]; slices.Contains(again, status); {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/complete", strings.NewReader(`{"prompt": "a", "user_id": "ada"}`))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		r.Header.Set("x-api-key", key)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return // the client has left
+		}
+		_ = answer.Body.Close()
+		status = answer.StatusCode
 	}
 }
 

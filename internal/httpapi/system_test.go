@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/reconcile"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/system"
@@ -84,6 +85,7 @@ func (f *fakeSystem) Reconcile(_ context.Context, window time.Duration) (reconci
 	ledger.Lane("j", "completions/0").Marked.Add(2)
 	ledger.Project("default").Ever = rollup.Cell{Requests: 2}
 	r := reconcile.Compare(ledger, nil)
+	r.Budgets = append(r.Budgets, reconcile.BudgetReport{Scope: budget.Key, Name: "k", Period: budget.Day, Began: sampleTime.Truncate(24 * time.Hour), Stored: 3, Redis: 2, Problem: "1 is missing"})
 	return reconcile.Answer{Window: rollup.LengthText(window), From: sampleTime, AsOf: sampleTime, Degraded: []string{"redis"},
 		Report: r, Settled: r.Settled()}, f.err
 }
@@ -158,7 +160,8 @@ func TestReconcile(t *testing.T) {
 	var a reconcile.Answer
 	s.send(t, "GET", "/reconcile?window=7d", "").want(t, 200).decode(t, &a)
 	s.send(t, "GET", "/reconcile", "").want(t, 200)
-	if a.Settled || a.Window != "7d" || len(a.Lanes) != 1 || a.Lanes[0].Missing != 1 || a.Lanes[0].Problem == "" || a.Projects[0].Stored.TotalRequests != 2 {
+	if a.Settled || a.Window != "7d" || len(a.Lanes) != 1 || a.Lanes[0].Missing != 1 || a.Lanes[0].Problem == "" || a.Projects[0].Stored.TotalRequests != 2 ||
+		len(a.Budgets) != 1 || a.Budgets[0].Stored != 3 || a.Budgets[0].Problem == "" {
 		t.Errorf("answered %+v", a)
 	}
 	if want := []string{"reconcile 168h0m0s", "reconcile 24h0m0s"}; !slices.Equal(f.asked, want) {

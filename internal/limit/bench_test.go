@@ -14,7 +14,7 @@ import (
 // single requests.
 func BenchmarkBothLimits(b *testing.B) {
 	k, _ := keeps(b, newDesk(), "a", false)
-	of := limit.Limits{Key: "k", Requests: 1e12, Tokens: 1e12}
+	of := limit.Limits{Key: "k", Own: limit.Most{Requests: 1e12, Tokens: 1e12}}
 	if _, err := k.Admit(b.Context(), of, time.Now(), 1); err != nil {
 		b.Fatal(err)
 	}

@@ -9,8 +9,9 @@ import (
 // Its clock decides what is late.
 type Desk interface {
 	// Share takes a process's reports and gives a reply to each, in their order.
-	// An error says that nothing is known of what was taken.
-	Share(ctx context.Context, process string, reports []Report) ([]Reply, error)
+	// Without reports it says that the process is there. An error says that
+	// nothing is known of what was taken.
+	Share(ctx context.Context, process string, reports []Report) (Answer, error)
 }
 
 // Report is what a process says of a bucket. Its own word replaces what it said
@@ -18,13 +19,20 @@ type Desk interface {
 // and needs nothing is gone.
 type Report struct {
 	Bucket
-	PerMinute int64
-	Seq       int64   // grows with each report: an older one that comes late changes nothing
-	Share     float64 // that it holds, of 1
-	Level     float64 // that it holds, in units; below 0: it is in debt
-	Gives     float64 // that it held, and gives back; may be below 0
-	Demand    float64 // units a second that were asked for lately
-	Needs     float64 // more, at once
+	Most   int64   // a minute, or at once
+	Seq    int64   // grows with each report: an older one that comes late changes nothing
+	Share  float64 // that it holds, of 1; of concurrency, in requests
+	Level  float64 // that it holds, in units; below 0: it is in debt. Of concurrency, those of its share that nobody uses
+	Gives  float64 // that it held, and gives back; may be below 0
+	Demand float64 // units a second that were asked for lately; of concurrency, the share that it would like
+	Needs  float64 // more, at once
+}
+
+// Answer is what the desk says to reports.
+type Answer struct {
+	Replies   []Reply
+	Processes int  // that share, with this one
+	Settled   bool // all others have heard of this one
 }
 
 // Reply answers a report.
@@ -32,15 +40,25 @@ type Reply struct {
 	Late   bool    // a later report was there before: this one was not taken
 	Share  float64 // on top of what the process said it holds
 	Level  float64 // the same
-	Keep   float64 // what it may hold of its share: it gives back the rest
+	Keep   float64 // what it may hold of its share: it gives back the rest, as soon as nobody uses it
 	Pool   float64 // level that nobody holds, behind that
 	Others float64 // level that other processes hold
+	Young  bool    // of concurrency: the desk may have lost who holds what, and grants nothing until it has heard
 }
 
 // What all processes and the desk agree on.
 const (
-	// Lease is how long a share is its process's that does not report.
+	// Lease is how long a share of a rate is its process's that does not report.
 	Lease = 3 * time.Second
+	// Hold is the same of a share of concurrency, and how long a desk that may
+	// have lost something grants none: requests under way do not end when their
+	// process is held up for a moment.
+	Hold = 5 * time.Second
+	// Pause is a time in which every process reports something, if it can: who is
+	// silent for longer together with all others was not silent by itself.
+	Pause = 2500 * time.Millisecond
+	// Known is how long it takes until all processes have heard of a new one.
+	Known = 2500 * time.Millisecond
 	// Remember is how long a bucket is kept that nobody reports: it is full
 	// again after a minute, and debts are paid.
 	Remember = 5 * time.Minute

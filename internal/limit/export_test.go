@@ -8,7 +8,7 @@ import "time"
 type Holding = lease
 
 // NewHolding holds nothing.
-func NewHolding(b Bucket) *Holding { return newLease(b) }
+func NewHolding(b Bucket) *Holding { return newLease(b, time.Time{}) }
 
 // Try lets a request pass, or not, without waiting.
 func (l *lease) Try(now time.Time, perMinute int64, n float64) (passed, knows bool) {

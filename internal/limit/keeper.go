@@ -17,30 +17,71 @@ type Keeper struct {
 	passUnknown bool
 	log         *slog.Logger
 
-	mu     sync.RWMutex
-	leases map[Bucket]*lease
+	mu   sync.RWMutex
+	held map[Bucket]holding
+
+	users     *users
+	processes atomic.Int64 // that share, this one among them; below 0: it is too new; 0: not known
+	counted   time.Time    // when there were so many
 
 	hurry chan struct{} // holds a token when somebody waits
 	stats Stats
 }
 
+// holding is what a process holds of a bucket: a lease or slots.
+type holding interface {
+	taker
+	waiting
+	// due tells whether the desk should hear of it, and whether it can be forgotten.
+	due(now time.Time) (due, done bool)
+	// forget reports whether it can be forgotten, and is from now on.
+	forget(now time.Time) bool
+	report(now time.Time) Report
+	hear(now time.Time, said Report, r Reply)
+	fail(now time.Time, said Report)
+}
+
+// waiting is what those who wait for the desk look at.
+type waiting interface {
+	next() <-chan struct{} // is closed at the next answer
+	last() verdict         // for who has waited as long as it may
+	isYoung() bool         // the desk grants nothing yet
+	isHurried() bool       // there is something that others wait for
+	quit()                 // leaves all to others
+}
+
 // NewKeeper makes a keeper that holds nothing, for a process whose name no other
 // has. passUnknown lets requests pass whose limits cannot be known now.
 func NewKeeper(d Desk, process string, passUnknown bool, log *slog.Logger) *Keeper {
-	return &Keeper{desk: d, process: process, passUnknown: passUnknown, log: log, leases: map[Bucket]*lease{}, hurry: make(chan struct{}, 1)}
+	return &Keeper{desk: d, process: process, passUnknown: passUnknown, log: log,
+		held: map[Bucket]holding{}, users: newUsers(), hurry: make(chan struct{}, 1)}
 }
 
 // Stats count what a keeper has done. They are safe to read at any time.
 type Stats struct {
-	requests, tokens, unavailable, passed, waited, failures atomic.Int64
+	refused                               [2][kinds]atomic.Int64 // of keys, and of users
+	unavailable, passed, waited, failures atomic.Int64
 }
 
-// Exceeded is how many requests were refused because of a kind of limit.
-func (s *Stats) Exceeded(k Kind) int64 {
-	if k == Tokens {
-		return s.tokens.Load()
+func (s *Stats) exceeded(b *Bucket) *atomic.Int64 {
+	whose := &s.refused[0]
+	if b.User != "" {
+		whose = &s.refused[1]
 	}
-	return s.requests.Load()
+	for i := range kinds {
+		if kindAt(i) == b.Kind {
+			return &whose[i]
+		}
+	}
+	return &whose[0]
+}
+
+// Exceeded is how many requests were refused because of a kind of keys' limits.
+func (s *Stats) Exceeded(k Kind) int64 { return s.exceeded(&Bucket{Kind: k}).Load() }
+
+// ExceededByUsers is how many were because of a kind of users' limits.
+func (s *Stats) ExceededByUsers(k Kind) int64 {
+	return s.exceeded(&Bucket{User: "any", Kind: k}).Load()
 }
 
 // Unavailable is how many were refused because nothing could be known.
@@ -58,138 +99,28 @@ func (s *Stats) Failures() int64 { return s.failures.Load() }
 // Stats gives the counters.
 func (k *Keeper) Stats() *Stats { return &k.stats }
 
-// waitWithin bounds what a request waits for the desk: the first of a key after
-// a while, or one for which only the desk has room.
-const waitWithin = 100 * time.Millisecond
+// Users is how many users this process counts for now.
+func (k *Keeper) Users() int64 { return k.users.held.Load() }
 
-// Pass is a request that was let pass. The zero value is of one without limits.
-type Pass struct {
-	Standings // behind it
-	holds     [2]hold
-	n         int
-}
-
-type hold struct {
-	lease *lease
-	took  float64
-}
-
-// Settle says how many tokens a request has used. It counts once.
-func (p *Pass) Settle(now time.Time, tokens int64) {
-	for _, h := range p.holds[:p.n] {
-		used := h.took
-		if h.lease.bucket.Kind == Tokens {
-			used = float64(tokens)
-		}
-		h.lease.settle(now, h.took, used)
-	}
-	p.n = 0
-}
-
-// undo gives all back.
-func (p *Pass) undo(now time.Time) {
-	for _, h := range p.holds[:p.n] {
-		h.lease.settle(now, h.took, 0)
-	}
-	p.n = 0
-}
-
-// Admit lets a request pass that may use so many tokens, or refuses it, with an
-// ExceededError or an UnavailableError. As long as the process's shares have
-// room, it waits for nothing. A request counts in each limit or in none.
-func (k *Keeper) Admit(ctx context.Context, of Limits, now time.Time, tokens int64) (p Pass, err error) {
-	if of.Requests > 0 {
-		if err := k.admit(ctx, &p, Bucket{of.Key, Requests}, of.Requests, now, 1); err != nil {
-			return Pass{}, err
-		}
-	}
-	if of.Tokens > 0 {
-		if err := k.admit(ctx, &p, Bucket{of.Key, Tokens}, of.Tokens, now, max(tokens, 1)); err != nil {
-			return Pass{}, err
-		}
-	}
-	return p, nil
-}
-
-func (k *Keeper) admit(ctx context.Context, p *Pass, b Bucket, perMinute int64, now time.Time, units int64) error {
-	l, n := k.lease(b), float64(min(units, perMinute))
-	v, seq := l.take(now, perMinute, n, -1)
-	for v == forgotten { // just now
-		l = k.lease(b)
-		v, seq = l.take(now, perMinute, n, -1)
-	}
-	if v == wait {
-		v = k.wait(ctx, l, perMinute, n, seq)
-	}
-	if v == unknown && k.passUnknown {
-		k.stats.passed.Add(1)
-		return nil
-	}
-	s, retry := l.standing(n)
-	*p.of(b.Kind) = s
-	if v == granted {
-		p.holds[p.n] = hold{l, n}
-		p.n++
-		return nil
-	}
-	p.undo(now)
-	return k.refuse(p, b, v, retry)
-}
-
-func (k *Keeper) refuse(p *Pass, b Bucket, v verdict, retry time.Duration) error {
-	if v == unknown {
-		k.stats.unavailable.Add(1)
-		return &UnavailableError{b, 2 * soon}
-	}
-	if b.Kind == Tokens {
-		k.stats.tokens.Add(1)
-	} else {
-		k.stats.requests.Add(1)
-	}
-	return &ExceededError{b, p.Standings, retry}
-}
-
-// wait waits for the answer to a report that knows of the request.
-func (k *Keeper) wait(ctx context.Context, l *lease, perMinute int64, n float64, after int64) verdict {
-	k.stats.waited.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, waitWithin)
-	defer cancel()
-	for {
-		news := l.next()
-		if v, _ := l.take(time.Now(), perMinute, n, after); v != wait {
-			return v
-		}
-		token(k.hurry)
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return l.last()
-		}
-	}
-}
-
-func token(to chan struct{}) {
-	select {
-	case to <- struct{}{}:
-	default:
-	}
-}
-
-func (k *Keeper) lease(b Bucket) *lease {
+func (k *Keeper) holding(b Bucket) holding {
 	k.mu.RLock()
-	l := k.leases[b]
+	h := k.held[b]
 	k.mu.RUnlock()
-	if l != nil {
-		return l
+	if h != nil {
+		return h
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if l = k.leases[b]; l == nil {
-		l = newLease(b)
-		l.used = time.Now()
-		k.leases[b] = l
+	if h = k.held[b]; h != nil {
+		return h
 	}
-	return l
+	if b.Kind == Concurrency {
+		h = newSlots(b, time.Now(), k.hurry)
+	} else {
+		h = newLease(b, time.Now())
+	}
+	k.held[b] = h
+	return h
 }
 
 const (
@@ -203,34 +134,39 @@ const (
 func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
-	var last time.Time
+	var last, shared time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			k.giveBack()
 			return nil
 		case <-tick.C:
+			k.users.sweep(time.Now())
 		case <-k.hurry:
 			if soonest := time.Until(last.Add(hurriedEvery)); soonest > 0 {
 				time.Sleep(soonest)
 			}
 		}
 		last = time.Now()
-		k.report(ctx, k.due())
+		due := k.due()
+		if len(due) > 0 || last.Sub(shared) >= holdEvery {
+			k.report(ctx, due)
+			shared = last
+		}
 	}
 }
 
 // due lists what the desk should hear of, and forgets what is of no use.
-func (k *Keeper) due() (due []*lease) {
+func (k *Keeper) due() (due []holding) {
 	now := time.Now()
-	var done []*lease
+	var done []Bucket
 	k.mu.RLock()
-	for _, l := range k.leases {
-		isDue, isDone := l.due(now)
+	for b, h := range k.held {
+		isDue, isDone := h.due(now)
 		if isDue {
-			due = append(due, l)
+			due = append(due, h)
 		} else if isDone {
-			done = append(done, l)
+			done = append(done, b)
 		}
 	}
 	k.mu.RUnlock()
@@ -240,44 +176,65 @@ func (k *Keeper) due() (due []*lease) {
 	return due
 }
 
-func (k *Keeper) forget(done []*lease, now time.Time) {
+func (k *Keeper) forget(done []Bucket, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, l := range done {
-		if l.forget(now) {
-			delete(k.leases, l.bucket)
+	for _, b := range done {
+		if h := k.held[b]; h != nil && h.forget(now) {
+			delete(k.held, b)
 		}
 	}
 }
 
-func (k *Keeper) report(ctx context.Context, leases []*lease) {
-	for some := range slices.Chunk(leases, mostReports) {
+// report says how things stand, or only that the process is there.
+func (k *Keeper) report(ctx context.Context, all []holding) {
+	if len(all) == 0 {
+		k.reportSome(ctx, nil)
+	}
+	for some := range slices.Chunk(all, mostReports) {
 		k.reportSome(ctx, some)
 	}
 }
 
-func (k *Keeper) reportSome(ctx context.Context, leases []*lease) {
+func (k *Keeper) reportSome(ctx context.Context, all []holding) {
 	ctx, cancel := context.WithTimeout(ctx, shareWithin)
 	defer cancel()
-	reports := make([]Report, len(leases))
-	for i, l := range leases {
-		reports[i] = l.report(time.Now())
+	reports := make([]Report, len(all))
+	for i, h := range all {
+		reports[i] = h.report(time.Now())
 	}
-	replies, err := k.desk.Share(ctx, k.process, reports)
+	answer, err := k.desk.Share(ctx, k.process, reports)
 	if err != nil {
 		k.stats.failures.Add(1)
 		k.log.Debug("limits cannot be shared now: each process goes on with its share", "err", err)
-	}
-	for i, l := range leases {
-		if err != nil {
-			l.fail(time.Now(), reports[i])
-		} else {
-			l.hear(time.Now(), reports[i], replies[i])
+		for i, h := range all {
+			h.fail(time.Now(), reports[i])
 		}
+		return
 	}
-	if err == nil && slices.ContainsFunc(leases, func(l *lease) bool { l.mu.Lock(); defer l.mu.Unlock(); return l.hurried }) {
+	k.count(time.Now(), answer)
+	for i, h := range all {
+		h.hear(time.Now(), reports[i], answer.Replies[i])
+	}
+	if slices.ContainsFunc(all, holding.isHurried) {
 		token(k.hurry)
 	}
+}
+
+// count notes how many processes share. Fewer are believed in only after a while:
+// a desk that has lost everything knows of nobody at first.
+func (k *Keeper) count(now time.Time, a Answer) {
+	was, n := k.processes.Load(), int64(a.Processes)
+	if n < max(was, -was) && now.Sub(k.counted) < Lease {
+		return
+	}
+	if n >= max(was, -was) || was == 0 {
+		k.counted = now
+	}
+	if !a.Settled && was <= 0 {
+		n = -n
+	}
+	k.processes.Store(n)
 }
 
 // giveBack leaves all shares to others.
@@ -285,13 +242,10 @@ func (k *Keeper) giveBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), shareWithin) // the last there is to do
 	defer cancel()
 	k.mu.RLock()
-	all := slices.Collect(maps.Values(k.leases))
+	all := slices.Collect(maps.Values(k.held))
 	k.mu.RUnlock()
-	for _, l := range all {
-		l.mu.Lock()
-		l.asked = 0
-		l.leave()
-		l.mu.Unlock()
+	for _, h := range all {
+		h.quit()
 	}
 	k.report(ctx, all)
 }

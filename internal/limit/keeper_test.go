@@ -25,17 +25,17 @@ func newDesk() *desk { return &desk{Desk: limittest.NewDesk(time.Now)} }
 
 var errAway = errors.New("away")
 
-func (d *desk) Share(ctx context.Context, process string, reports []limit.Report) ([]limit.Reply, error) {
+func (d *desk) Share(ctx context.Context, process string, reports []limit.Report) (limit.Answer, error) {
 	d.calls.Add(1)
 	if d.slow != nil {
 		select {
 		case <-d.slow:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return limit.Answer{}, ctx.Err()
 		}
 	}
 	if d.away.Load() {
-		return nil, errAway
+		return limit.Answer{}, errAway
 	}
 	return d.Desk.Share(ctx, process, reports)
 }
@@ -60,7 +60,7 @@ func TestABurstPasses(t *testing.T) {
 	var all sync.WaitGroup
 	for range 200 {
 		all.Go(func() {
-			p, err := k.Admit(t.Context(), limit.Limits{Key: "k", Requests: 60}, time.Now(), 0)
+			p, err := k.Admit(t.Context(), limit.Limits{Key: "k", Own: limit.Most{Requests: 60}}, time.Now(), 0)
 			full, ok := errors.AsType[*limit.ExceededError](err)
 			switch {
 			case err == nil:
@@ -87,7 +87,7 @@ func TestABurstPasses(t *testing.T) {
 func TestRequestsCountInAllOrNone(t *testing.T) {
 	t.Parallel()
 	k, _ := keeps(t, newDesk(), "a", false)
-	of := limit.Limits{Key: "k", Requests: 600, Tokens: 1000}
+	of := limit.Limits{Key: "k", Own: limit.Most{Requests: 600, Tokens: 1000}}
 	first, err := k.Admit(t.Context(), of, time.Now(), 900)
 	if err != nil || first.Requests.Remaining != 599 || first.Tokens.Remaining != 100 || first.Tokens.Reset < 53*time.Second || first.Tokens.Reset > 55*time.Second {
 		t.Fatalf("%+v, %v", first.Standings, err)
@@ -115,7 +115,7 @@ func TestRequestsCountInAllOrNone(t *testing.T) {
 func TestLargeRequestsPass(t *testing.T) {
 	t.Parallel()
 	k, _ := keeps(t, newDesk(), "a", false)
-	of := limit.Limits{Key: "k", Tokens: 100}
+	of := limit.Limits{Key: "k", Own: limit.Most{Tokens: 100}}
 	p, err := k.Admit(t.Context(), of, time.Now(), 5000)
 	if err != nil || p.Tokens.Remaining != 0 {
 		t.Fatalf("%+v, %v", p.Standings, err)
@@ -133,7 +133,7 @@ func TestWithoutADesk(t *testing.T) {
 		d := newDesk()
 		d.away.Store(true)
 		k, _ := keeps(t, d, "a", passes)
-		of := limit.Limits{Key: "k", Requests: 5}
+		of := limit.Limits{Key: "k", Own: limit.Most{Requests: 5}}
 		for range 20 {
 			p, err := k.Admit(t.Context(), of, time.Now(), 0)
 			p.Settle(time.Now(), 0)
@@ -164,7 +164,7 @@ func TestNobodyWaitsForLong(t *testing.T) {
 	d.slow = make(chan struct{})
 	k, _ := keeps(t, d, "a", false)
 	began := time.Now()
-	_, err := k.Admit(t.Context(), limit.Limits{Key: "k", Requests: 5}, began, 0)
+	_, err := k.Admit(t.Context(), limit.Limits{Key: "k", Own: limit.Most{Requests: 5}}, began, 0)
 	if _, unknown := errors.AsType[*limit.UnavailableError](err); !unknown || time.Since(began) < 90*time.Millisecond || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
@@ -176,7 +176,7 @@ func TestWhoStopsGivesBack(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	first, stop := keeps(t, d, "a", false)
-	of := limit.Limits{Key: "k", Requests: 60}
+	of := limit.Limits{Key: "k", Own: limit.Most{Requests: 60}}
 	for range 20 {
 		if _, err := first.Admit(t.Context(), of, time.Now(), 0); err != nil {
 			t.Fatal(err)

@@ -6,43 +6,31 @@ import (
 )
 
 const (
-	reportEvery = 250 * time.Millisecond // of what is asked for
-	holdEvery   = time.Second            // of what is only held
-	idleAfter   = 10 * time.Second
-	leastMeant  = 200 * time.Millisecond // that demand is measured over
-	rounding    = 1e-6                   // units
-	soon        = time.Second            // when to ask again where it may be better in a moment
-	mostBehind  = time.Second            // that a request may come behind the time it read
+	leastMeant = 200 * time.Millisecond // that demand is measured over
+	rounding   = 1e-6                   // units
+	mostBehind = time.Second            // that a request may come behind the time it read
 )
 
-// lease is what a process holds of a bucket. It is safe for concurrent use.
+// lease is what a process holds of a rate. It is safe for concurrent use.
 type lease struct {
-	bucket Bucket
-
-	mu        sync.Mutex
+	mu sync.Mutex
+	talk
 	perMinute float64
 	share     float64
 	level     float64
 	at        time.Time // of level
 	gives     float64   // goes back with the next report
 	open      int       // requests under way
-	gone      bool      // its keeper has forgotten it
 
-	used     time.Time // when it was asked last
-	asked    float64   // units, since demand was measured
-	demand   float64   // units a second
+	asked    float64 // units, since demand was measured
+	demand   float64 // units a second
 	measured time.Time
 	want     float64 // of those who wait
 
-	seq, heard   int64 // the last report, and the last that was answered or failed
-	reported     time.Time
-	failed       time.Time // zero: the last was answered
-	hurried      bool
 	pool, others float64
-	news         chan struct{} // closed at the next answer
 }
 
-func newLease(b Bucket) *lease { return &lease{bucket: b, news: make(chan struct{})} }
+func newLease(b Bucket, now time.Time) *lease { return &lease{talk: newTalk(b, now)} }
 
 type verdict int
 
@@ -91,15 +79,16 @@ func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) (v 
 		l.level -= n
 		l.open++
 		return granted, l.seq
-	case after >= 0 && l.heard > after, !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
+	case after >= 0 && l.heard > after, l.failedJustNow(now):
 		return l.without(), l.seq
 	case l.share > 0 && l.pool < short:
 		return exceeded, l.seq
 	}
 	if after < 0 {
 		l.want += n
+		after = l.seq
 	}
-	return wait, l.seq
+	return wait, after
 }
 
 // without is the verdict for those who cannot get more.
@@ -108,6 +97,16 @@ func (l *lease) without() verdict {
 		return unknown
 	}
 	return exceeded
+}
+
+// isYoung reports whether the desk grants nothing yet.
+func (*lease) isYoung() bool { return false }
+
+// isHurried reports whether there is something that others wait for.
+func (l *lease) isHurried() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hurried
 }
 
 // last is for who has waited as long as it may.
@@ -150,30 +149,22 @@ func (l *lease) next() <-chan struct{} {
 func (l *lease) due(now time.Time) (due, done bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.isDue(now)
+	if l.isDone(now) {
+		return false, true
+	}
+	return l.isDue(now, l.want > 0, l.asked > 0), false
 }
 
 // forget reports whether it can be forgotten, and is from now on.
 func (l *lease) forget(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, l.gone = l.isDue(now)
+	l.gone = l.isDone(now)
 	return l.gone
 }
 
-func (l *lease) isDue(now time.Time) (due, done bool) {
-	every := holdEvery
-	switch {
-	case !l.failed.IsZero() && now.Sub(l.failed) < reportEvery:
-		return false, false
-	case l.want > 0 || l.hurried:
-		return true, false
-	case l.share == 0 && l.open == 0 && l.gives == 0 && now.Sub(l.used) >= idleAfter:
-		return false, true
-	case l.asked > 0:
-		every = reportEvery
-	}
-	return now.Sub(l.reported) >= every, false
+func (l *lease) isDone(now time.Time) bool {
+	return l.share == 0 && l.open == 0 && l.gives == 0 && l.want == 0 && !l.hurried && !l.failedJustNow(now) && l.isIdle(now)
 }
 
 // report says how things stand. Who has not been asked for long gives all back.
@@ -182,13 +173,13 @@ func (l *lease) report(now time.Time) Report {
 	defer l.mu.Unlock()
 	l.refill(now)
 	l.measure(now)
-	if l.open == 0 && now.Sub(l.used) >= idleAfter {
+	if l.open == 0 && l.isIdle(now) {
 		l.leave()
 	}
-	l.seq++
-	r := Report{Bucket: l.bucket, PerMinute: int64(l.perMinute), Seq: l.seq, Share: l.share, Level: l.level, Gives: l.gives,
-		Demand: l.demand, Needs: max(l.want-max(l.level, 0), 0)}
-	l.gives, l.want, l.reported, l.hurried = 0, 0, now, false
+	r := l.said(now)
+	r.Most, r.Share, r.Level, r.Gives = int64(l.perMinute), l.share, l.level, l.gives
+	r.Demand, r.Needs = l.demand, max(l.want-max(l.level, 0), 0)
+	l.gives, l.want = 0, 0
 	return r
 }
 
@@ -205,6 +196,14 @@ func (l *lease) measure(now time.Time) {
 		l.demand = (l.demand + l.asked/gone.Seconds()) / 2
 	}
 	l.asked, l.measured = 0, now
+}
+
+// quit leaves all to others, and asks for nothing.
+func (l *lease) quit() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = 0
+	l.leave()
 }
 
 func (l *lease) leave() {
@@ -235,12 +234,6 @@ func (l *lease) fail(now time.Time, said Report) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answered(said, now)
-}
-
-func (l *lease) answered(said Report, failed time.Time) {
-	l.heard, l.failed = said.Seq, failed
-	close(l.news)
-	l.news = make(chan struct{})
 }
 
 // standing is how the limit stands: what this process has, and what others had

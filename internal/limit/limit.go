@@ -1,9 +1,10 @@
-// Package limit keeps how many requests and tokens keys have in a minute, in as
-// many processes as there are, without a round trip per request.
+// Package limit keeps how many requests and tokens keys and their users have in
+// a minute, and how many requests at once, in as many processes as there are,
+// without a round trip per request.
 //
-// It is the generic cell rate algorithm, in units instead of times: a limit is
-// a level that requests lower and time raises, at its rate, up to what it
-// allows in a minute. Each process holds a share of a limit, which is a part of
+// Rates are kept by the generic cell rate algorithm, in units instead of times:
+// a limit is a level that requests lower and time raises, at its rate, up to
+// what it allows in a minute. Each process holds a share of a limit, which is a part of
 // its rate and of its room, from a desk that all processes share; the desk
 // keeps what nobody holds. Shares follow what is asked for, and never exceed
 // the whole together:
@@ -14,6 +15,14 @@
 // and the rate in that time; beyond that, each lets one request pass into debt
 // that is larger than the room of its share. Levels rise by themselves: whatever
 // is lost, nothing stays shut.
+//
+// Of how many requests may be under way at once, each process leases some, and
+// lets as many pass. What nobody holds is counted anew each time, as the limit
+// less what processes say they hold: there is no counter that could be wrong.
+//
+// Of users there are many. Each process lets them have its part of one half of
+// their limits without a word; only the other half, for those who want more in
+// one place, is shared like a key's limit. See users.
 package limit
 
 import (
@@ -27,20 +36,44 @@ type Kind string
 
 // The kinds.
 const (
-	Requests Kind = "requests"
-	Tokens   Kind = "tokens"
+	Requests    Kind = "requests"
+	Tokens      Kind = "tokens"
+	Concurrency Kind = "concurrency"
 )
 
-// Bucket is what a limit counts: something of a key's.
+const kinds = 3
+
+// kindAt lists them.
+func kindAt(i int) Kind { return [kinds]Kind{Requests, Tokens, Concurrency}[i] }
+
+// Bucket is what a limit counts: something of a key's, or of one of its users.
 type Bucket struct {
 	Key  string // its id
+	User string // a hash; "": the key's own
 	Kind Kind
 }
 
-// Limits are how much a key may have in a minute. 0: as much as it likes.
+// Most is how many requests and tokens there may be in a minute, and how many
+// requests at once. 0: as many as they like.
+type Most struct{ Requests, Tokens, Concurrency int64 }
+
+func (m *Most) of(k Kind) int64 {
+	switch k {
+	case Tokens:
+		return m.Tokens
+	case Concurrency:
+		return m.Concurrency
+	default:
+		return m.Requests
+	}
+}
+
+// Limits are how much a key may have, and each of its users.
 type Limits struct {
-	Key              string // its id
-	Requests, Tokens int64
+	Key     string // its id
+	Own     Most
+	User    string // who asks; all who are not named are one
+	PerUser Most
 }
 
 // Standing is how a limit stands, as far as this process knows.
@@ -60,15 +93,33 @@ func (s *Standings) of(k Kind) *Standing {
 	return &s.Requests
 }
 
-// ExceededError says that a request comes too soon after others.
+// tell takes how a limit of a kind stands, unless another is nearer.
+func (s *Standings) tell(k Kind, stands Standing) {
+	if was := s.of(k); was.PerMinute == 0 || stands.Remaining < was.Remaining {
+		*was = stands
+	}
+}
+
+// ExceededError says that a request comes too soon after others, or beside them.
 type ExceededError struct {
 	Bucket
 	Standings
+	Most       int64
 	RetryAfter time.Duration // until there may be room
 }
 
 func (e *ExceededError) Error() string {
-	return fmt.Sprintf("key %s has had its %d %s a minute", e.Key, e.of(e.Kind).PerMinute, e.Kind)
+	if e.Kind == Concurrency {
+		return fmt.Sprintf("%s has %d requests under way", e.whose(), e.Most)
+	}
+	return fmt.Sprintf("%s has had its %d %s a minute", e.whose(), e.Most, e.Kind)
+}
+
+func (b *Bucket) whose() string {
+	if b.User != "" {
+		return "a user of key " + b.Key
+	}
+	return "key " + b.Key
 }
 
 // UnavailableError says that it cannot be known whether a limit has room.
@@ -78,7 +129,7 @@ type UnavailableError struct {
 }
 
 func (e *UnavailableError) Error() string {
-	return fmt.Sprintf("how many %s key %s has had cannot be known now", e.Kind, e.Key)
+	return fmt.Sprintf("how the limit of %s of %s stands cannot be known now", e.Kind, e.whose())
 }
 
 // standing is that of a limit of which some is left.

@@ -131,7 +131,7 @@ func (w *world) talks(p *process) {
 	if err != nil {
 		panic(err)
 	}
-	p.heard = replies[0]
+	p.heard = replies.Replies[0]
 }
 
 func (w *world) hears(p *process) {
@@ -315,8 +315,8 @@ func TestNothingStaysShut(t *testing.T) {
 		}
 		w.run(90*time.Second, 50, true)
 		shares, _ := w.desk.Whole(bucket)
-		replies, err := w.desk.Share(t.Context(), "another", []limit.Report{{Bucket: bucket, PerMinute: 6000, Seq: 1, Demand: 1, Needs: 6000}})
-		if err != nil || shares != 0 || replies[0].Level < 6000-1e-6 || replies[0].Level > 6000+1e-6 {
+		replies, err := w.desk.Share(t.Context(), "another", []limit.Report{{Bucket: bucket, Most: 6000, Seq: 1, Demand: 1, Needs: 6000}})
+		if err != nil || shares != 0 || replies.Replies[0].Level < 6000-1e-6 || replies.Replies[0].Level > 6000+1e-6 {
 			t.Errorf("seed %d: %v is held, and %+v is there", seed, shares, replies)
 		}
 	}
@@ -335,7 +335,7 @@ func TestLateComersBringNoTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Hear(now, said, replies[0])
+	l.Hear(now, said, replies.Replies[0])
 	passed := 0
 	for range 1000 {
 		now = now.Add(time.Millisecond)

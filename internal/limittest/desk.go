@@ -16,13 +16,19 @@ import (
 type Desk struct {
 	Now func() time.Time
 
-	mu    sync.Mutex
-	pools map[limit.Bucket]*pool
+	mu        sync.Mutex
+	pools     map[limit.Bucket]*pool
+	processes map[string]presence
+	young     time.Time // until then no concurrency is granted
+	last      time.Time // when anybody said something
+	since     time.Time // since when somebody could
 }
 
-// NewDesk makes one that knows nothing.
+type presence struct{ came, said time.Time }
+
+// NewDesk makes one that knows nothing, and is sure that there is nothing to know.
 func NewDesk(now func() time.Time) *Desk {
-	return &Desk{Now: now, pools: map[limit.Bucket]*pool{}}
+	return &Desk{Now: now, pools: map[limit.Bucket]*pool{}, processes: map[string]presence{}}
 }
 
 type pool struct {
@@ -41,23 +47,108 @@ type process struct {
 func (d *Desk) Lose() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pools = map[limit.Bucket]*pool{}
+	d.pools, d.processes, d.last, d.since = map[limit.Bucket]*pool{}, map[string]presence{}, time.Time{}, time.Time{}
+	d.young = d.Now().Add(limit.Hold)
 }
 
 // Share implements limit.Desk.
-func (d *Desk) Share(_ context.Context, name string, reports []limit.Report) ([]limit.Reply, error) {
+func (d *Desk) Share(_ context.Context, name string, reports []limit.Report) (limit.Answer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var replies []limit.Reply
+	now := d.Now()
+	a := d.meet(now, name)
 	for _, r := range reports {
 		p := d.pools[r.Bucket]
-		if p == nil || d.Now().Sub(p.at) >= limit.Remember {
-			p = &pool{level: float64(r.PerMinute), at: d.Now(), processes: map[string]*process{}}
+		if p == nil || now.Sub(p.at) >= limit.Remember {
+			p = &pool{level: float64(r.Most), at: now, processes: map[string]*process{}}
 			d.pools[r.Bucket] = p
 		}
-		replies = append(replies, p.share(d.Now(), name, r))
+		if r.Kind == limit.Concurrency {
+			a.Replies = append(a.Replies, p.lend(now, d.since, name, r, now.Before(d.young)))
+		} else {
+			a.Replies = append(a.Replies, p.share(now, name, r))
+		}
 	}
-	return replies, nil
+	return a, nil
+}
+
+// meet notes that a process is there, and counts all that are.
+func (d *Desk) meet(now time.Time, name string) (a limit.Answer) {
+	if d.last.IsZero() || now.Sub(d.last) > limit.Pause || now.Before(d.last) {
+		d.since = now
+	}
+	d.last = now
+	me := d.processes[name]
+	if me.came.IsZero() || me.came.After(now) {
+		me.came = now
+	}
+	me.said = now
+	d.processes[name] = me
+	for other, p := range d.processes {
+		if p.said.After(now) {
+			d.processes[other] = presence{p.came, now}
+		}
+		if now.Sub(later(p.said, d.since)) > limit.Lease {
+			delete(d.processes, other)
+		}
+	}
+	return limit.Answer{Processes: len(d.processes), Settled: now.Sub(me.came) >= limit.Known}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// lend gives out how many requests may be under way at once.
+func (p *pool) lend(now, since time.Time, name string, r limit.Report, isYoung bool) limit.Reply {
+	p.at = now
+	for other, o := range p.processes {
+		if o.at.After(now) {
+			o.at = now
+		}
+		if other != name && now.Sub(later(o.at, since)) > limit.Hold {
+			delete(p.processes, other)
+		}
+	}
+	if me := p.processes[name]; me != nil && r.Seq <= me.seq {
+		return limit.Reply{Late: true}
+	}
+	me := &process{share: r.Share, level: r.Level, demand: r.Demand, seq: r.Seq, at: now}
+	p.processes[name] = me
+	most, free, demand := float64(r.Most), float64(r.Most), 0.0
+	for _, o := range p.processes {
+		free -= o.share
+		demand += o.demand
+	}
+	if r.Share == 0 && r.Demand == 0 && r.Needs == 0 {
+		delete(p.processes, name)
+		return limit.Reply{Pool: free, Others: p.others(name), Young: isYoung}
+	}
+	spare := max(1, math.Floor(most*limit.Spare))
+	part := min(r.Demand, most-spare)
+	if demand > most-spare {
+		part = math.Floor((most - spare) * (limit.Even/float64(len(p.processes)) + (1-limit.Even)*r.Demand/demand))
+	}
+	reply := limit.Reply{Young: isYoung}
+	if !isYoung {
+		reply.Share = max(min(part-r.Share, free-spare), min(r.Needs, free), 0)
+	}
+	reply.Level = reply.Share
+	me.share += reply.Share
+	me.level += reply.Level
+	free -= reply.Share
+	reply.Keep = me.share
+	if me.share > max(part*limit.Tolerance, part+1) {
+		reply.Keep = part
+	}
+	if free < spare {
+		reply.Keep = max(min(reply.Keep, me.share-spare+free), 0)
+	}
+	reply.Pool, reply.Others = free, p.others(name)
+	return reply
 }
 
 func (p *pool) free() float64 {
@@ -69,12 +160,15 @@ func (p *pool) free() float64 {
 }
 
 func (p *pool) share(now time.Time, name string, r limit.Report) (reply limit.Reply) {
-	room := float64(r.PerMinute)
+	room := float64(r.Most)
 	if gone := now.Sub(p.at).Seconds(); gone > 0 {
 		p.level += max(p.free(), 0) * room * gone / 60
 	}
 	p.at = now
 	for other, o := range p.processes {
+		if o.at.After(now) {
+			o.at = now
+		}
 		if other != name && now.Sub(o.at) > limit.Lease {
 			delete(p.processes, other)
 		}
@@ -145,10 +239,26 @@ func (d *Desk) Whole(b limit.Bucket) (shares, levels float64) {
 	return 1 - p.free(), p.level + p.others("")
 }
 
+// Held is how many requests of a bucket's processes may be under way at once.
+func (d *Desk) Held(b limit.Bucket) (held float64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p := d.pools[b]; p != nil {
+		for _, o := range p.processes {
+			held += o.share
+		}
+	}
+	return held
+}
+
 // Age makes all that was said older.
 func (d *Desk) Age(by time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.last, d.since = d.last.Add(-by), d.since.Add(-by)
+	for name, p := range d.processes {
+		d.processes[name] = presence{p.came.Add(-by), p.said.Add(-by)}
+	}
 	for _, p := range d.pools {
 		p.at = p.at.Add(-by)
 		for _, o := range p.processes {

@@ -16,7 +16,8 @@ import (
 
 // keyColumns end in the secrets that still work, the newest first.
 const keyColumns = `k.id, k.project, k.name, k.role, k.models, k.strategies, k.experiments, k.created_at, k.expires_at, k.revoked_at, k.last_used_at,
-	k.budget_nanos, k.budget_period, k.requests_per_minute, k.tokens_per_minute, k.changed_at,
+	k.budget_nanos, k.budget_period, k.requests_per_minute, k.tokens_per_minute,
+	k.concurrency, k.user_requests_per_minute, k.user_tokens_per_minute, k.user_concurrency, k.changed_at,
 	(SELECT coalesce(json_agg(json_build_object('hash', encode(s.hash, 'hex'), 'prefix', s.prefix, 'until', s.until) ORDER BY s.made_at DESC), '[]')
 		FROM key_secrets s WHERE s.key_id = k.id AND (s.until IS NULL OR s.until > now())) AS secrets`
 
@@ -25,10 +26,15 @@ func scanKey(row pgx.CollectableRow) (k access.Key, err error) {
 		Hash, Prefix string
 		Until        *time.Time
 	}
+	var user access.UserLimits
 	err = row.Scan(&k.ID, &k.Project, &k.Name, &k.Role, &k.Models, &k.Strategies, &k.Experiments, &k.CreatedAt, &k.ExpiresAt, &k.RevokedAt, &k.LastUsedAt,
-		&k.Budget, &k.BudgetPeriod, &k.RequestsPerMinute, &k.TokensPerMinute, &k.ChangedAt, &secrets)
+		&k.Budget, &k.BudgetPeriod, &k.RequestsPerMinute, &k.TokensPerMinute,
+		&k.Concurrency, &user.RequestsPerMinute, &user.TokensPerMinute, &user.Concurrency, &k.ChangedAt, &secrets)
 	if err != nil {
 		return k, err
+	}
+	if user != (access.UserLimits{}) {
+		k.PerUser = &user
 	}
 	for _, s := range secrets {
 		stored := access.Stored{Prefix: s.Prefix, Until: inUTC(s.Until)}
@@ -46,11 +52,14 @@ func scanKey(row pgx.CollectableRow) (k access.Key, err error) {
 // CreateKey stores a new key with its secret, and who made it.
 func (db *DB) CreateKey(ctx context.Context, k access.Key, by string) (made access.Key, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
+		user := userLimits(&k)
 		_, err := tx.Exec(ctx, `INSERT INTO keys (id, project, name, role, models, strategies, experiments, created_at, expires_at,
-				budget_nanos, budget_period, requests_per_minute, tokens_per_minute)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+				budget_nanos, budget_period, requests_per_minute, tokens_per_minute,
+				concurrency, user_requests_per_minute, user_tokens_per_minute, user_concurrency)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 			k.ID, k.Project, k.Name, k.Role, k.Models, k.Strategies, k.Experiments, k.CreatedAt, k.ExpiresAt,
-			k.Budget, k.BudgetPeriod, k.RequestsPerMinute, k.TokensPerMinute)
+			k.Budget, k.BudgetPeriod, k.RequestsPerMinute, k.TokensPerMinute,
+			k.Concurrency, user.RequestsPerMinute, user.TokensPerMinute, user.Concurrency)
 		if err != nil {
 			return err
 		}
@@ -66,6 +75,14 @@ func (db *DB) CreateKey(ctx context.Context, k access.Key, by string) (made acce
 		return made, fmt.Errorf("create key: %w", err)
 	}
 	return made, nil
+}
+
+// userLimits are what a key limits its users to.
+func userLimits(k *access.Key) access.UserLimits {
+	if k.PerUser == nil {
+		return access.UserLimits{}
+	}
+	return *k.PerUser
 }
 
 func insertSecret(ctx context.Context, tx pgx.Tx, key string, s access.Stored, at time.Time) error {
@@ -150,9 +167,12 @@ func (db *DB) ChangeKey(ctx context.Context, project, id, by string, change func
 		if err := change(k); err != nil {
 			return nil, err
 		}
+		user := userLimits(k)
 		_, err := tx.Exec(ctx, `UPDATE keys SET name = $2, models = $3, strategies = $4, experiments = $5, expires_at = $6,
-				budget_nanos = $7, budget_period = $8, requests_per_minute = $9, tokens_per_minute = $10 WHERE id = $1`,
-			id, k.Name, k.Models, k.Strategies, k.Experiments, k.ExpiresAt, k.Budget, k.BudgetPeriod, k.RequestsPerMinute, k.TokensPerMinute)
+				budget_nanos = $7, budget_period = $8, requests_per_minute = $9, tokens_per_minute = $10,
+				concurrency = $11, user_requests_per_minute = $12, user_tokens_per_minute = $13, user_concurrency = $14 WHERE id = $1`,
+			id, k.Name, k.Models, k.Strategies, k.Experiments, k.ExpiresAt, k.Budget, k.BudgetPeriod, k.RequestsPerMinute, k.TokensPerMinute,
+			k.Concurrency, user.RequestsPerMinute, user.TokensPerMinute, user.Concurrency)
 		return k, err
 	})
 }

@@ -45,7 +45,8 @@ func TestKeysComeBack(t *testing.T) {
 	full.Models, full.Strategies, full.Experiments = []string{"small"}, []string{"hybrid", "learning"}, []string{"x"}
 	full.ExpiresAt = new(full.CreatedAt.Add(time.Hour))
 	full.Budget, full.BudgetPeriod = new(pricing.Nanos(12_500_000_000)), new(access.Day)
-	full.RequestsPerMinute, full.TokensPerMinute = new(int64(60)), new(int64(100_000))
+	full.RequestsPerMinute, full.TokensPerMinute, full.Concurrency = new(int64(60)), new(int64(100_000)), new(int64(7))
+	full.PerUser = &access.UserLimits{RequestsPerMinute: new(int64(6)), Concurrency: new(int64(2))}
 	for _, k := range []access.Key{plain, full} {
 		made := createKey(t, db, k)
 		k.ChangedAt = made.ChangedAt

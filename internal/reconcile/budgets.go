@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/pricing"
@@ -11,11 +12,14 @@ import (
 
 // BudgetReport is one line on a budget in its period.
 type BudgetReport struct {
-	budget.Account
-	Stored  pricing.Nanos // in all
-	Redis   pricing.Nanos // what it will say is spent, when it has read what is stored
-	AtLeast bool          // it says too much for a while
-	Problem string        // "" for none
+	Scope   budget.Scope  `json:"scope"`
+	Name    string        `json:"name"` // of the project, or the key's id
+	Period  budget.Period `json:"period"`
+	Began   time.Time     `json:"began"`
+	Stored  pricing.Nanos `json:"stored_usd"` // in all
+	Redis   pricing.Nanos `json:"redis_usd"`  // what it will say is spent, when it has read what is stored
+	AtLeast bool          `json:"at_least"`   // it says too much for a while
+	Problem string        `json:"problem"`    // "" for none
 }
 
 // CompareBudgets holds what Redis knows of budgets against what is stored.
@@ -24,7 +28,7 @@ func CompareBudgets(tails map[budget.Account]budget.Tail, stored budget.Stored, 
 	all := make([]BudgetReport, 0, len(tails))
 	for account, tail := range tails {
 		sums := stored.Accounts[account]
-		r := BudgetReport{Account: account, Stored: sums.All}
+		r := BudgetReport{Scope: account.Scope, Name: account.Name, Period: account.Period, Began: account.Start(), Stored: sums.All}
 		r.Redis, r.AtLeast = tail.Spent(stored, sums, before[account])
 		switch {
 		case r.Redis < r.Stored:
@@ -35,7 +39,7 @@ func CompareBudgets(tails map[budget.Account]budget.Tail, stored budget.Stored, 
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b BudgetReport) int {
-		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Period, b.Period), cmp.Compare(a.Began, b.Began))
+		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Period, b.Period), a.Began.Compare(b.Began))
 	})
 	return all
 }

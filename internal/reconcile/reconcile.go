@@ -88,7 +88,7 @@ type Report struct {
 	Lanes    []LaneReport    `json:"lanes"`
 	Projects []ProjectReport `json:"projects"`
 	Open     int             `json:"open_intents"` // that are not settled
-	Budgets  []BudgetReport  `json:"-"`            // that were looked at
+	Budgets  []BudgetReport  `json:"budgets"`      // in use, in periods that are not over
 }
 
 // LaneReport is one line on a lane.
@@ -114,7 +114,7 @@ type ProjectReport struct {
 
 // Compare holds the ledger against the live totals of projects.
 func Compare(l Ledger, live map[string]rollup.Sums) Report {
-	r := Report{Lanes: []LaneReport{}, Projects: []ProjectReport{}}
+	r := Report{Lanes: []LaneReport{}, Projects: []ProjectReport{}, Budgets: []BudgetReport{}}
 	for _, b := range l.Heartbeats {
 		r.Open += b.OpenIntents
 		for lane := range b.Seqs {

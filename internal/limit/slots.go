@@ -1,0 +1,198 @@
+package limit
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	peakOver   = 5 * time.Second       // that the most requests at once are remembered for, at least
+	knownFor   = 25 * time.Millisecond // that nothing is left, once the desk has said so
+	trustedFor = Hold - time.Second    // that what is held is ours, since the last report that was answered
+)
+
+// slots are what a process holds of how many requests may be under way at once.
+// It is safe for concurrent use.
+type slots struct {
+	hurry chan<- struct{}
+
+	mu sync.Mutex
+	talk
+	most    int64
+	held    int64
+	open    int64     // requests under way
+	keep    int64     // that may be held without being used
+	told    time.Time // when the report was made that was answered last
+	replied time.Time // when that was
+	young   bool
+
+	asked        bool  // since the last report
+	want, called int64 // of those who wait, and did at the last report
+	peak, before int64 // at once, lately, and before that
+	since        time.Time
+
+	pool int64
+}
+
+func newSlots(b Bucket, now time.Time, hurry chan<- struct{}) *slots {
+	return &slots{talk: newTalk(b, now), hurry: hurry}
+}
+
+// take lets a request pass, or tells why not; see lease.take. Without the desk
+// what is held stays held; but who was held up himself, for so long that it may
+// be another's by now, asks first.
+func (s *slots) take(now time.Time, most int64, _ float64, after int64) (v verdict, seq int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return forgotten, s.seq
+	}
+	s.most, s.used, s.asked = most, now, true
+	s.remember(now, s.open+s.want+1)
+	isAnswered := after >= 0 && s.heard > after
+	isOurs := !s.failed.IsZero() || now.Sub(s.told) < trustedFor
+	switch {
+	case isOurs && s.open < min(s.held, most):
+		s.open++
+		return granted, s.seq
+	case s.failedJustNow(now):
+		return s.without(), s.seq
+	case s.open > 0 && (isAnswered || s.pool < 1 && now.Sub(s.replied) < knownFor):
+		return exceeded, s.seq
+	}
+	if after < 0 || isAnswered {
+		s.want++
+		after = s.seq
+	}
+	return wait, after
+}
+
+// without is the verdict for those who cannot get more.
+func (s *slots) without() verdict {
+	if s.held == 0 && (s.young || !s.failed.IsZero() || s.heard == 0) {
+		return unknown
+	}
+	return exceeded
+}
+
+// remember keeps the most requests at once that there were lately.
+func (s *slots) remember(now time.Time, n int64) {
+	if gone := now.Sub(s.since); gone >= peakOver || gone < 0 {
+		s.before, s.peak, s.since = s.peak, 0, now
+	}
+	s.peak = max(s.peak, n)
+}
+
+func (s *slots) isYoung() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.young
+}
+
+func (s *slots) isHurried() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hurried
+}
+
+// last is for who has waited as long as it may.
+func (s *slots) last() verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.without()
+}
+
+// settle ends a request. What is not used and not to be kept goes back at once:
+// others may wait for it.
+func (s *slots) settle(_ time.Time, _, _ float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if s.fit(); s.hurried {
+		token(s.hurry)
+	}
+}
+
+func (s *slots) fit() {
+	if most := max(s.keep, s.open); s.held > most {
+		s.held, s.hurried = most, true
+	}
+}
+
+func (s *slots) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.news
+}
+
+func (s *slots) due(now time.Time) (due, done bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isDone(now) {
+		return false, true
+	}
+	return s.isDue(now, s.want > 0, s.asked), false
+}
+
+func (s *slots) forget(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = s.isDone(now)
+	return s.gone
+}
+
+func (s *slots) isDone(now time.Time) bool {
+	return s.held == 0 && s.open == 0 && s.want == 0 && !s.hurried && !s.failedJustNow(now) && s.isIdle(now)
+}
+
+// report says how things stand. What is under way is held until it ends.
+func (s *slots) report(now time.Time) Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == 0 && s.want == 0 && s.isIdle(now) {
+		s.leave()
+	}
+	s.remember(now, s.open+s.want)
+	r := s.said(now)
+	idle := max(s.held-s.open, 0)
+	r.Most, r.Share, r.Level, r.Needs = s.most, float64(s.held), float64(idle), float64(max(s.want-idle, 0))
+	if most := max(s.peak, s.before); most > 0 {
+		r.Demand = float64(most + most/4 + 1)
+	}
+	s.called, s.want, s.asked = s.want, 0, false
+	return r
+}
+
+// quit holds nothing any more but for requests under way.
+func (s *slots) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leave()
+}
+
+func (s *slots) leave() { s.held, s.keep, s.want, s.peak, s.before = s.open, 0, 0, 0, 0 }
+
+// hear takes a reply.
+func (s *slots) hear(now time.Time, said Report, r Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered(said, time.Time{})
+	if r.Late {
+		return
+	}
+	s.told, s.replied = s.reported, now
+	s.held += int64(r.Share)
+	s.keep, s.pool, s.young = int64(r.Keep), int64(r.Pool), r.Young
+	if most := max(s.keep, s.open+s.called); s.held > most { // those who wait have not come for theirs yet
+		s.held, s.hurried = most, true
+	}
+}
+
+func (s *slots) fail(now time.Time, said Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered(said, now)
+}
+
+// standing is for others: nobody is told how many more may be under way.
+func (s *slots) standing(float64) (Standing, time.Duration) { return Standing{}, soon }

@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check fuzz chaos bench-pipeline bench-answers bench-history bench-live bench-experiments clean
+.PHONY: help run build test e2e screenshots check fuzz fuzz-api chaos bench-pipeline bench-answers bench-history bench-live bench-experiments clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
 		grep -o '^func Fuzz[A-Za-z0-9]*' $$f | sed "s|^func |$$(dirname $$f):|"; done); do \
 		$(GO) test ./$${pair%%:*} -run '^$$' -fuzz "^$${pair##*:}\$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 20x || exit 1; \
 	done
+
+fuzz-api: ## send busu 100,000 requests of all kinds (REQUESTS=, SEED=) by everybody, and hold every answer against openapi.yaml (about 10 minutes)
+	$(GO) run ./internal/storetest/withstores -- $(GO) test ./internal/app -run '^TestAPIUnderFuzz$$' -count=1 -timeout 2h -v \
+		-args -fuzz-requests $${REQUESTS:-100000} -fuzz-seed $${SEED:-1} -fuzz-report $(CURDIR)/.local/api-fuzz.md
 
 chaos: ## kill processes and stores under load, a hundred times for each way Redis can write, and report (about 10 minutes)
 	$(GO) run ./internal/chaos/run -out docs/reliability.md $(CHAOS)

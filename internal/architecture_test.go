@@ -117,6 +117,8 @@ var plan = map[string]room{
 		why: "chaos knows the processes as programs only, and looks into the stores that they leave behind"},
 	"internal/chaos/run": {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
 
+	"internal/apifuzz":               {may: []string{"contract"}, libs: []string{"github.com/getkin/kin-openapi"}, io: true, why: "test support: it knows busu as its callers do, and the document"},
+	"internal/contract":              {libs: []string{"github.com/getkin/kin-openapi"}, io: true, why: "test support: answers beside the document, and nothing of who answers"},
 	"internal/provider/providertest": {may: []string{"llm"}, io: true, why: "test support"},
 	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
 	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},

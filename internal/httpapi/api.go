@@ -72,7 +72,7 @@ func (a *API) Handler() http.Handler {
 	a.screen = newScreen(a.Metrics)
 	a.screen.export(a.Health.Registry())
 	e := newEcho(a.Log)
-	e.Use(a.authenticate, a.onlyOwnPages, noStore, authorize(e), chooseProject)
+	e.Use(noStore, a.authenticate, a.onlyOwnPages, authorize(e), chooseProject, storableIDs)
 	a.Health.routes(e)
 	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI) })
 	get(e, "/", a.static)

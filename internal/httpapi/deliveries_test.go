@@ -7,6 +7,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 
+	"github.com/busuhq/busu/internal/contract"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/experiment"
 	"github.com/busuhq/busu/internal/webhook"
@@ -73,7 +74,7 @@ func TestWebhooksAreAsDocumented(t *testing.T) {
 		if err := documented.VisitJSON(body, openapi3.EnableJSONSchema2020()); err != nil {
 			t.Errorf("%s: %v", m.Kind, err)
 		}
-		if extra := undocumented(documented, body, ""); len(extra) > 0 {
+		if extra := contract.Undocumented(documented, body); len(extra) > 0 {
 			t.Errorf("%s: %v is not documented", m.Kind, extra)
 		}
 	}

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"errors"
 	"io"
 	"net/http/httptest"
 	"slices"
@@ -187,4 +188,74 @@ func TestOtherWebsites(t *testing.T) {
 	s.send(t, "GET", "/healthz", "", "Host: evil.example").want(t, 200)
 	withKey := serve(t, func(s *setup) { s.adminKey = "secret" })
 	withKey.post(t, "/complete", `{"prompt": "a"}`, "Host: busu.example.com", "x-api-key: secret").want(t, 200)
+}
+
+// TestIDsThatNoStoreCanHold are unknown like others: they are no sign of a
+// database that is away.
+func TestIDsThatNoStoreCanHold(t *testing.T) {
+	t.Parallel()
+	keys := newFakeKeys()
+	keys.err = errors.New(`invalid byte sequence for encoding "UTF8": 0x00`)
+	s := serve(t, func(s *setup) { s.keys, s.trials = keys, &fakeExperiments{err: keys.err} })
+	for _, id := range []string{"%00", "a%00b", "%FF", "%C0%AF"} {
+		for _, path := range []string{"/experiments/" + id, "/experiments/" + id + "/results", "/experiments/" + id + "/deliveries", "/keys/" + id, "/requests/" + id, "/dead/" + id, "/v1/models/" + id} {
+			s.send(t, "GET", path, "").want(t, 404)
+		}
+		s.post(t, "/experiments/"+id+"/stop", "").want(t, 404)
+		s.send(t, "DELETE", "/keys/"+id, "").want(t, 404)
+	}
+}
+
+// TestEveryAnswerHasSecurityHeaders: pages, refusals, and what is no path; what
+// is not public is kept by nobody, and no page of another website may read it.
+func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) { s.adminKey = "secret" })
+	for _, ask := range []struct {
+		method, path, key string
+		status            int
+		public            bool
+	}{
+		{"GET", "/", "", 200, true}, {"GET", "/docs", "", 200, true}, {"GET", "/static/app.js", "", 200, true}, {"GET", "/static/nope", "", 404, true},
+		{"GET", "/healthz", "", 200, true}, {"GET", "/metrics", "", 200, true}, {"GET", "/openapi.json", "", 200, true}, {"POST", "/healthz", "", 405, true},
+		{"GET", "/requests", "", 401, false}, {"GET", "/requests", "wrong", 401, false}, {"GET", "/requests", "secret", 200, false}, {"GET", "/nope", "", 401, false},
+		{"GET", "/nope", "secret", 404, false}, {"PUT", "/complete", "secret", 405, false}, {"POST", "/complete", "secret", 400, false}, {"OPTIONS", "/complete", "secret", 204, false},
+		{"POST", "/v1/messages", "", 401, false}, {"GET", "/requests?project=%00", "secret", 422, false}, {"OPTIONS", "*", "", 401, false},
+	} {
+		// no client sends OPTIONS * as others do, so the handler is asked
+		r := httptest.NewRequest(ask.method, ask.path, nil)
+		r.Header.Set("Origin", "http://"+r.Host)
+		if ask.key != "" {
+			r.Header.Set("x-api-key", ask.key)
+		}
+		got := s.record(r).want(t, ask.status)
+		for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"} {
+			if got.Header.Get(name) != value {
+				t.Errorf("%s %s as %q: %s is %q", ask.method, ask.path, ask.key, name, got.Header.Get(name))
+			}
+		}
+		if policy := got.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+			t.Errorf("%s %s as %q: the policy is %q", ask.method, ask.path, ask.key, policy)
+		}
+		if kept := got.Header.Get("Cache-Control") != "no-store"; kept != ask.public {
+			t.Errorf("%s %s as %q: Cache-Control is %q", ask.method, ask.path, ask.key, got.Header.Get("Cache-Control"))
+		}
+		for name := range got.Header {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("%s %s as %q: there is %s", ask.method, ask.path, ask.key, name)
+			}
+		}
+	}
+}
+
+// TestPublicPathsKnowNoProject: whoever sends the header with everything is
+// served them all the same.
+func TestPublicPathsKnowNoProject(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *setup) { s.adminKey = "secret" })
+	for _, path := range []string{"/", "/docs", "/static/app.js", "/healthz", "/metrics", "/openapi.json"} {
+		for _, project := range []string{"acme", "*", "../x"} {
+			s.send(t, "GET", path, "", "X-Busu-Project: "+project).want(t, 200)
+		}
+	}
 }

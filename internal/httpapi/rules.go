@@ -149,9 +149,12 @@ const (
 // query, where its caller may choose one.
 func chooseProject(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if public(c.Path()) {
+			return next(c)
+		}
 		r := c.Request()
 		name, field := r.Header.Get(headerProject), headerProject
-		if strings.Contains(r.URL.RawQuery, parameterProject) && !public(c.Path()) {
+		if strings.Contains(r.URL.RawQuery, parameterProject) {
 			q, err := url.ParseQuery(r.URL.RawQuery)
 			given := q[parameterProject]
 			if err == nil && len(given) == 1 { // else the route refuses it

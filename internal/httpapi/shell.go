@@ -12,6 +12,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/experiment"
 )
 
 // newEcho makes what every process serves HTTP with: request ids, limits, and
@@ -75,6 +78,20 @@ func callerID(c echo.Context) string {
 
 // storable reports whether PostgreSQL can store s as text.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// storableIDs refuses, as unknown, the ids in paths that PostgreSQL cannot be
+// asked for: its refusal would look as if it were away.
+func storableIDs(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if id := c.Param("experiment_id"); !storable(id) {
+			return experimentFailure(id, experiment.ErrUnknown)
+		}
+		if id := c.Param("key_id"); !storable(id) {
+			return keyFailure(id, access.ErrUnknown)
+		}
+		return next(c)
+	}
+}
 
 // panicError is a panic with its stack, for the log.
 type panicError struct {
@@ -152,6 +169,8 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is answered with our headers, too
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/busuhq/busu/internal/admin"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/heap"
 	"github.com/busuhq/busu/internal/httpapi"
@@ -20,8 +21,9 @@ import (
 )
 
 // Run runs the process that cfg is for until ctx ends, and stops it in order.
-// What an operator should see once it is up goes to out.
-func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) (err error) {
+// What an operator should see once it is up goes to out; level is how much log
+// takes.
+func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.Level, out io.Writer) (err error) {
 	redisdb.Quiet()
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
@@ -35,6 +37,9 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	}
 	life.onClose("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 
+	if err := startAdmin(cfg, level, log, life); err != nil {
+		return err
+	}
 	life.start("heap", heap.Follow)
 	stores, err := openStores(ctx, cfg, log, life)
 	if err != nil {

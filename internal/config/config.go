@@ -32,6 +32,7 @@ type Config struct {
 	Process  Process
 	File     string // BUSU_CONFIG; "" when there is no file
 	Addr     string // BUSU_ADDR, or the process's default; host:port
+	Admin    string // BUSU_ADMIN_ADDR: profiles, and how much is logged; "" means that nobody may look
 	StateDir string // BUSU_STATE_DIR: embedded stores and spool
 
 	Database   StoreURL // DATABASE_URL; unset means embedded

@@ -13,7 +13,7 @@ const adminKey = "0123456789abcdef"
 func TestEnvironmentIsRead(t *testing.T) {
 	t.Parallel()
 	c, err := load(API, env(
-		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
+		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_ADDR", ":8009", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
 		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318",
 		"DATABASE_URL", "postgres://busu:pw@db:5432/busu?sslmode=disable",
 		"REDIS_URL_FILE", "/run/redis", "REDIS_CACHE_URL", "rediss://cache:6380/1",
@@ -23,6 +23,7 @@ func TestEnvironmentIsRead(t *testing.T) {
 	}
 	for _, check := range []struct{ name, got, want string }{
 		{"addr", c.Addr, "0.0.0.0:80"},
+		{"profiles", c.Admin, ":8009"},
 		{"admin key", c.AdminKey.Reveal(), adminKey},
 		{"state", c.StateDir, "/var/lib/busu"},
 		{"level", c.LogLevel.String(), slog.LevelWarn.String()},
@@ -101,6 +102,8 @@ func TestBadEnvironment(t *testing.T) {
 		{"address", []string{"BUSU_ADDR", "8000"}, `BUSU_ADDR: "8000" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
 		{"port", []string{"BUSU_ADDR", "127.0.0.1:70000"}, `BUSU_ADDR: "127.0.0.1:70000" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
 		{"open", []string{"BUSU_ADDR", "0.0.0.0:8000"}, "BUSU_ADDR: without BUSU_ADMIN_KEY the API is open, so it does not listen on 0.0.0.0:8000 beyond this machine; set BUSU_ADMIN_KEY, or listen on 127.0.0.1:8000"},
+		{"open profiles", []string{"BUSU_ADMIN_ADDR", "0.0.0.0:8009"}, "BUSU_ADMIN_ADDR: without BUSU_ADMIN_KEY profiles are open, so they are not shown on 0.0.0.0:8009 beyond this machine; set BUSU_ADMIN_KEY, or listen on 127.0.0.1:8009"},
+		{"admin port", []string{"BUSU_ADMIN_ADDR", ":x"}, `BUSU_ADMIN_ADDR: ":x" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
 		{"short key", []string{"BUSU_ADMIN_KEY", "fifteen-letters"}, "BUSU_ADMIN_KEY: it is shorter than 16 characters; make one with: openssl rand -hex 32"},
 		{"key with a break", []string{"BUSU_ADMIN_KEY", "0123456789\nabcdefgh"}, "BUSU_ADMIN_KEY: it holds a space, a line break or another character that no key has, or is too long; copy the secret again, without quotes"},
 		{"both", []string{"OPENAI_API_KEY", "a", "OPENAI_API_KEY_FILE", "/key"}, "OPENAI_API_KEY: both it and OPENAI_API_KEY_FILE are set; unset one of them"},

@@ -50,6 +50,7 @@ func (p *printer) environment(c Config) {
 	p.line("# environment")
 	for _, variable := range []struct{ name, value string }{
 		{"BUSU_ADDR", c.Addr},
+		{"BUSU_ADMIN_ADDR", c.Admin},
 		{"BUSU_CONFIG", c.File},
 		{"BUSU_STATE_DIR", c.StateDir},
 		{"BUSU_ADMIN_KEY", c.AdminKey.String()},

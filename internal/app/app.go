@@ -18,6 +18,7 @@ import (
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/system"
 	"github.com/busuhq/busu/internal/telemetry"
+	"github.com/busuhq/busu/internal/tracing"
 )
 
 // Run runs the process that cfg is for until ctx ends, and stops it in order.
@@ -50,6 +51,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	countPools(health.Registry(), stores)
 	stores.presence = newPresence(cfg, health, stores.redis, log)
 	stores.overview = newOverview(cfg, stores, log)
+	stores.tracing = startTracing(cfg, stores.presence.id(), health.Registry(), log, life)
 	telemetry.ExportSystem(health.Registry(), func() system.Report { return stores.overview.System(ctx) })
 	if runs(cfg, config.Worker) {
 		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
@@ -88,6 +90,8 @@ type stores struct {
 	postgres *postgres.DB
 	presence *presence // of this process, in them
 	overview *overview // of all of them
+
+	tracing *tracing.Tracing // nil: nobody follows requests
 }
 
 func (s *stores) checks(m *migration) []httpapi.Check {

@@ -43,9 +43,9 @@ type Config struct {
 	WebhookSecret Secret // BUSU_WEBHOOK_SECRET; unset means one that the database holds
 	StatementKey  Secret // BUSU_STATEMENT_KEY in PEM; unset means that statements are not signed
 
-	LogLevel     slog.Level
-	LogFormat    LogFormat
-	OTLPEndpoint string // "" means that nothing is exported
+	LogLevel  slog.Level
+	LogFormat LogFormat
+	OTLP      OTLP
 
 	Providers []Provider
 	Models    []Model // never empty; ids are unique, providers exist
@@ -73,6 +73,13 @@ const (
 	LogText LogFormat = "text"
 	LogJSON LogFormat = "json"
 )
+
+// OTLP is where traces go.
+type OTLP struct {
+	Endpoint string      // OTEL_EXPORTER_OTLP_ENDPOINT; "" means that there are none
+	Headers  OTLPHeaders // OTEL_EXPORTER_OTLP_HEADERS
+	Ratio    float64     // OTEL_TRACES_SAMPLER_ARG: of those that begin here, 0 to 1
+}
 
 // Kinds of providers.
 const (

@@ -72,7 +72,7 @@ func (l *loader) environment() {
 	}
 	c.LogLevel = e.logLevel()
 	c.LogFormat = e.logFormat()
-	c.OTLPEndpoint = e.otlpEndpoint()
+	c.OTLP = e.otlp()
 }
 
 // file reads busu.yaml and gives every section that it leaves out its default:

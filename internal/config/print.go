@@ -61,7 +61,9 @@ func (p *printer) environment(c Config) {
 		{"DATABASE_URL", c.Database.String()},
 		{"REDIS_URL", c.Redis.String()},
 		{"REDIS_CACHE_URL", c.RedisCache.String()},
-		{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLPEndpoint},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLP.Endpoint},
+		{"OTEL_EXPORTER_OTLP_HEADERS", c.OTLP.Headers.String()},
+		{"OTEL_TRACES_SAMPLER_ARG", decimal(c.OTLP.Ratio)},
 	} {
 		p.variable(variable.name, variable.value)
 	}

@@ -34,7 +34,7 @@ func (c adoptCommand) Run(ctx context.Context) error {
 		return err
 	}
 	return withStores(ctx, cfg, func(ledger *postgres.DB, stream *redisdb.DB) error {
-		log := app.NewLogger(cfg, os.Stderr)
+		log, _ := app.NewLogger(cfg, os.Stderr)
 		a := &journal.Adopter{Dir: filepath.Join(c.Dir, "journal"), Options: app.JournalOptions(cfg, log),
 			Stream: stream, Marks: ledger, Log: log}
 		adopted, err := a.Adopt(ctx)

@@ -56,7 +56,8 @@ func (c forgetCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	removed, err := app.NewForgetter(cfg, answers, ledger, app.NewLogger(cfg, os.Stderr)).ForgetUser(ctx, c.Project, c.User)
+	log, _ := app.NewLogger(cfg, os.Stderr)
+	removed, err := app.NewForgetter(cfg, answers, ledger, log).ForgetUser(ctx, c.Project, c.User)
 	if err = errors.Join(err, answers.Close()); err != nil {
 		return fmt.Errorf("some may be left, repeat it: %w", err)
 	}

@@ -33,6 +33,7 @@ type commands struct {
 	Config      configCommands      `cmd:"" help:"Check or print the configuration."`
 	Adopt       adoptCommand        `cmd:"" help:"Ship the journal of an API process that is gone."`
 	Dead        deadCommands        `cmd:"" help:"List, show or replay events that could not be processed."`
+	Doctor      doctorCommand       `cmd:"" help:"Look at everything that busu needs, and say what to do."`
 	Health      healthCommand       `cmd:"" help:"Ask a running process whether it is ready."`
 	Version     versionCommand      `cmd:"" help:"Print the version."`
 }

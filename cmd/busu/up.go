@@ -28,5 +28,6 @@ func (upCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return app.Run(ctx, cfg, app.NewLogger(cfg, os.Stderr), os.Stdout)
+	log, level := app.NewLogger(cfg, os.Stderr)
+	return app.Run(ctx, cfg, log, level, os.Stdout)
 }

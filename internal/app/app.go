@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/busuhq/busu/internal/admin"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/heap"
 	"github.com/busuhq/busu/internal/httpapi"
@@ -17,11 +18,13 @@ import (
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/system"
 	"github.com/busuhq/busu/internal/telemetry"
+	"github.com/busuhq/busu/internal/tracing"
 )
 
 // Run runs the process that cfg is for until ctx ends, and stops it in order.
-// What an operator should see once it is up goes to out.
-func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) (err error) {
+// What an operator should see once it is up goes to out; level is how much log
+// takes.
+func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.Level, out io.Writer) (err error) {
 	redisdb.Quiet()
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
@@ -35,6 +38,9 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	}
 	life.onClose("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 
+	if err := startAdmin(cfg, level, log, life); err != nil {
+		return err
+	}
 	life.start("heap", heap.Follow)
 	stores, err := openStores(ctx, cfg, log, life)
 	if err != nil {
@@ -45,6 +51,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	countPools(health.Registry(), stores)
 	stores.presence = newPresence(cfg, health, stores.redis, log)
 	stores.overview = newOverview(cfg, stores, log)
+	stores.tracing = startTracing(cfg, stores.presence.id(), health.Registry(), log, life)
 	telemetry.ExportSystem(health.Registry(), func() system.Report { return stores.overview.System(ctx) })
 	if runs(cfg, config.Worker) {
 		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
@@ -83,6 +90,8 @@ type stores struct {
 	postgres *postgres.DB
 	presence *presence // of this process, in them
 	overview *overview // of all of them
+
+	tracing *tracing.Tracing // nil: nobody follows requests
 }
 
 func (s *stores) checks(m *migration) []httpapi.Check {

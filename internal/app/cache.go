@@ -34,11 +34,11 @@ func openCacheRedis(cfg config.Config, s *stores, life *lifecycle) (db *redisdb.
 func newCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *migration, log *slog.Logger) *cache.Cache {
 	inRedis := db.Cache(cfg.Cache.TTL, budget)
 	options := cache.Options{
-		MemoryBytes: cfg.Cache.MemoryBytes, Redis: inRedis, Postgres: keptAnswers{s.postgres.ResponseCache(), m},
+		MemoryBytes: cfg.Cache.MemoryBytes, Redis: s.tracing.Redis(inRedis), Postgres: s.tracing.Postgres(keptAnswers{s.postgres.ResponseCache(), m}),
 		TTL: cfg.Cache.TTL, PostgresTTL: cfg.Cache.PostgresTTL, Log: log,
 	}
 	if cfg.Cache.SingleFlight == config.FlightCluster {
-		options.Leases = inRedis
+		options.Leases = s.tracing.Leases(inRedis)
 	}
 	return cache.New(options)
 }

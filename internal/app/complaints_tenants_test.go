@@ -78,7 +78,7 @@ cache: {scope: %s}
 	})
 	stores, err := openStores(context.WithoutCancel(t.Context()), cfg, log, life)
 	j, failed := journal.OpenFree(filepath.Join(cfg.StateDir, "journal"), JournalOptions(cfg, log))
-	providers, wrong := newProviders(cfg)
+	providers, wrong := newProviders(cfg, nil)
 	prior, lost := learning.Shipped()
 	if err := errors.Join(err, failed, wrong, lost); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/busuhq/busu/internal/provider/openai"
 	"github.com/busuhq/busu/internal/provider/simulated"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/tracing"
 )
 
 func newGateway(cfg config.Config, providers []*guard.Provider, strategies *gateway.Published, ledger gateway.Ledger) *gateway.Gateway {
@@ -87,18 +88,18 @@ func formatsOf(kind string) []llm.Format {
 	}
 }
 
-func newProvider(p config.Provider) (llm.Provider, error) {
+func newProvider(p config.Provider, t *tracing.Tracing) (llm.Provider, error) {
 	headers := map[string]string{}
 	for _, h := range p.Headers {
 		headers[h.Name] = h.Value
 	}
 	switch p.Kind {
 	case config.KindOpenAI:
-		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers})
+		return openai.New(openai.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers, Propagate: t.Propagate()})
 	case config.KindAnthropic:
-		return anthropic.New(anthropic.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers})
+		return anthropic.New(anthropic.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers, Propagate: t.Propagate()})
 	case config.KindGemini:
-		return gemini.New(gemini.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers})
+		return gemini.New(gemini.Options{Name: p.Name, BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), Headers: headers, Propagate: t.Propagate()})
 	case config.KindSimulated:
 		return simulated.New(simulated.Options{Name: p.Name, Seed: p.Simulation.Seed,
 			Speed: p.Simulation.Speed, FailureRate: p.Simulation.FailureRate}), nil

@@ -79,7 +79,7 @@ func TestOffers(t *testing.T) {
 // A provider that this build cannot ask ends the start with what to do.
 func TestUnknownKindOfProvider(t *testing.T) {
 	t.Parallel()
-	_, err := newProvider(config.Provider{Name: "x", Kind: "telepathy"})
+	_, err := newProvider(config.Provider{Name: "x", Kind: "telepathy"}, nil)
 	if err == nil || !strings.Contains(err.Error(), `kind "telepathy" is not known`) {
 		t.Errorf("got %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/busuhq/busu/internal/admin"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/heap"
 )
@@ -60,17 +61,19 @@ func runProcess(p config.Process) error {
 	if err != nil {
 		return err
 	}
-	return Run(ctx, cfg, NewLogger(cfg, os.Stderr), os.Stdout)
+	log, level := NewLogger(cfg, os.Stderr)
+	return Run(ctx, cfg, log, level, os.Stdout)
 }
 
 // NewLogger writes as the configuration says: by default text to a terminal,
-// JSON otherwise.
-func NewLogger(cfg config.Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+// JSON otherwise. How much can be changed while it is used.
+func NewLogger(cfg config.Config, w io.Writer) (*slog.Logger, *admin.Level) {
+	level := admin.NewLevel(cfg.LogLevel)
+	options := &slog.HandlerOptions{Level: level}
 	f, isFile := w.(*os.File)
 	isTerminal := isFile && isatty.IsTerminal(f.Fd())
 	if cfg.LogFormat == config.LogText || cfg.LogFormat == config.LogAuto && isTerminal {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(w, options)), level
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/tail"
 	"github.com/busuhq/busu/internal/telemetry"
+	"github.com/busuhq/busu/internal/tracing"
 	"github.com/busuhq/busu/internal/worker"
 	"github.com/busuhq/busu/schema"
 )
@@ -80,7 +81,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 func persisters[F worker.Fact](lanes []event.Lane, s *stores, decode func(event.Entry) (F, error), store worker.Store[F], name string, log *slog.Logger) (
 	loops []func(context.Context) error, stats []*worker.Stats) {
 	for _, lane := range lanes {
-		w := &worker.Worker[F]{Source: s.redis.NewConsumer(lane, name), Decode: decode, Store: store,
+		w := &worker.Worker[F]{Source: s.redis.NewConsumer(lane, name), Decode: decode, Store: tracing.Batches(s.tracing, store, lane),
 			Unstorable: postgres.Unstorable, Log: log}
 		loops, stats = append(loops, w.Run), append(stats, w.Stats())
 	}
@@ -117,7 +118,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		return nil, err
 	}
 	completions, decisions := startTail(cfg, s, health, log, life)
-	providers, err := newProviders(cfg)
+	providers, err := newProviders(cfg, s.tracing)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	if err != nil {
 		return nil, err
 	}
-	recorder := telemetry.NewLedger(health.Registry(), j)
+	recorder := telemetry.NewLedger(health.Registry(), s.tracing.Ledger(j))
 	gateway := newGateway(cfg, providers, strategies, recorder)
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	keys := startKeys(cfg, s, m, health.Registry(), log, life)
@@ -166,6 +167,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Budgets: budgets, Limits: limits, Keys: keys, KeyMaker: &KeyMaker{s.postgres, keys}, KeyList: s.postgres, Audit: s.postgres, Health: health,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}
+	follow(s.tracing, api, gateway, recorder)
 	return api.Handler(), nil
 }
 

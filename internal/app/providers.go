@@ -9,17 +9,18 @@ import (
 	"github.com/busuhq/busu/internal/provider/guard"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/telemetry"
+	"github.com/busuhq/busu/internal/tracing"
 )
 
 // newProviders makes the configured providers, each behind its guard.
-func newProviders(cfg config.Config) ([]*guard.Provider, error) {
+func newProviders(cfg config.Config, t *tracing.Tracing) ([]*guard.Provider, error) {
 	var all []*guard.Provider
 	for _, p := range cfg.Providers {
-		vendor, err := newProvider(p)
+		vendor, err := newProvider(p, t)
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 		}
-		all = append(all, guard.New(vendor, guardOptions(p)))
+		all = append(all, guard.New(t.Provider(vendor, p.Name, p.Kind), guardOptions(p)))
 	}
 	return all, nil
 }

@@ -41,7 +41,7 @@ func countShadow(r telemetry.Registerer, stats *gateway.ShadowStats) {
 		func() float64 { return float64(stats.Asked()) })
 	telemetry.Counter(r, "busu_shadow_judged_total", "Pairs of answers that a judge has rated.",
 		func() float64 { return float64(stats.Judged()) })
-	telemetry.Counter(r, "busu_shadow_cost_usd", "What second models and the judge have cost, in dollars.",
+	telemetry.Counter(r, "busu_shadow_cost_usd_total", "What second models and the judge have cost, in dollars.",
 		func() float64 { return float64(stats.Cost()) / 1e9 })
 	for _, why := range gateway.Skips() {
 		telemetry.Counter(telemetry.Labelled(r, "reason", why.String()), "busu_shadow_skipped_total", "Requests that were drawn and taught nothing, by reason.",

@@ -29,9 +29,8 @@ func defaultAddr(p Process) string {
 func (e *environment) addr(p Process, key Secret) string {
 	const name = "BUSU_ADDR"
 	addr := e.text(name, defaultAddr(p))
-	host, port, err := net.SplitHostPort(addr)
-	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
-		e.wrong(name, fmt.Sprintf("%q is not host:port", shorten(addr)), "write it like 127.0.0.1:8000 or [::1]:8000")
+	host, port, ok := e.hostPort(name, addr)
+	if !ok {
 		return addr
 	}
 	serves := p == API || p == All
@@ -41,6 +40,32 @@ func (e *environment) addr(p Process, key Secret) string {
 			"set BUSU_ADMIN_KEY, or listen on 127.0.0.1:"+port)
 	}
 	return addr
+}
+
+// adminAddr reads BUSU_ADMIN_ADDR. What is shown there may hold prompts, so
+// beyond loopback it takes a key in every process.
+func (e *environment) adminAddr(key Secret) string {
+	const name = "BUSU_ADMIN_ADDR"
+	addr := e.text(name, "")
+	if addr == "" {
+		return ""
+	}
+	host, port, ok := e.hostPort(name, addr)
+	_, keyGiven := e.secret("BUSU_ADMIN_KEY")
+	if ok && !key.IsSet() && !keyGiven && !isLoopback(host) {
+		e.wrong(name, fmt.Sprintf("without BUSU_ADMIN_KEY profiles are open, so they are not shown on %s beyond this machine", shorten(addr)),
+			"set BUSU_ADMIN_KEY, or listen on 127.0.0.1:"+port)
+	}
+	return addr
+}
+
+func (e *environment) hostPort(name, addr string) (host, port string, ok bool) {
+	host, port, err := net.SplitHostPort(addr)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+		e.wrong(name, fmt.Sprintf("%q is not host:port", shorten(addr)), "write it like 127.0.0.1:8000 or [::1]:8000")
+		return "", "", false
+	}
+	return host, port, true
 }
 
 // isLoopback reports whether only this machine reaches host. A name is not

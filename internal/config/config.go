@@ -32,6 +32,7 @@ type Config struct {
 	Process  Process
 	File     string // BUSU_CONFIG; "" when there is no file
 	Addr     string // BUSU_ADDR, or the process's default; host:port
+	Admin    string // BUSU_ADMIN_ADDR: profiles, and how much is logged; "" means that nobody may look
 	StateDir string // BUSU_STATE_DIR: embedded stores and spool
 
 	Database   StoreURL // DATABASE_URL; unset means embedded
@@ -42,9 +43,9 @@ type Config struct {
 	WebhookSecret Secret // BUSU_WEBHOOK_SECRET; unset means one that the database holds
 	StatementKey  Secret // BUSU_STATEMENT_KEY in PEM; unset means that statements are not signed
 
-	LogLevel     slog.Level
-	LogFormat    LogFormat
-	OTLPEndpoint string // "" means that nothing is exported
+	LogLevel  slog.Level
+	LogFormat LogFormat
+	OTLP      OTLP
 
 	Providers []Provider
 	Models    []Model // never empty; ids are unique, providers exist
@@ -72,6 +73,13 @@ const (
 	LogText LogFormat = "text"
 	LogJSON LogFormat = "json"
 )
+
+// OTLP is where traces go.
+type OTLP struct {
+	Endpoint string      // OTEL_EXPORTER_OTLP_ENDPOINT; "" means that there are none
+	Headers  OTLPHeaders // OTEL_EXPORTER_OTLP_HEADERS
+	Ratio    float64     // OTEL_TRACES_SAMPLER_ARG: of those that begin here, 0 to 1
+}
 
 // Kinds of providers.
 const (

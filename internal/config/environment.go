@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"strings"
 
 	"github.com/busuhq/busu/internal/statement"
@@ -155,18 +154,4 @@ func (e *environment) logFormat() LogFormat {
 	}
 	e.wrong("BUSU_LOG_FORMAT", fmt.Sprintf("%q is no log format", shorten(string(format))), did(string(format), []string{"text", "json", "auto"}))
 	return LogAuto
-}
-
-func (e *environment) otlpEndpoint() string {
-	const name = "OTEL_EXPORTER_OTLP_ENDPOINT"
-	raw := e.text(name, "")
-	if raw == "" {
-		return ""
-	}
-	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
-		e.wrong(name, "it is not an http or https address of a host", "write it like http://127.0.0.1:4318, without user or password")
-		return ""
-	}
-	return raw
 }

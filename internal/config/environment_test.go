@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -13,8 +14,8 @@ const adminKey = "0123456789abcdef"
 func TestEnvironmentIsRead(t *testing.T) {
 	t.Parallel()
 	c, err := load(API, env(
-		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
-		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318",
+		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_ADDR", ":8009", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
+		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318", "OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20abc,X-Team=a,", "OTEL_TRACES_SAMPLER_ARG", ".25",
 		"DATABASE_URL", "postgres://busu:pw@db:5432/busu?sslmode=disable",
 		"REDIS_URL_FILE", "/run/redis", "REDIS_CACHE_URL", "rediss://cache:6380/1",
 	), files("/run/admin", adminKey+"\r\n", "/run/redis", "redis://:pw@a:6379,b:6379/0?addr=c:6379\n"))
@@ -23,11 +24,14 @@ func TestEnvironmentIsRead(t *testing.T) {
 	}
 	for _, check := range []struct{ name, got, want string }{
 		{"addr", c.Addr, "0.0.0.0:80"},
+		{"profiles", c.Admin, ":8009"},
 		{"admin key", c.AdminKey.Reveal(), adminKey},
 		{"state", c.StateDir, "/var/lib/busu"},
 		{"level", c.LogLevel.String(), slog.LevelWarn.String()},
 		{"format", string(c.LogFormat), "json"},
-		{"otlp", c.OTLPEndpoint, "http://otel:4318"},
+		{"otlp", c.OTLP.Endpoint, "http://otel:4318"},
+		{"otlp headers", fmt.Sprint(c.OTLP.Headers.Pairs()), "map[Authorization:Bearer abc X-Team:a]"},
+		{"otlp ratio", fmt.Sprint(c.OTLP.Ratio), "0.25"},
 		{"database", c.Database.Reveal(), "postgres://busu:pw@db:5432/busu?sslmode=disable"},
 		{"redis", c.Redis.Reveal(), "redis://:pw@a:6379,b:6379/0?addr=c:6379"},
 		{"cache", c.RedisCache.Reveal(), "rediss://cache:6380/1"},
@@ -101,6 +105,8 @@ func TestBadEnvironment(t *testing.T) {
 		{"address", []string{"BUSU_ADDR", "8000"}, `BUSU_ADDR: "8000" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
 		{"port", []string{"BUSU_ADDR", "127.0.0.1:70000"}, `BUSU_ADDR: "127.0.0.1:70000" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
 		{"open", []string{"BUSU_ADDR", "0.0.0.0:8000"}, "BUSU_ADDR: without BUSU_ADMIN_KEY the API is open, so it does not listen on 0.0.0.0:8000 beyond this machine; set BUSU_ADMIN_KEY, or listen on 127.0.0.1:8000"},
+		{"open profiles", []string{"BUSU_ADMIN_ADDR", "0.0.0.0:8009"}, "BUSU_ADMIN_ADDR: without BUSU_ADMIN_KEY profiles are open, so they are not shown on 0.0.0.0:8009 beyond this machine; set BUSU_ADMIN_KEY, or listen on 127.0.0.1:8009"},
+		{"admin port", []string{"BUSU_ADMIN_ADDR", ":x"}, `BUSU_ADMIN_ADDR: ":x" is not host:port; write it like 127.0.0.1:8000 or [::1]:8000`},
 		{"short key", []string{"BUSU_ADMIN_KEY", "fifteen-letters"}, "BUSU_ADMIN_KEY: it is shorter than 16 characters; make one with: openssl rand -hex 32"},
 		{"key with a break", []string{"BUSU_ADMIN_KEY", "0123456789\nabcdefgh"}, "BUSU_ADMIN_KEY: it holds a space, a line break or another character that no key has, or is too long; copy the secret again, without quotes"},
 		{"both", []string{"OPENAI_API_KEY", "a", "OPENAI_API_KEY_FILE", "/key"}, "OPENAI_API_KEY: both it and OPENAI_API_KEY_FILE are set; unset one of them"},
@@ -113,6 +119,8 @@ func TestBadEnvironment(t *testing.T) {
 		{"level", []string{"BUSU_LOG_LEVEL", "wran"}, `BUSU_LOG_LEVEL: "wran" is no log level; did you mean "warn"?`},
 		{"format", []string{"BUSU_LOG_FORMAT", "yaml"}, `BUSU_LOG_FORMAT: "yaml" is no log format; it can be text, json or auto`},
 		{"otlp", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "otel:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: it is not an http or https address of a host; write it like http://127.0.0.1:4318, without user or password"},
+		{"otlp headers", []string{"OTEL_EXPORTER_OTLP_HEADERS", "Bearer%20abc"}, "OTEL_EXPORTER_OTLP_HEADERS: it is no list of headers; write it like Authorization=Bearer%20KEY,X-Team=search, with spaces as %20"},
+		{"otlp ratio", []string{"OTEL_TRACES_SAMPLER_ARG", "NaN"}, `OTEL_TRACES_SAMPLER_ARG: "NaN" is not from 0 to 1; 0.01 tells of one in a hundred traces that begin here`},
 		{"database", []string{"DATABASE_URL", "mysql://u:pw@db/x"}, "DATABASE_URL: it does not begin with postgres:// or postgresql://; write postgres://user:password@host:port/… with special characters percent-encoded"},
 		{"redis host", []string{"REDIS_URL", "redis://:pw@"}, "REDIS_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
 		{"redis port", []string{"REDIS_CACHE_URL", "redis://a:6379,b:x"}, "REDIS_CACHE_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},

@@ -63,6 +63,7 @@ func (l *loader) environment() {
 	c.WebhookSecret = e.webhookSecret()
 	c.StatementKey = e.statementKey()
 	c.Addr = e.addr(c.Process, c.AdminKey)
+	c.Admin = e.adminAddr(c.AdminKey)
 	c.Database = e.store("DATABASE_URL", "postgres", "postgresql")
 	c.Redis = e.store("REDIS_URL", "redis", "rediss")
 	c.RedisCache = e.store("REDIS_CACHE_URL", "redis", "rediss")
@@ -71,7 +72,7 @@ func (l *loader) environment() {
 	}
 	c.LogLevel = e.logLevel()
 	c.LogFormat = e.logFormat()
-	c.OTLPEndpoint = e.otlpEndpoint()
+	c.OTLP = e.otlp()
 }
 
 // file reads busu.yaml and gives every section that it leaves out its default:

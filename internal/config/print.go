@@ -50,6 +50,7 @@ func (p *printer) environment(c Config) {
 	p.line("# environment")
 	for _, variable := range []struct{ name, value string }{
 		{"BUSU_ADDR", c.Addr},
+		{"BUSU_ADMIN_ADDR", c.Admin},
 		{"BUSU_CONFIG", c.File},
 		{"BUSU_STATE_DIR", c.StateDir},
 		{"BUSU_ADMIN_KEY", c.AdminKey.String()},
@@ -60,7 +61,9 @@ func (p *printer) environment(c Config) {
 		{"DATABASE_URL", c.Database.String()},
 		{"REDIS_URL", c.Redis.String()},
 		{"REDIS_CACHE_URL", c.RedisCache.String()},
-		{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLPEndpoint},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLP.Endpoint},
+		{"OTEL_EXPORTER_OTLP_HEADERS", c.OTLP.Headers.String()},
+		{"OTEL_TRACES_SAMPLER_ARG", decimal(c.OTLP.Ratio)},
 	} {
 		p.variable(variable.name, variable.value)
 	}

@@ -60,6 +60,10 @@ type Gateway struct {
 	// Failing says which providers are known to fail now. nil: none is.
 	Failing func(provider string) bool
 
+	// Planned is told of each plan once it is made, and when making it began.
+	// nil: nobody wants to know.
+	Planned func(ctx context.Context, began time.Time, p routing.Plan, err error)
+
 	readers sync.Pool // of *prompt.Reader
 }
 
@@ -151,6 +155,9 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 		r.ID = id
 	}
 	plan, err := g.decide(r)
+	if g.Planned != nil {
+		g.Planned(ctx, started, plan.Plan, err)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

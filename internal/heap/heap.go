@@ -4,7 +4,8 @@
 // has a few megabytes in use: under load it would collect again and again,
 // which takes processor time and delays requests. So a small heap may grow
 // further. One that is large, because answers are kept in it,
-// may not: five times of it would be memory that nobody was told of.
+// may not: five times of it would be memory that nobody was told of. And none
+// may outgrow what the container allows, while there is garbage to collect.
 package heap
 
 import (
@@ -13,6 +14,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/busuhq/busu/internal/cgroup"
 )
 
 const (
@@ -24,12 +27,29 @@ const (
 	tolerance = 10 // percent of a pace that is not worth changing: doing so stops everything for a moment
 )
 
-// Spend lets a small heap grow, unless GOGC says how far. It is for main to
-// call, before anything else.
+// Spend lets a small heap grow, unless GOGC says how far, and all of it up to
+// Limit. It is for main to call, before anything else.
 func Spend() {
 	if !decided() {
 		debug.SetGCPercent(smallPercent)
 	}
+	if limit := Limit(os.Getenv("GOMEMLIMIT"), cgroup.Read(os.DirFS("/")).MemoryBytes); limit > 0 {
+		debug.SetMemoryLimit(limit)
+	}
+}
+
+// headroom is what is left of a container's memory for what Go does not count:
+// the binary's pages, and what the kernel keeps for its connections.
+const headroom = 10 // percent
+
+// Limit is what Go's memory is to be kept within where the group may have so
+// many bytes: 0, which leaves it as it is, where the operator has decided by
+// GOMEMLIMIT or the group has no limit.
+func Limit(goMemLimit string, group int64) int64 {
+	if goMemLimit != "" || group <= 0 {
+		return 0
+	}
+	return group / 100 * (100 - headroom)
 }
 
 // decided reports whether the operator has.

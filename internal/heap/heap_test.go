@@ -38,3 +38,16 @@ func TestInUse(t *testing.T) {
 	}
 	runtime.KeepAlive(kept)
 }
+
+// TestLimit: what the operator says goes, then nine tenths of the container's.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		operator    string
+		group, want int64
+	}{{"", 0, 0}, {"", -1, 0}, {"", 1000, 900}, {"1GiB", 1000, 0}, {"off", 1000, 0}} {
+		if got := Limit(c.operator, c.group); got != c.want {
+			t.Errorf("GOMEMLIMIT=%q in a group of %d: %d, want %d", c.operator, c.group, got, c.want)
+		}
+	}
+}

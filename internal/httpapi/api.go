@@ -60,6 +60,7 @@ type API struct {
 	KeyList     KeyList
 	Audit       Audit
 	Health      *Health
+	Tracer      Tracer       // nil: requests are not followed
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
 	OpenAPI     []byte       // JSON
 	Log         *slog.Logger
@@ -73,6 +74,9 @@ func (a *API) Handler() http.Handler {
 	a.screen.export(a.Health.Registry())
 	e := newEcho(a.Log)
 	e.Use(noStore, a.authenticate, a.onlyOwnPages, authorize(e), chooseProject, storableIDs)
+	if a.Tracer != nil {
+		e.Use(a.trace)
+	}
 	a.Health.routes(e)
 	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI) })
 	get(e, "/", a.static)

@@ -106,7 +106,7 @@ func (h *Health) routes(e *echo.Echo) {
 		return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 	})
 	get(e, "/readyz", h.ready)
-	get(e, "/metrics", echo.WrapHandler(promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{})))
+	get(e, "/metrics", echo.WrapHandler(promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})))
 }
 
 // What comes of a check.

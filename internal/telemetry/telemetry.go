@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"runtime/debug"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -42,6 +43,10 @@ type ledger interface {
 
 // Ledger counts completions as they are recorded.
 type Ledger struct {
+	// TraceOf gives the trace that a request under way is told in, for examples
+	// of how long requests took, or "". nil: there are none.
+	TraceOf func(uuid.UUID) string
+
 	next        ledger
 	completions *prometheus.CounterVec
 	refused     *prometheus.CounterVec
@@ -158,10 +163,31 @@ func (l *Ledger) count(c *event.CompletionRecorded) {
 		l.unpriced.WithLabelValues(c.Model).Inc()
 	}
 	if !c.Failed() && !c.Background() { // nobody waited
-		l.latency.WithLabelValues(c.Model).Observe(c.Latency().Seconds())
-		l.ttft.WithLabelValues(c.Model).Observe(float64(c.TTFTUS) / 1e6)
+		trace := l.exampleOf(c.ID)
+		observe(l.latency.WithLabelValues(c.Model), c.Latency().Seconds(), trace)
+		observe(l.ttft.WithLabelValues(c.Model), float64(c.TTFTUS)/1e6, trace)
 		l.overhead.Observe(float64(c.OverheadUS) / 1e6)
 	}
+}
+
+// exampleOf names the trace of a request that is told in one.
+func (l *Ledger) exampleOf(request uuid.UUID) prometheus.Labels {
+	if l.TraceOf == nil {
+		return nil
+	}
+	if id := l.TraceOf(request); id != "" {
+		return prometheus.Labels{"trace_id": id}
+	}
+	return nil
+}
+
+// observe counts a value, with an example where there is one.
+func observe(into prometheus.Observer, seconds float64, example prometheus.Labels) {
+	if with, ok := into.(prometheus.ExemplarObserver); ok && example != nil {
+		with.ObserveWithExemplar(seconds, example)
+		return
+	}
+	into.Observe(seconds)
 }
 
 // Registerer is what metrics are registered with.

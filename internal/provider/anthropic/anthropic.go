@@ -39,6 +39,9 @@ type Options struct {
 	MaxTokens int               // asked for where a translated request sets no limit; 0: what suits the model
 	Timeout   time.Duration     // of one call, the whole answer included; 0: only ctx limits it
 	Client    *http.Client      // nil: one with a connection pool of its own
+
+	// Propagate adds headers that say which trace a call is part of. nil: none.
+	Propagate func(ctx context.Context, h http.Header)
 }
 
 // Provider calls one endpoint. It is safe for concurrent use.
@@ -73,7 +76,7 @@ func New(o Options) (*Provider, error) {
 	}
 	return &Provider{
 		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "anthropic"), Headers: headers,
-			Secrets: []string{o.APIKey}, Client: o.Client}),
+			Secrets: []string{o.APIKey}, Client: o.Client, Propagate: o.Propagate}),
 		address:   base.JoinPath("v1/messages").String(),
 		beta:      headers[betaHeader],
 		maxTokens: o.MaxTokens,

@@ -29,6 +29,8 @@ type Options struct {
 	Secrets []string          // what no error may quote, such as the key
 	Client  *http.Client      // nil: one with a connection pool of its own
 
+	// Propagate adds headers that say which trace a call is part of. nil: none.
+	Propagate func(ctx context.Context, h http.Header)
 	// Failure reads what the body of a failure says beside its status: the
 	// kind, "" where the status tells it, and how long to wait. nil: nothing.
 	Failure func(body []byte) (llm.ErrorKind, time.Duration)
@@ -40,6 +42,7 @@ type Endpoint struct {
 	headers http.Header
 	secrets []string
 	client  *http.Client
+	trace   func(ctx context.Context, h http.Header) // nil: no header
 	failure func(body []byte) (llm.ErrorKind, time.Duration)
 }
 
@@ -49,7 +52,7 @@ func New(o Options) *Endpoint {
 	for name, value := range o.Headers {
 		headers.Set(name, value)
 	}
-	e := &Endpoint{name: o.Name, headers: headers, client: withoutRedirects(o.Client), failure: o.Failure}
+	e := &Endpoint{name: o.Name, headers: headers, client: withoutRedirects(o.Client), trace: o.Propagate, failure: o.Failure}
 	for _, secret := range o.Secrets {
 		if secret != "" {
 			e.secrets = append(e.secrets, secret)
@@ -70,6 +73,9 @@ func (e *Endpoint) Post(ctx context.Context, address string, header http.Header,
 	}
 	request.Header = e.headers.Clone()
 	maps.Copy(request.Header, header)
+	if e.trace != nil {
+		e.trace(ctx, request.Header)
+	}
 	response, err := e.client.Do(request)
 	if err != nil {
 		return nil, e.CutOff(ctx, 0, err)

@@ -36,6 +36,9 @@ type Options struct {
 	Headers map[string]string // sent with every call, such as OpenAI-Organization; may hold secrets
 	Timeout time.Duration     // of one call, the whole answer included; 0: only ctx limits it
 	Client  *http.Client      // nil: one with a connection pool of its own
+
+	// Propagate adds headers that say which trace a call is part of. nil: none.
+	Propagate func(ctx context.Context, h http.Header)
 }
 
 // Provider calls one endpoint. It is safe for concurrent use.
@@ -66,7 +69,7 @@ func New(o Options) (*Provider, error) {
 	}
 	return &Provider{
 		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "openai"), Headers: headers,
-			Secrets: secretsOf(o), Client: o.Client}),
+			Secrets: secretsOf(o), Client: o.Client, Propagate: o.Propagate}),
 		chat:       base.JoinPath("chat/completions").String(),
 		embeddings: base.JoinPath("embeddings").String(),
 		dialect:    dialectOf(base),

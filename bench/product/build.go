@@ -1,4 +1,4 @@
-package answers
+package product
 
 import (
 	"context"
@@ -9,12 +9,10 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/busuhq/busu/bench/product"
 )
 
-// profileTo names the variable that says where a profile goes.
-const profileTo = "BUSU_BENCH_PROFILE"
+// ProfileTo names the variable that tells a profiled build where a profile goes.
+const ProfileTo = "BUSU_BENCH_PROFILE"
 
 // profiler is a file that the profiled build of a command has besides: the
 // product itself has no switch for that. A first SIGUSR1 begins a profile, the
@@ -32,35 +30,42 @@ func init() {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	go func() {
-		path := os.Getenv("` + profileTo + `")
-		<-asked
-		f, err := os.Create(path + ".part")
-		if err != nil || pprof.StartCPUProfile(f) != nil {
-			return
+		path := os.Getenv("` + ProfileTo + `")
+		for {
+			<-asked
+			os.Remove(path)
+			f, err := os.Create(path + ".part")
+			if err != nil || pprof.StartCPUProfile(f) != nil {
+				return
+			}
+			<-asked
+			pprof.StopCPUProfile()
+			f.Close()
+			os.Rename(path+".part", path)
 		}
-		<-asked
-		pprof.StopCPUProfile()
-		f.Close()
-		os.Rename(path+".part", path)
 	}()
 }
 `
 
-// build builds the processes into dir.
-func build(ctx context.Context, dir string, profiled bool) error {
-	root, err := product.Root(ctx)
+// Build builds commands of the product into dir; profiled ones can be asked for
+// profiles.
+func Build(ctx context.Context, dir string, profiled bool, commands ...string) error {
+	root, err := Root(ctx)
 	if err != nil {
 		return err
 	}
 	args := []string{"build", "-trimpath", "-o", dir + "/"}
 	if profiled {
-		overlay, err := overlay(root, dir)
+		overlay, err := overlay(root, dir, commands)
 		if err != nil {
 			return err
 		}
 		args = append(args, "-overlay", overlay)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/busu", "./cmd/api")...)
+	for _, command := range commands {
+		args = append(args, "./cmd/"+command)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build busu: %w\n%s", err, out)
@@ -68,11 +73,11 @@ func build(ctx context.Context, dir string, profiled bool) error {
 	return nil
 }
 
-// overlay lets both commands have the profiler.
-func overlay(root, dir string) (string, error) {
+// overlay lets commands have the profiler.
+func overlay(root, dir string, commands []string) (string, error) {
 	source, file := filepath.Join(dir, "profiler.go.txt"), filepath.Join(dir, "overlay.json")
 	replace := map[string]string{}
-	for _, command := range []string{"busu", "api"} {
+	for _, command := range commands {
 		replace[filepath.Join(root, "cmd", command, "profiler.go")] = source
 	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
@@ -85,25 +90,23 @@ func overlay(root, dir string) (string, error) {
 	return file, os.WriteFile(file, text, 0o600)
 }
 
-// profiled takes a profile of a gateway during work, where one is wanted.
-func (b *bench) profiled(g *gateway, name string, work func() error) error {
-	if g.profile == "" {
-		return work()
-	}
-	if err := g.Signal(syscall.SIGUSR1); err != nil {
+// Profiled takes a CPU profile of a profiled build during work, into a file. It
+// was started with ProfileTo naming another.
+func (p *Process) Profiled(profile, file string, work func() error) error {
+	if err := p.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
 	if err := work(); err != nil {
 		return err
 	}
-	if err := g.Signal(syscall.SIGUSR1); err != nil {
+	if err := p.Signal(syscall.SIGUSR1); err != nil {
 		return err
 	}
 	for range 500 {
-		if text, err := os.ReadFile(g.profile); err == nil {
-			return os.WriteFile(filepath.Join(b.options.Profiles, name+".pprof"), text, 0o644)
+		if text, err := os.ReadFile(profile); err == nil {
+			return os.WriteFile(file, text, 0o644)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return fmt.Errorf("there is no profile of %s", name)
+	return fmt.Errorf("there is no profile for %s", file)
 }

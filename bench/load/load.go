@@ -52,7 +52,10 @@ const mostFailed = .1
 
 // Sound fails where too many failed for the rest to say anything.
 func (o *Outcome) Sound() error {
-	if bad := o.Refused + o.Failed; o.Sent() == 0 || o.Share(bad) > mostFailed {
+	if o.Sent() == 0 {
+		return errors.New("no request was answered in time")
+	}
+	if bad := o.Refused + o.Failed; o.Share(bad) > mostFailed {
 		return fmt.Errorf("%d of %d requests were not answered: %w", bad, o.Sent(), o.Err)
 	}
 	return nil

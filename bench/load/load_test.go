@@ -60,21 +60,25 @@ func (s *seen) onceEach(t *testing.T, n int) {
 
 func TestClosedSendsEachOnce(t *testing.T) {
 	t.Parallel()
-	var s seen
-	addr := serve(t, func(w http.ResponseWriter, r *http.Request) { s.add(r); w.Header().Set("X-From", "here") })
-	var told []bool
-	o, err := Closed(t.Context(), Load{Addr: addr, Request: numbered, Connections: 3, For: 50 * time.Millisecond, Holds: "X-From: here",
-		Counting: func(on bool) { told = append(told, on) }})
-	if err != nil || o.Answered == 0 || o.Answered != o.Holding || o.Sent() != o.Answered || o.Took.Count() != uint64(o.Answered) {
-		t.Errorf("%+v, %v", o, err)
+	var o Outcome
+	for lasts := 20 * time.Millisecond; o.Answered == 0 && t.Context().Err() == nil; lasts *= 2 { // a busy machine may answer nothing for a while
+		var s seen
+		addr := serve(t, func(w http.ResponseWriter, r *http.Request) { s.add(r); w.Header().Set("X-From", "here") })
+		var told []bool
+		var err error
+		o, err = Closed(t.Context(), Load{Addr: addr, Request: numbered, Connections: 3, For: lasts, Holds: "X-From: here",
+			Counting: func(on bool) { told = append(told, on) }})
+		if err != nil || o.Answered != o.Holding || o.Sent() != o.Answered || o.Took.Count() != uint64(o.Answered) {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		if len(told) != 2 || !told[0] || told[1] {
+			t.Errorf("told %v", told)
+		}
+		s.onceEach(t, 0)
 	}
 	if err := o.Sound(); err != nil {
 		t.Error(err)
 	}
-	if len(told) != 2 || !told[0] || told[1] {
-		t.Errorf("told %v", told)
-	}
-	s.onceEach(t, 0)
 }
 
 // TestOpenCountsFromWhenDue: with one connection and a server that stops once,
@@ -137,8 +141,8 @@ func TestRefusalsAreNoFailures(t *testing.T) {
 	if err != nil || o.Refused != 10 || o.Failed != 10 || o.Answered != 20 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	if o.Err == nil || !strings.Contains(o.Err.Error(), "503: later") {
-		t.Error(o.Err)
+	if o.Err == nil || !strings.Contains(o.Err.Error(), "503: later") && !strings.Contains(o.Err.Error(), "418: no") {
+		t.Error(o.Err) // either may have come first
 	}
 }
 

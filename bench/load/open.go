@@ -16,6 +16,7 @@ func Open(ctx context.Context, l Load) (Outcome, error) {
 	gap := time.Second / time.Duration(l.Rate)
 	warm, n := int(l.Warm/gap), int((l.Warm+l.For)/gap)
 	start, began := time.Now(), time.Now()
+	var telling sync.WaitGroup
 	for i := range n {
 		if ctx.Err() != nil {
 			break
@@ -23,12 +24,13 @@ func Open(ctx context.Context, l Load) (Outcome, error) {
 		due := start.Add(time.Duration(i) * gap)
 		await(due)
 		if i == warm {
-			l.tell(true)
+			telling.Go(func() { l.tell(true) }) // what takes its time must not make the next one late
 			began = time.Now()
 		}
 		o.send(job{i, due, i >= warm})
 	}
 	elapsed := time.Since(began)
+	telling.Wait()
 	l.tell(false)
 	o.under.Wait()
 	o.close()

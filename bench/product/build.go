@@ -16,7 +16,7 @@ const ProfileTo = "BUSU_BENCH_PROFILE"
 
 // profiler is a file that the profiled build of a command has besides: the
 // product itself has no switch for that. A first SIGUSR1 begins a profile, the
-// next one ends it.
+// next one ends it, and so on.
 const profiler = `package main
 
 import (
@@ -41,6 +41,10 @@ func init() {
 			<-asked
 			pprof.StopCPUProfile()
 			f.Close()
+			if f, err := os.Create(path + ".allocs"); err == nil {
+				pprof.Lookup("allocs").WriteTo(f, 0)
+				f.Close()
+			}
 			os.Rename(path+".part", path)
 		}
 	}()
@@ -90,8 +94,9 @@ func overlay(root, dir string, commands []string) (string, error) {
 	return file, os.WriteFile(file, text, 0o600)
 }
 
-// Profiled takes a CPU profile of a profiled build during work, into a file. It
-// was started with ProfileTo naming another.
+// Profiled takes a CPU profile of a profiled build during work, into a file, and
+// beside it, as .allocs, one of all that it has allocated since it began. It was
+// started with ProfileTo naming another.
 func (p *Process) Profiled(profile, file string, work func() error) error {
 	if err := p.Signal(syscall.SIGUSR1); err != nil {
 		return err
@@ -104,7 +109,10 @@ func (p *Process) Profiled(profile, file string, work func() error) error {
 	}
 	for range 500 {
 		if text, err := os.ReadFile(profile); err == nil {
-			return os.WriteFile(file, text, 0o644)
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				return err
+			}
+			return os.Rename(profile+".allocs", file+".allocs")
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

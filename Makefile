@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check fuzz fuzz-api chaos bench-pipeline bench-answers bench-history bench-live bench-experiments clean
+.PHONY: help run build test e2e screenshots check fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fuzz-api: ## send busu 100,000 requests of all kinds (REQUESTS=, SEED=) by every
 
 chaos: ## kill processes and stores under load, a hundred times for each way Redis can write, and report (about 10 minutes)
 	$(GO) run ./internal/chaos/run -out docs/reliability.md $(CHAOS)
+
+bench: ## measure busu with everything on beside bare proxies and peers (about 15 minutes; BENCH=-quick for one) into docs/
+	cd bench && $(GO) run ./cmd/performance -out ../docs/performance.md -plot ../docs/performance.svg $(BENCH)
 
 bench-pipeline: ## measure the pipeline beside its limits and peers (about 7 minutes) into docs/
 	cd bench && $(GO) run ./cmd/pipeline -out ../docs/pipeline-benchmark.md

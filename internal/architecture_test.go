@@ -95,7 +95,7 @@ var plan = map[string]room{
 	"internal/postgres": {may: []string{"access", "budget", "cache", "event", "experiment", "learning", "lineup", "pricing", "reconcile", "requests", "rollup", "savings", "schema", "statement", "stats", "system", "usage", "verdict", "webhook"}, io: true, why: adapter,
 		libs: []string{"github.com/jackc/pgx", "github.com/pressly/goose", "github.com/google/uuid"}},
 	"internal/telemetry": {may: []string{"event", "system"}, libs: []string{"github.com/google/uuid", "github.com/prometheus/client_golang"}, why: adapter},
-	"internal/dashboard": {io: true, why: adapter},
+	"internal/dashboard": {libs: []string{"github.com/tdewolff/minify"}, io: true, why: adapter},
 	"internal/tracing": {may: []string{"cache", "event", "llm", "routing", "worker"}, libs: []string{"go.opentelemetry.io/otel", "github.com/google/uuid"}, io: true,
 		why: "tracing decorates what rooms call, and no room knows of it"},
 	"internal/localstack": {libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis", "github.com/alicebob/miniredis"},

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/bench/measure"
+	"github.com/busuhq/busu/bench/product"
 )
 
 // Options of a run.
@@ -121,7 +122,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	fmt.Fprintln(o.Progress, "building busu")
-	if err := build(ctx, b.dir, o.Profiles != ""); err != nil {
+	if err := product.Build(ctx, b.dir, o.Profiles != "", "busu", "api"); err != nil {
 		return err
 	}
 	turns := measure.Turns{Rounds: o.Rounds, Within: o.Within, Progress: o.Progress, Describe: describe}

@@ -75,7 +75,7 @@ func (b *bench) start(ctx context.Context, u *upstream, s settings, env []string
 	env = append(env, "BUSU_ADDR="+addr, "BUSU_CONFIG="+file, "BUSU_STATE_DIR="+filepath.Join(dir, "state"), "BUSU_ADMIN_KEY="+benchKey)
 	if b.options.Profiles != "" {
 		g.profile = filepath.Join(dir, "profile")
-		env = append(env, profileTo+"="+g.profile)
+		env = append(env, product.ProfileTo+"="+g.profile)
 	}
 	cmd := exec.Command(filepath.Join(b.dir, command[0]), command[1:]...)
 	cmd.Env = append(os.Environ(), env...)
@@ -88,6 +88,14 @@ func (b *bench) start(ctx context.Context, u *upstream, s settings, env []string
 	}
 	g.database, g.redis = string(databaseURL.Find(said)), string(redisURL.Find(said))
 	return g, nil
+}
+
+// profiled takes a profile of a gateway during work, where one is wanted.
+func (b *bench) profiled(g *gateway, name string, work func() error) error {
+	if g.profile == "" {
+		return work()
+	}
+	return g.Profiled(g.profile, filepath.Join(b.options.Profiles, name+".pprof"), work)
 }
 
 // What the welcome says of the stores.

@@ -48,3 +48,8 @@ func Summarize(values []float64) (Summary, bool) {
 	}
 	return Summary{median, sorted[0], sorted[len(sorted)-1]}, true
 }
+
+// AddHistogram notes the same three of a histogram.
+func (f Figures) AddHistogram(h *Histogram) {
+	f[P50], f[P99], f[P999] = h.Percentile(.5), h.Percentile(.99), h.Percentile(.999)
+}

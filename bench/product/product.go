@@ -20,6 +20,7 @@ import (
 const (
 	startWithin = 2 * time.Minute // the first start makes a database
 	stopWithin  = 30 * time.Second
+	lookEvery   = 2 * time.Millisecond // fine enough for how long a start takes
 )
 
 // Process is one of them that runs.
@@ -41,21 +42,14 @@ func Root(ctx context.Context) (string, error) {
 
 // Up builds busu in a directory, and starts busu up with more of an environment.
 func Up(ctx context.Context, dir string, env ...string) (*Process, error) {
-	root, err := Root(ctx)
-	if err != nil {
+	if err := Build(ctx, dir, false, "busu"); err != nil {
 		return nil, err
-	}
-	binary := filepath.Join(dir, "busu")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/busu")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build busu: %w\n%s", err, out)
 	}
 	addr, err := localstack.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(binary, "up")
+	cmd := exec.Command(filepath.Join(dir, "busu"), "up")
 	cmd.Env = append(os.Environ(), append(env, "BUSU_ADDR="+addr.String(), "BUSU_STATE_DIR="+filepath.Join(dir, "state"))...)
 	return Start(ctx, cmd, "http://"+addr.String(), filepath.Join(dir, "busu.log"))
 }
@@ -107,7 +101,7 @@ func (p *Process) ready(ctx context.Context) error {
 		case <-p.ended:
 			said, _ := p.Said()
 			return fmt.Errorf("%s has ended: %.2000s", p.name(), said)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(lookEvery):
 		}
 	}
 }

@@ -160,15 +160,15 @@ func (w *writer) callDelta(d llm.ToolCallDelta) {
 // costUSD being a JSON number, and nothing else changed. A body without usage
 // gets one from u. What is not a JSON object stays as it is.
 func WithCost(body []byte, u llm.Usage, costUSD string) []byte {
-	doc := gjson.ParseBytes(body)
-	if !doc.IsObject() {
-		return body
-	}
+	usage := gjson.GetBytes(body, "usage") // parsing all of it would copy it
 	e := edit{splicer: newSplicer(body)}
 	cost := `"cost_usd":` + costUSD
-	usage := doc.Get("usage")
 	switch told := usage.Get("cost_usd"); {
 	case !usage.Exists():
+		doc := gjson.ParseBytes(body)
+		if !doc.IsObject() {
+			return body
+		}
 		e.insert(doc, `"usage":`+usageWith(u, costUSD))
 	case !usage.IsObject():
 		e.value(usage, usageWith(u, costUSD))

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/busuhq/busu/internal/cache"
 	"github.com/busuhq/busu/internal/chat"
 	"github.com/busuhq/busu/internal/event"
@@ -57,6 +59,12 @@ func (g *Gateway) share(ctx context.Context, r Request, p decision, key cache.Ke
 	if kept, ok := g.Reuse.Cache.Recall(key, models); ok {
 		return g.again(r, p, hitOf(kept), started)
 	}
+	return g.search(ctx, r, p, key, models, started)
+}
+
+// search is for what is not in memory. The call may outlive r, which is why it is
+// a function of its own: what memory has need not bring r and p to the heap.
+func (g *Gateway) search(ctx context.Context, r Request, p decision, key cache.Key, models []string, started time.Time) (Answer, error) {
 	l := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
 	joined := time.Now()
 	result, err := g.Reuse.flights.Do(ctx, key.Within(models), l.emit(), func(ctx context.Context, emit llm.Emit) (*made, error) {
@@ -146,7 +154,7 @@ func (g *Gateway) followed(ctx context.Context, r Request, p decision, l *listen
 	if err != nil {
 		return g.failedWith(r, p, l, m, asLeft(ctx, l, err), started)
 	}
-	h := hit{response: m.Response, fact: m.Fact, level: event.CacheMemory, label: cache.InFlight, waited: l.waited}
+	h := hit{response: m.Response, of: originOf(m.Fact), level: event.CacheMemory, label: cache.InFlight, waited: l.waited}
 	if m.hit != nil {
 		h = *m.hit
 	}
@@ -194,17 +202,30 @@ func asLeft(ctx context.Context, l *listener, err error) error {
 // hit is an answer that was made for another request.
 type hit struct {
 	response llm.Response
-	fact     *event.CompletionRecorded // of that request; what of it is known
+	of       origin
 	level    string
 	label    cache.Label
 	waited   time.Duration // for the call that made it, where it was not there before
 }
 
+// origin is what is known of the request that an answer was made for.
+type origin struct {
+	id                              uuid.UUID
+	provider, model, status, finish string
+	estimated                       bool
+	costNanos                       int64
+	usage                           llm.Usage
+}
+
+func originOf(f *event.CompletionRecorded) origin {
+	return origin{id: f.ID, provider: f.Provider, model: f.Model, status: f.Status, finish: f.FinishReason,
+		estimated: f.Estimated, costNanos: f.CostNanos, usage: Usage(f)}
+}
+
 func hitOf(h cache.Hit) hit {
-	f := &event.CompletionRecorded{Header: event.Header{ID: h.RequestID}, Provider: h.Provider, Model: h.Model, CostNanos: h.CostNanos,
-		FinishReason: h.Response.FinishReason, Status: event.StatusOK, Estimated: h.Estimated}
-	count(f, h.Response.Usage)
-	return hit{response: h.Response, level: h.Level, label: h.Label, fact: f}
+	return hit{response: h.Response, level: h.Level, label: h.Label,
+		of: origin{id: h.RequestID, provider: h.Provider, model: h.Model, status: event.StatusOK, finish: h.Response.FinishReason,
+			estimated: h.Estimated, costNanos: h.CostNanos, usage: h.Response.Usage}}
 }
 
 // again answers r with what was made before.
@@ -226,15 +247,15 @@ func (g *Gateway) again(r Request, p decision, h hit, started time.Time) (Answer
 func (g *Gateway) hitFact(r Request, p decision, h hit, started time.Time) *event.CompletionRecorded {
 	f := g.begin(r, p)
 	f.Cache, f.CacheMatch = h.level, string(h.label)
-	f.Provider, f.Model = h.fact.Provider, h.fact.Model
-	f.Status, f.FinishReason, f.Estimated = h.fact.Status, h.fact.FinishReason, h.fact.Estimated
-	served, err := g.Candidate(h.fact.Model)
+	f.Provider, f.Model = h.of.provider, h.of.model
+	f.Status, f.FinishReason, f.Estimated = h.of.status, h.of.finish, h.of.estimated
+	served, err := g.Candidate(h.of.model)
 	if err != nil { // it was configured when the answer was made
 		served = p.Choices[0].Candidate
 	}
-	g.charge(f, served, Usage(h.fact))
-	f.CostNanos, f.OriginCostNanos = 0, h.fact.CostNanos
-	f.OriginID, f.Features = h.fact.ID, nil // nothing can be learned of the plan
+	g.charge(f, served, h.of.usage)
+	f.CostNanos, f.OriginCostNanos = 0, h.of.costNanos
+	f.OriginID, f.Features = h.of.id, nil // nothing can be learned of the plan
 	latency := time.Since(started)
 	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
 	f.OverheadUS = max(latency-h.waited, 0).Microseconds()

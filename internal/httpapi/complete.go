@@ -82,11 +82,8 @@ func (a *API) complete(c echo.Context) error {
 // the body.
 func describe(c echo.Context, f *event.CompletionRecorded) {
 	h := c.Response().Header()
-	h.Set(headerRequestID, f.ID.String())
-	h.Set(headerModel, f.Model)
-	h.Set(headerStrategy, f.Strategy)
-	h.Set(headerCache, f.Cache)
-	h.Set(headerCost, pricing.Nanos(f.CostNanos).String())
+	setHeaders(h, [2]string{headerRequestID, f.ID.String()}, [2]string{headerModel, f.Model}, [2]string{headerStrategy, f.Strategy},
+		[2]string{headerCache, f.Cache}, [2]string{headerCost, pricing.Nanos(f.CostNanos).String()})
 	if x := armOf(f); x != nil {
 		h.Set(headerExperiment, x.ID+"/"+x.Arm)
 	}

@@ -76,16 +76,16 @@ func (a *API) pass(c echo.Context, r gateway.Request) (gateway.Answer, error) {
 // know.
 func describeLimits(c echo.Context, s limit.Standings) {
 	h := c.Response().Header()
-	describe := func(kind limit.Kind, s limit.Standing) {
-		if s.PerMinute == 0 {
-			return
-		}
-		h.Set("X-Ratelimit-Limit-"+string(kind), strconv.FormatInt(s.PerMinute, 10))
-		h.Set("X-Ratelimit-Remaining-"+string(kind), strconv.FormatInt(s.Remaining, 10))
-		h.Set("X-Ratelimit-Reset-"+string(kind), s.Reset.Round(time.Millisecond).String())
+	if of := s.Requests; of.PerMinute > 0 {
+		setHeaders(h, [2]string{"X-Ratelimit-Limit-Requests", strconv.FormatInt(of.PerMinute, 10)},
+			[2]string{"X-Ratelimit-Remaining-Requests", strconv.FormatInt(of.Remaining, 10)},
+			[2]string{"X-Ratelimit-Reset-Requests", of.Reset.Round(time.Millisecond).String()})
 	}
-	describe(limit.Requests, s.Requests)
-	describe(limit.Tokens, s.Tokens)
+	if of := s.Tokens; of.PerMinute > 0 {
+		setHeaders(h, [2]string{"X-Ratelimit-Limit-Tokens", strconv.FormatInt(of.PerMinute, 10)},
+			[2]string{"X-Ratelimit-Remaining-Tokens", strconv.FormatInt(of.Remaining, 10)},
+			[2]string{"X-Ratelimit-Reset-Tokens", of.Reset.Round(time.Millisecond).String()})
+	}
 }
 
 // limitProblem holds the part of the table that is about limits.

@@ -1,8 +1,8 @@
 package routing
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/busuhq/busu/internal/prompt"
 )
@@ -13,9 +13,11 @@ import (
 // in predicted quality.
 func learnedReason(p prompt.Features, choices []Choice, tried bool) string {
 	planned := choices[0]
-	text := capitalised(p.Describe()) + ": " + planned.Model.ID
+	b := make([]byte, 0, 256) // longer than any; it stays on the stack, and every request has a reason
+	b = append(b, capitalised(p.Describe())...)
+	b = append(append(b, ": "...), planned.Model.ID...)
 	if len(choices) == 1 {
-		return text + " is the only model that can take it."
+		return string(append(b, " is the only model that can take it."...))
 	}
 	other := choices[1]
 	for _, c := range choices[2:] {
@@ -23,44 +25,49 @@ func learnedReason(p prompt.Features, choices []Choice, tried bool) string {
 			other = c
 		}
 	}
+	b = append(b, " is"...)
 	if tried {
-		text += fmt.Sprintf(" is tried out (chance %.0f %%),", 100*planned.Probability)
-	} else {
-		text += " is"
+		b = append(b, " tried out (chance "...)
+		b = append(strconv.AppendFloat(b, 100*planned.Probability, 'f', 0, 64), " %),"...)
 	}
-	return text + fmt.Sprintf(" predicted to reach %.2f of %s's quality%s; %s.",
-		planned.Quality/other.Quality, other.Model.ID, priceBeside(planned, other), rated(planned, other))
+	b = append(b, " predicted to reach "...)
+	b = strconv.AppendFloat(b, planned.Quality/other.Quality, 'f', 2, 64)
+	b = append(append(append(b, " of "...), other.Model.ID...), "'s quality"...)
+	b = append(appendPriceBeside(b, planned, other), "; "...)
+	return string(append(appendRated(b, planned, other), '.'))
 }
 
-// priceBeside sets the planned model's cost against another's.
-func priceBeside(planned, other Choice) string {
+// appendPriceBeside sets the planned model's cost against another's.
+func appendPriceBeside(b []byte, planned, other Choice) []byte {
 	switch {
 	case planned.Price.Unknown:
-		return " at a price that is not known"
+		return append(b, " at a price that is not known"...)
 	case other.Price.Unknown:
-		return ", whose price is not known"
+		return append(b, ", whose price is not known"...)
 	case planned.Cost == other.Cost:
-		return " at the same cost"
+		return append(b, " at the same cost"...)
 	case planned.Cost == 0:
-		return " at no cost"
+		return append(b, " at no cost"...)
 	case planned.Cost < other.Cost:
-		return fmt.Sprintf(" at %s of its cost", share(float64(planned.Cost)/float64(other.Cost)))
+		b = appendShare(append(b, " at "...), float64(planned.Cost)/float64(other.Cost))
+		return append(b, " of its cost"...)
 	case other.Cost == 0:
-		return ", which costs nothing"
+		return append(b, ", which costs nothing"...)
 	default:
-		return fmt.Sprintf(" at %.1f times its cost", float64(planned.Cost)/float64(other.Cost))
+		b = strconv.AppendFloat(append(b, " at "...), float64(planned.Cost)/float64(other.Cost), 'f', 1, 64)
+		return append(b, " times its cost"...)
 	}
 }
 
-// rated says on what a prediction rests: as many verdicts on this very prompt
+// appendRated says on what a prediction rests: as many verdicts on this very prompt
 // would have taught as much of the two models.
-func rated(planned, other Choice) string {
+func appendRated(b []byte, planned, other Choice) []byte {
 	switch n := math.Round(planned.Evidence + other.Evidence); {
 	case n < 1:
-		return "no similar answer was rated yet"
+		return append(b, "no similar answer was rated yet"...)
 	case n == 1:
-		return "1 similar rated answer"
+		return append(b, "1 similar rated answer"...)
 	default:
-		return fmt.Sprintf("%.0f similar rated answers", n)
+		return append(strconv.AppendFloat(b, n, 'f', 0, 64), " similar rated answers"...)
 	}
 }

@@ -3,6 +3,7 @@ package routing
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -66,14 +67,16 @@ func comparison(choices []Choice) string {
 }
 
 // share writes a proportion below 1 as people say it, rounded: 1/25, or 42 %.
-func share(s float64) string {
+func share(s float64) string { return string(appendShare(nil, s)) }
+
+func appendShare(b []byte, s float64) []byte {
 	switch {
 	case s < 0.1:
-		return fmt.Sprintf("1/%.0f", 1/s)
+		return strconv.AppendFloat(append(b, "1/"...), 1/s, 'f', 0, 64)
 	case s < 0.995:
-		return fmt.Sprintf("%.0f %%", 100*s)
+		return append(strconv.AppendFloat(b, 100*s, 'f', 0, 64), " %"...)
 	default:
-		return "nearly all"
+		return append(b, "nearly all"...)
 	}
 }
 

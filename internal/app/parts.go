@@ -159,7 +159,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Experiments: trials,
 		Deliveries:  trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
-		Users:       forgetters(answers, kept),
+		Users:       forgetters(answers, s.redis, s.postgres, kept),
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s.postgres, log), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),

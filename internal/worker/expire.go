@@ -35,6 +35,8 @@ type Closed interface {
 	// ExpireAlerts removes alerts and refusals of budgets, by when their periods
 	// began.
 	ExpireAlerts(ctx context.Context, before time.Time, most int) (int64, error)
+	// ExpireForgotten removes notes of users who were forgotten.
+	ExpireForgotten(ctx context.Context, before time.Time, most int) (int64, error)
 	// ExpireMinutes removes what keys had in single minutes; their hours stay.
 	ExpireMinutes(ctx context.Context, before time.Time, most int) (int64, error)
 }
@@ -106,6 +108,9 @@ func (e *Expirer) step(ctx context.Context, now time.Time) (removed int64, err e
 		},
 		func(ctx context.Context) (int64, error) {
 			return e.Closed.ExpireMinutes(ctx, now.Add(-keepMinutes), expireAtOnce)
+		},
+		func(ctx context.Context) (int64, error) {
+			return e.Closed.ExpireForgotten(ctx, rows, expireAtOnce)
 		},
 	} {
 		n, err := within(ctx, expire)

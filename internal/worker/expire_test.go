@@ -105,6 +105,42 @@ func (l *leftovers) ExpireForgotten(_ context.Context, before time.Time, most in
 	return take(&l.forgotten, most)
 }
 
+// shorter is a project with so many old requests.
+type shorter struct {
+	left  int64
+	until []time.Time
+}
+
+func (s *shorter) ExpireProject(_ context.Context, project string, completions, answers time.Time, most int) (int64, error) {
+	if project == "short" {
+		s.until = []time.Time{completions, answers}
+	}
+	return take(&s.left, most)
+}
+
+// Projects that keep less are gone through with the rest.
+func TestExpirerOfProjects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		l, s, began := new(leftovers), &shorter{left: 2500}, time.Now()
+		e := &worker.Expirer{Leftovers: l, Ended: l, Closed: l, Projects: s, Log: slog.New(slog.DiscardHandler),
+			Shorter: []worker.Retention{{Project: "other", Completions: time.Hour}, {Project: "short", Completions: 48 * time.Hour, Answers: time.Minute}}}
+		ended := make(chan error, 1)
+		go func() { ended <- e.Run(ctx) }()
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if s.left != 0 || len(s.until) != 2 || s.until[0].Sub(began.Add(-48*time.Hour)) > time.Second || s.until[1].Sub(s.until[0]) != 48*time.Hour-time.Minute {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // What is old goes in small steps, with pauses, and what fails is tried again.
 func TestExpirer(t *testing.T) {
 	t.Parallel()

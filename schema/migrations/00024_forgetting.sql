@@ -27,6 +27,13 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- From when on rows of a project are there that keeps them for less than others
+-- do: what is counted from rows begins there.
+CREATE TABLE kept_since (
+    project text        PRIMARY KEY,
+    since   timestamptz NOT NULL -- the beginning of a day, in UTC
+);
+
 -- The request was of a user who is forgotten: nothing that says so is kept of it.
 ALTER TABLE completions ADD COLUMN forgotten boolean NOT NULL DEFAULT false;
 
@@ -45,4 +52,5 @@ CREATE INDEX experiment_units_waiting ON experiment_units (experiment_id, mature
 DROP INDEX completions_in_background;
 ALTER TABLE completions DROP COLUMN forgotten;
 DROP FUNCTION forgotten_behind(bigint);
+DROP TABLE kept_since;
 DROP TABLE forgotten;

@@ -251,7 +251,9 @@ func TestAnswersOfAProjectLiveShorter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis, postgres := cachetest.NewFake(), cachetest.NewFake()
 		project := cachetest.Entry("small").Project
-		short := func(d time.Duration) map[string]time.Duration { return map[string]time.Duration{project: d, "other": time.Second} }
+		short := func(d time.Duration) map[string]time.Duration {
+			return map[string]time.Duration{project: d, "other": time.Second}
+		}
 		one := start(t, cache.Options{Redis: redis, Postgres: postgres, Shorter: short(time.Minute)})
 		none := start(t, cache.Options{Redis: cachetest.NewFake(), Postgres: cachetest.NewFake(), Shorter: short(0)})
 		long := start(t, cache.Options{Redis: redis, Postgres: postgres})

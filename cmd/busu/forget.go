@@ -17,16 +17,18 @@ import (
 )
 
 type forgetCommand struct {
-	User    string `required:"" help:"Whose answers to remove, as requests name them." placeholder:"ID"`
+	User    string `required:"" help:"Whom to forget, as requests name the user." placeholder:"ID"`
 	Project string `help:"The project that the user is of." default:"${project}"`
 }
 
 func (forgetCommand) Help() string {
 	return `Removes what is kept of a user: the answers to the user's questions, from the
-memory of every process, Redis and PostgreSQL, and those kept for a repetition under
-an Idempotency-Key. Prints how much that was, by where it was; what processes had in
-memory goes within a second, and is not counted. When it fails, some may be left:
-repeat it. The rows of completions are the ledger, and stay.
+memory of every process, Redis and PostgreSQL, those kept for a repetition under an
+Idempotency-Key, what was seen of the prompts and learned from that, and what people
+wrote to verdicts. Rows that money is counted from stay, under a name by chance that
+is noted nowhere, without session, caller's id and metadata. Prints how much that was,
+by where it was; what processes had in memory goes within a second, and is not counted.
+When it fails, some may be left: repeat it. docs/privacy.md says what is out of reach.
 
 Example:
 
@@ -57,8 +59,12 @@ func (c forgetCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log, _ := app.NewLogger(cfg, os.Stderr)
-	removed, err := app.NewForgetter(cfg, answers, ledger, log).ForgetUser(ctx, c.Project, c.User)
-	if err = errors.Join(err, answers.Close()); err != nil {
+	redis, err := openRedis(cfg)
+	if err != nil {
+		return errors.Join(err, answers.Close())
+	}
+	removed, err := app.NewForgetter(cfg, answers, redis, ledger, log).ForgetUser(ctx, c.Project, c.User)
+	if err = errors.Join(err, answers.Close(), redis.Close()); err != nil {
 		return fmt.Errorf("some may be left, repeat it: %w", err)
 	}
 	delete(removed, event.CacheMemory) // this process had none

@@ -35,7 +35,10 @@ func newCache(cfg config.Config, db *redisdb.DB, budget int64, s *stores, m *mig
 	inRedis := db.Cache(cfg.Cache.TTL, budget)
 	options := cache.Options{
 		MemoryBytes: cfg.Cache.MemoryBytes, Redis: s.tracing.Redis(inRedis), Postgres: s.tracing.Postgres(keptAnswers{s.postgres.ResponseCache(), m}),
-		TTL: cfg.Cache.TTL, PostgresTTL: cfg.Cache.PostgresTTL, Log: log,
+		TTL: cfg.Cache.TTL, PostgresTTL: cfg.Cache.PostgresTTL, Shorter: map[string]time.Duration{}, Log: log,
+	}
+	for _, p := range cfg.Retention.Projects {
+		options.Shorter[p.Project] = p.Answers
 	}
 	if cfg.Cache.SingleFlight == config.FlightCluster {
 		options.Leases = s.tracing.Leases(inRedis)

@@ -119,7 +119,7 @@ func TestExperimentRunsToItsDecision(t *testing.T) {
 	}
 	if n := count(t, conn, `SELECT sum(c.origin_cost_nanos)::bigint FROM experiment_units u JOIN experiment_results r USING (experiment_id, unit)
 		JOIN completions c ON c.id = r.completion_id WHERE u.judged AND r.at <= u.exposed_at + interval '1 second'
-			AND (u.matured_at, u.unit COLLATE "C") <= (SELECT matured_at, unit COLLATE "C" FROM experiment_units WHERE experiment_id = $1 AND judged ORDER BY matured_at, unit COLLATE "C" OFFSET $2 LIMIT 1)`,
+			AND (u.matured_at, u.first_id) <= (SELECT matured_at, first_id FROM experiment_units WHERE experiment_id = $1 AND judged ORDER BY matured_at, first_id OFFSET $2 LIMIT 1)`,
 		e.ID, d.Units-1); int64(n) != cost {
 		t.Errorf("the rows cost %d, the decision says %d", n, cost)
 	}

@@ -58,7 +58,7 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	upkeep := &worker.Upkeep{Streams: s.redis, Days: s.postgres, Beats: s.redis, Keeper: s.postgres, Rollups: s.postgres,
 		Lanes: slices.Concat(completions, feedback), Groups: cfg.Streams.Groups,
 		Retention: cfg.Streams.Retention, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
-	expirer := &worker.Expirer{Leftovers: s.postgres, Ended: s.postgres, Closed: s.postgres, Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
+	expirer := &worker.Expirer{Leftovers: s.postgres, Ended: s.postgres, Closed: s.postgres, Projects: s.postgres, Shorter: shorter(cfg), Keep: cfg.Retention.Completions, KeepFeatures: cfg.Retention.Features, Log: log}
 	noticer := &worker.Noticer{Questions: s.postgres, Log: log}
 	loops = append(loops, upkeep.Run, expirer.Run, noticer.Run, expireAnswers(s.postgres.ResponseCache(), log))
 	for i, loop := range loops {
@@ -74,6 +74,14 @@ func startWorker(cfg config.Config, s *stores, m *migration, health *httpapi.Hea
 	startDeliverer(cfg, s, m, health.Registry(), log, life)
 	startAlerter(cfg, s, m, health.Registry(), log, life)
 	return startLearner(cfg, s, m, health, log, life)
+}
+
+// shorter are the projects that keep less than others.
+func shorter(cfg config.Config) (all []worker.Retention) {
+	for _, p := range cfg.Retention.Projects {
+		all = append(all, worker.Retention{Project: p.Project, Completions: p.Completions, Answers: p.Answers})
+	}
+	return all
 }
 
 // persisters are the loops that persist lanes of one kind of fact, and what
@@ -160,7 +168,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Experiments: trials,
 		Deliveries:  trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
-		Users:       forgetters(answers, kept),
+		Users:       forgetters(answers, s.redis, s.postgres, kept),
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s.postgres, log), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),

@@ -67,6 +67,7 @@ type Options struct {
 	Postgres    Postgres
 	TTL         time.Duration // in memory and Redis
 	PostgresTTL time.Duration
+	Shorter     map[string]time.Duration // by project: that answers to its questions live, where that is less
 	Log         *slog.Logger
 }
 
@@ -188,7 +189,11 @@ func (c *Cache) lives() time.Duration {
 
 // until is the end of a stay that begins now, within the life of an answer.
 func (c *Cache) until(e *Entry, stay time.Duration, now time.Time) time.Time {
-	end, whole := now.Add(stay), e.At.Add(c.lives())
+	life := c.lives()
+	if shorter, ok := c.o.Shorter[e.Project]; ok {
+		life = min(life, shorter)
+	}
+	end, whole := now.Add(stay), e.At.Add(life)
 	if whole.Before(end) {
 		return whole
 	}
@@ -206,6 +211,9 @@ func (c *Cache) Put(l Look, e Entry) bool {
 	}
 	e.exact = l.key.Exact
 	item := Item{Key: l.key, Entry: &e, Until: c.until(&e, c.o.TTL, now)}
+	if !item.Until.After(now) {
+		return false // its project keeps none for so long
+	}
 	c.memory.put(&l.key.Sum, &e, item.Until, stale)
 	if c.redis != nil || c.postgres != nil {
 		item.Body = e.Encode(make([]byte, 0, e.size()))

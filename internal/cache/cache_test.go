@@ -244,6 +244,37 @@ func TestAnswersLiveAsLongAsTheyMay(t *testing.T) {
 	})
 }
 
+// A project that keeps answers for less is not given older ones, whatever level
+// has them; one that keeps none has none.
+func TestAnswersOfAProjectLiveShorter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		redis, postgres := cachetest.NewFake(), cachetest.NewFake()
+		project := cachetest.Entry("small").Project
+		short := func(d time.Duration) map[string]time.Duration {
+			return map[string]time.Duration{project: d, "other": time.Second}
+		}
+		one := start(t, cache.Options{Redis: redis, Postgres: postgres, Shorter: short(time.Minute)})
+		none := start(t, cache.Options{Redis: cachetest.NewFake(), Postgres: cachetest.NewFake(), Shorter: short(0)})
+		long := start(t, cache.Options{Redis: redis, Postgres: postgres})
+		look := none.look("q")
+		if none.Put(look, *cachetest.Entry("small")) {
+			t.Error("an answer is kept of a project that keeps none")
+		}
+		look.Release()
+		none.expect("q", "")
+		one.put("q", cachetest.Entry("small"))
+		long.put("r", cachetest.Entry("small"))
+		time.Sleep(59 * time.Second)
+		one.expect("q", event.CacheMemory)
+		one.expect("r", event.CacheRedis)
+		time.Sleep(time.Second)
+		one.expect("q", "")
+		one.expect("r", "")
+		long.expect("r", event.CacheMemory)
+	})
+}
+
 func TestPutAfterAHitKeepsNothing(t *testing.T) {
 	t.Parallel()
 	p := cache.New(cache.Options{MemoryBytes: 1 << 20, TTL: ttl})

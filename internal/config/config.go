@@ -187,6 +187,15 @@ type Retention struct {
 	Prompts     string // none or full
 	Features    time.Duration
 	Completions time.Duration
+	Projects    []ProjectRetention // that keep less
+}
+
+// ProjectRetention is how long a project keeps what it keeps for less than the
+// others.
+type ProjectRetention struct {
+	Project     string
+	Completions time.Duration // at most that of all
+	Answers     time.Duration // at most Cache.PostgresTTL; 0: none is kept
 }
 
 // Streams are the public streams.

@@ -88,6 +88,7 @@ func (l *loader) retention(v value) {
 		field{"prompts", func(v value) { v.choice(&r.Prompts, "none", "full") }},
 		field{"features", func(v value) { v.duration(&r.Features, day, longest) }},
 		field{"completions", func(v value) { v.duration(&r.Completions, day, longest) }},
+		field{"projects", func(v value) { v.list(l.projectRetention) }},
 	)
 }
 

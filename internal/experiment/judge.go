@@ -21,8 +21,8 @@ type Judge struct {
 type State struct {
 	Units    int       `json:"units"` // matured and counted
 	LastAt   time.Time `json:"last_at"`
-	LastUnit string    `json:"last_unit"`
-	Late     int64     `json:"late"` // units that turned up behind those counted
+	LastUnit string    `json:"last_unit"` // its place among those that matured with it; "": before all of them
+	Late     int64     `json:"late"`      // units that turned up behind those counted
 	Tallies  Tallies   `json:"tallies"`
 	LeastP   []float64 `json:"least_p"` // always-valid, by arm
 	Looks    []Look    `json:"looks"`
@@ -94,7 +94,7 @@ func (j *Judge) Add(u *Unit) error {
 	if u.Arm < 0 || u.Arm >= len(j.e.Arms) || u.Phase < 0 || u.Phase >= len(j.e.Phases) {
 		return fmt.Errorf("unit %q is of arm %d and phase %d, which experiment %s does not have", u.ID, u.Arm, u.Phase, j.e.ID)
 	}
-	if cmp.Or(u.MaturesAt.Compare(j.state.LastAt), cmp.Compare(u.ID, j.state.LastUnit)) <= 0 {
+	if cmp.Or(u.MaturesAt.Compare(j.state.LastAt), cmp.Compare(u.place(), j.state.LastUnit)) <= 0 {
 		j.state.Late++
 		return ErrLate
 	}
@@ -103,7 +103,7 @@ func (j *Judge) Add(u *Unit) error {
 	j.state.describe(j.e, u)
 	u.Counted = true
 	j.state.Units++
-	j.state.LastAt, j.state.LastUnit = u.MaturesAt.UTC(), u.ID
+	j.state.LastAt, j.state.LastUnit = u.MaturesAt.UTC(), u.place()
 	if j.state.Units == j.next {
 		j.look(j.state.LastAt, j.state.Units >= j.e.SampleSize)
 	}
@@ -129,9 +129,7 @@ func (j *Judge) Feed(units []Unit, watermark time.Time) (*Decision, error) {
 	return j.Advance(watermark), nil
 }
 
-func inOrder(a, b Unit) int {
-	return cmp.Or(a.MaturesAt.Compare(b.MaturesAt), cmp.Compare(a.ID, b.ID))
-}
+func inOrder(a, b Unit) int { return a.compare(&b) }
 
 // SortUnits brings units into the order in which they are judged.
 func SortUnits(units []Unit) { slices.SortFunc(units, inOrder) }

@@ -77,6 +77,9 @@ func (r *Recount) Finish(watermark time.Time, state State, decision *Decision) R
 		r.judge.Advance(watermark)
 	}
 	again := r.judge.State()
+	if state.LastUnit == "" { // it was a name, and is not kept
+		again.LastUnit = ""
+	}
 	fields := []field{{"units", state.Units, again.Units}, {"last_at", state.LastAt, again.LastAt}, {"last_unit", state.LastUnit, again.LastUnit},
 		{"tallies", state.Tallies, again.Tallies}, {"least_p", state.LeastP, again.LeastP}, {"looks", state.Looks, again.Looks},
 		{"entered", r.judge.e.coarser(state.Entered), r.judge.e.coarser(again.Entered)}, {"parts", state.Parts, again.Parts}, {"decision", state.Decision, again.Decision}}

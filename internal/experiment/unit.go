@@ -275,7 +275,18 @@ func (e *Experiment) Gather(results []Result, said map[uuid.UUID][]Opinion) Unit
 	return u
 }
 
-// Before is the canonical order of units: by maturity, then by name.
-func (u *Unit) Before(v *Unit) bool {
-	return cmp.Or(u.MaturesAt.Compare(v.MaturesAt), cmp.Compare(u.ID, v.ID)) < 0
+// Before is the canonical order of units: by maturity, then by first request.
+// Names are not in it, for one that is forgotten must not change a verdict.
+func (u *Unit) Before(v *Unit) bool { return u.compare(v) < 0 }
+
+func (u *Unit) compare(v *Unit) int {
+	return cmp.Or(u.MaturesAt.Compare(v.MaturesAt), slices.Compare(u.First[:], v.First[:]), cmp.Compare(u.ID, v.ID))
+}
+
+// place is where a unit stands among those that mature with it.
+func (u *Unit) place() string {
+	if u.First == uuid.Nil {
+		return u.ID // of a simulation, which has no requests
+	}
+	return u.First.String()
 }

@@ -106,7 +106,8 @@ func (a auditing) sums(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) erro
 	return readSums(ctx, tx, `
 		SELECT project, count(*), count(*) FILTER (WHERE `+failed+`), sum(tokens_in)::bigint, sum(tokens_out)::bigint,
 		       sum(cost_nanos)::bigint, sum(baseline_cost_nanos)::bigint
-		FROM completions WHERE at >= coalesce(`+oldestDay+`, '-infinity') AND at >= $1 GROUP BY project`,
+		FROM completions LEFT JOIN kept_since USING (project)
+		WHERE at >= coalesce(`+oldestDay+`, '-infinity') AND at >= $1 AND at >= coalesce(since, '-infinity') GROUP BY project`,
 		func(project string, c rollup.Cell) { l.Project(project).Rows = c }, a.since)
 }
 
@@ -115,7 +116,8 @@ func (a auditing) rollups(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) e
 		SELECT project, sum(requests)::bigint, sum(errors)::bigint, sum(tokens_in)::bigint, sum(tokens_out)::bigint,
 		       sum(cost_nanos)::bigint, sum(baseline_cost_nanos)::bigint
 		FROM `
-	err := readSums(ctx, tx, sums+`rollups WHERE kind = 'all' AND minute >= coalesce(`+oldestDay+`, '-infinity') AND minute >= $1 GROUP BY project`,
+	err := readSums(ctx, tx, sums+`rollups LEFT JOIN kept_since USING (project)
+		WHERE kind = 'all' AND minute >= coalesce(`+oldestDay+`, '-infinity') AND minute >= $1 AND minute >= coalesce(since, '-infinity') GROUP BY project`,
 		func(project string, c rollup.Cell) { l.Project(project).Rollups = c }, a.since)
 	if err != nil {
 		return err

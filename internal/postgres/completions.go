@@ -32,13 +32,23 @@ var completionColumns = []string{
 // there before. Storing a fact again changes nothing. An error for which
 // Unstorable is true means that one of them can never be stored.
 func (db *DB) Persist(ctx context.Context, facts []*event.CompletionRecorded) (added []uuid.UUID, err error) {
-	return db.insert(ctx, facts, func(batch *pgx.Batch, added []*event.CompletionRecorded) {
-		queueFeatures(batch, added)
-		queueImplicit(batch, added)
-		queueRollups(batch, added)
-		queueResults(batch, added)
-		queueMarks(batch, facts) // last: workers compete for them
+	err = db.heeding(ctx, func(k known) error {
+		facts, forgotten, err := db.namelessFacts(ctx, k, facts)
+		if err != nil {
+			return fmt.Errorf("persist %d completions: %w", len(facts), err)
+		}
+		added, err = db.insert(ctx, facts, func(batch *pgx.Batch, added []*event.CompletionRecorded) {
+			queueFeatures(batch, added)
+			queueImplicit(batch, added)
+			queueRollups(batch, added)
+			queueResults(batch, added)
+			queueForgotten(batch, forgotten)
+			queueMarks(batch, facts) // late: workers compete for them
+			batch.Queue(heed, k.n)
+		})
+		return err
 	})
+	return added, err
 }
 
 // InsertCompletions stores facts without what Persist adds to them: for bench,

@@ -69,7 +69,7 @@ func openHearing(ctx context.Context, tx pgx.Tx, id string, now time.Time, most 
 func findEvidence(ctx context.Context, tx pgx.Tx, h *experiment.Hearing, most int) error {
 	rows, err := tx.Query(ctx, `
 		SELECT unit FROM experiment_units WHERE experiment_id = $1 AND NOT judged AND matured_at <= $2
-		ORDER BY matured_at, unit COLLATE "C" LIMIT $3 FOR UPDATE`, h.Experiment.ID, h.Watermark, most)
+		ORDER BY matured_at, first_id LIMIT $3 FOR UPDATE`, h.Experiment.ID, h.Watermark, most)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (db *DB) Entered(ctx context.Context, id string, before time.Time, tell fun
 func (db *DB) ExpireExperiments(ctx context.Context, before time.Time, most int) (removed int64, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
 		removed = 0
-		if err := keepEntered(ctx, tx, before); err != nil {
+		if err := keepEntered(ctx, tx, "", before); err != nil {
 			return err
 		}
 		for _, table := range []string{"experiment_results", "experiment_units"} {
@@ -141,10 +141,11 @@ func (db *DB) ExpireExperiments(ctx context.Context, before time.Time, most int)
 	return removed, nil
 }
 
-// keepEntered counts who entered the experiments whose rows may go from now on.
-func keepEntered(ctx context.Context, tx pgx.Tx, before time.Time) error {
+// keepEntered counts who entered the experiments whose rows may go from now on:
+// of a project, or with "" of all.
+func keepEntered(ctx context.Context, tx pgx.Tx, project string, before time.Time) error {
 	rows, err := tx.Query(ctx, `SELECT `+statusColumns+` FROM experiments WHERE state <> 'running' AND ended_at < $1 AND entered IS NULL
-		ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED`, before)
+		AND ($2 = '' OR project = $2) ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED`, before, project)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/experiment"
@@ -45,7 +46,7 @@ func (db *DB) Recount(ctx context.Context, id string, totals bool) (s experiment
 
 // recountUnits takes those that were counted, in the judge's order.
 func recountUnits(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, recount *experiment.Recount, totals bool) error {
-	after, last := time.Time{}, ""
+	after, last := time.Time{}, uuid.Nil
 	for {
 		units, late, err := countedUnits(ctx, tx, e, after, last)
 		if err != nil || len(units) == 0 {
@@ -70,14 +71,14 @@ func recountUnits(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, reco
 				return err
 			}
 		}
-		after, last = units[len(units)-1].MaturesAt, units[len(units)-1].ID
+		after, last = units[len(units)-1].MaturesAt, units[len(units)-1].First
 	}
 }
 
-func countedUnits(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, after time.Time, last string) (units []experiment.Unit, late []bool, err error) {
+func countedUnits(ctx context.Context, tx pgx.Tx, e *experiment.Experiment, after time.Time, last uuid.UUID) (units []experiment.Unit, late []bool, err error) {
 	rows, err := tx.Query(ctx, `
 		SELECT unit, arm, first_id, exposed_at, matured_at, strays, late > 0, totals, history, traits FROM experiment_units
-		WHERE experiment_id = $1 AND counted AND (matured_at, unit COLLATE "C") > ($2, $3) ORDER BY matured_at, unit COLLATE "C" LIMIT $4`,
+		WHERE experiment_id = $1 AND counted AND (matured_at, first_id) > ($2, $3) ORDER BY matured_at, first_id LIMIT $4`,
 		e.ID, after, last, recountAtOnce)
 	if err != nil {
 		return nil, nil, err

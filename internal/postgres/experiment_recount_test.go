@@ -26,7 +26,7 @@ func recounted(t *testing.T, db *postgres.DB, id string, units int) {
 // noticed, and changes it back.
 func tampered(t *testing.T, db *postgres.DB, conn *pgx.Conn, e *experiment.Experiment) {
 	t.Helper()
-	const one = `(experiment_id, unit) = (SELECT experiment_id, unit FROM experiment_units WHERE counted ORDER BY matured_at, unit COLLATE "C" LIMIT 1)`
+	const one = `(experiment_id, unit) = (SELECT experiment_id, unit FROM experiment_units WHERE counted ORDER BY matured_at, first_id LIMIT 1)`
 	changes := map[string]string{ // what is changed → what differs
 		`UPDATE experiment_results SET cost_nanos = cost_nanos + 1 WHERE ` + one:                                                                                               "totals",
 		`UPDATE experiment_results SET complexity = complexity / 2 + 0.01 WHERE ` + one:                                                                                        "traits",

@@ -30,6 +30,17 @@ func (t *Feedback) Discard(ctx context.Context, f event.Fact) error { return t.d
 // is looked at again. An error for which Unstorable is true means that one of
 // them can never be stored.
 func (t *Feedback) Persist(ctx context.Context, facts []*event.FeedbackRecorded) (added []uuid.UUID, err error) {
+	err = t.db.heeding(ctx, func(k known) error {
+		added, err = t.persist(ctx, k, facts)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("persist %d verdicts: %w", len(facts), err)
+	}
+	return added, nil
+}
+
+func (t *Feedback) persist(ctx context.Context, k known, facts []*event.FeedbackRecorded) (added []uuid.UUID, err error) {
 	rows := newFeedbackRows(facts)
 	err = t.db.tx(ctx, func(tx pgx.Tx) error {
 		added = nil
@@ -48,13 +59,12 @@ func (t *Feedback) Persist(ctx context.Context, facts []*event.FeedbackRecorded)
 			added, err = pgx.CollectRows(ids, pgx.RowTo[uuid.UUID])
 			return err
 		})
-		queueMarks(batch, facts) // last: workers compete for them
+		queueWordless(batch, k, rows)
+		queueMarks(batch, facts) // late: workers compete for them
+		batch.Queue(heed, k.n)
 		return tx.SendBatch(ctx, batch).Close()
 	})
-	if err != nil {
-		return nil, fmt.Errorf("persist %d verdicts: %w", len(facts), err)
-	}
-	return added, nil
+	return added, err
 }
 
 // feedbackRows are rows by columns.

@@ -21,6 +21,17 @@ import (
 // requests that arrived before until are stored. One process at a time joins:
 // for the others there is nothing to do.
 func (db *DB) Join(ctx context.Context, now time.Time, most int, rule func(ctx context.Context, cases []verdict.Case, until time.Time) []verdict.Ruling) (joined int, err error) {
+	err = db.heeding(ctx, func(k known) error {
+		joined, err = db.join(ctx, k, now, most, rule)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("join feedback: %w", err)
+	}
+	return joined, nil
+}
+
+func (db *DB) join(ctx context.Context, k known, now time.Time, most int, rule func(ctx context.Context, cases []verdict.Case, until time.Time) []verdict.Ruling) (joined int, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
 		joined = 0
 		cases, until, err := dueVerdicts(ctx, tx, now, most)
@@ -38,12 +49,13 @@ func (db *DB) Join(ctx context.Context, now time.Time, most int, rule func(ctx c
 		}
 		rulings := rule(ctx, cases, until)
 		joined = len(cases)
-		return storeRulings(ctx, tx, cases, rulings)
+		if err := storeRulings(ctx, tx, cases, rulings); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, heed, k.n) // lessons hold what was seen of prompts
+		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("join feedback: %w", err)
-	}
-	return joined, nil
+	return joined, err
 }
 
 // dueVerdicts reads the watermark before anything that it speaks of.

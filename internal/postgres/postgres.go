@@ -15,7 +15,8 @@ import (
 
 // DB is a pool of connections to one database. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool      *pgxpool.Pool
+	forgotten forgotten
 }
 
 // Options of the pool.

@@ -68,7 +68,14 @@ func (db *DB) CountDay(ctx context.Context, day time.Time, observation, verdicts
 	from := day.UTC().Truncate(24 * time.Hour)
 	to := from.AddDate(0, 0, 1)
 	err := db.tx(ctx, func(tx pgx.Tx) error {
+		var before int64
+		if err := tx.QueryRow(ctx, `SELECT coalesce(max(n), 0) FROM forgotten`).Scan(&before); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, countDay, from, to, observation, verdicts); err != nil {
+			return err
+		}
+		if err := countNoForgotten(ctx, tx, from, before); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `

@@ -35,8 +35,23 @@ type Closed interface {
 	// ExpireAlerts removes alerts and refusals of budgets, by when their periods
 	// began.
 	ExpireAlerts(ctx context.Context, before time.Time, most int) (int64, error)
+	// ExpireForgotten removes notes of users who were forgotten.
+	ExpireForgotten(ctx context.Context, before time.Time, most int) (int64, error)
 	// ExpireMinutes removes what keys had in single minutes; their hours stay.
 	ExpireMinutes(ctx context.Context, before time.Time, most int) (int64, error)
+}
+
+// Projects are those that keep less than others.
+type Projects interface {
+	// ExpireProject removes up to most requests of a project from before a time,
+	// with what hangs on them, and answers from before theirs.
+	ExpireProject(ctx context.Context, project string, completions, answers time.Time, most int) (int64, error)
+}
+
+// Retention is how long a project keeps its requests, and its answers.
+type Retention struct {
+	Project              string
+	Completions, Answers time.Duration
 }
 
 // Expirer removes what is past its time little by little, so that nobody waits
@@ -45,6 +60,8 @@ type Expirer struct {
 	Leftovers    Leftovers
 	Ended        Ended
 	Closed       Closed
+	Projects     Projects
+	Shorter      []Retention   // than Keep
 	Keep         time.Duration // rows, verdicts and webhooks
 	KeepFeatures time.Duration
 	Log          *slog.Logger
@@ -107,8 +124,20 @@ func (e *Expirer) step(ctx context.Context, now time.Time) (removed int64, err e
 		func(ctx context.Context) (int64, error) {
 			return e.Closed.ExpireMinutes(ctx, now.Add(-keepMinutes), expireAtOnce)
 		},
+		func(ctx context.Context) (int64, error) {
+			return e.Closed.ExpireForgotten(ctx, rows, expireAtOnce)
+		},
 	} {
 		n, err := within(ctx, expire)
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+	}
+	for _, r := range e.Shorter {
+		n, err := within(ctx, func(ctx context.Context) (int64, error) {
+			return e.Projects.ExpireProject(ctx, r.Project, now.Add(-r.Completions), now.Add(-r.Answers), expireAtOnce)
+		})
 		if err != nil {
 			return removed, err
 		}

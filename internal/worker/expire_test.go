@@ -18,7 +18,7 @@ type leftovers struct {
 	late, feedback, lessons int64
 	ended                   int64
 	webhooks, alerts        int64
-	minutes                 int64
+	minutes, forgotten      int64
 	away                    int         // how often removing feedback fails
 	from                    []time.Time // the first times that were asked for
 	calls                   int
@@ -96,11 +96,56 @@ func (l *leftovers) ExpireMinutes(_ context.Context, before time.Time, most int)
 	return take(&l.minutes, most)
 }
 
+func (l *leftovers) ExpireForgotten(_ context.Context, before time.Time, most int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.from) == 9 {
+		l.from = append(l.from, before)
+	}
+	return take(&l.forgotten, most)
+}
+
+// shorter is a project with so many old requests.
+type shorter struct {
+	left  int64
+	until []time.Time
+}
+
+func (s *shorter) ExpireProject(_ context.Context, project string, completions, answers time.Time, most int) (int64, error) {
+	if project == "short" {
+		s.until = []time.Time{completions, answers}
+	}
+	return take(&s.left, most)
+}
+
+// Projects that keep less are gone through with the rest.
+func TestExpirerOfProjects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		l, s, began := new(leftovers), &shorter{left: 2500}, time.Now()
+		e := &worker.Expirer{Leftovers: l, Ended: l, Closed: l, Projects: s, Log: slog.New(slog.DiscardHandler),
+			Shorter: []worker.Retention{{Project: "other", Completions: time.Hour}, {Project: "short", Completions: 48 * time.Hour, Answers: time.Minute}}}
+		ended := make(chan error, 1)
+		go func() { ended <- e.Run(ctx) }()
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if s.left != 0 || len(s.until) != 2 || s.until[0].Sub(began.Add(-48*time.Hour)) > time.Second || s.until[1].Sub(s.until[0]) != 48*time.Hour-time.Minute {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // What is old goes in small steps, with pauses, and what fails is tried again.
 func TestExpirer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500, ended: 1500, webhooks: 1200, alerts: 1300, minutes: 5000}
+		l := &leftovers{late: 3, feedback: 100_000, lessons: 2500, ended: 1500, webhooks: 1200, alerts: 1300, minutes: 5000, forgotten: 1100}
 		e := &worker.Expirer{Leftovers: l, Ended: l, Closed: l, Keep: 300 * 24 * time.Hour, KeepFeatures: 90 * 24 * time.Hour, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -108,7 +153,7 @@ func TestExpirer(t *testing.T) {
 		go func() { ended <- e.Run(ctx) }()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if l.late != 0 || l.feedback != 0 || l.lessons != 0 || l.ended != 0 || l.webhooks+l.alerts+l.minutes != 0 {
+		if l.late != 0 || l.feedback != 0 || l.lessons != 0 || l.ended != 0 || l.webhooks+l.alerts+l.minutes+l.forgotten != 0 {
 			t.Errorf("left after half a minute: %+v", l)
 		}
 		if l.calls != 101 { // a hundred of a thousand, and one that finds nothing
@@ -126,7 +171,7 @@ func TestExpirer(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		for i, days := range []int{300, 90, 300, 91, 7, 300, 300, 400, 35} {
+		for i, days := range []int{300, 90, 300, 91, 7, 300, 300, 400, 35, 300} {
 			if want := began.AddDate(0, 0, -days); !l.from[i].Equal(want) {
 				t.Errorf("time %d is %s, not %s", i, l.from[i], want)
 			}

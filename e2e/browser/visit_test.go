@@ -70,16 +70,23 @@ func (v *visit) do(t *testing.T, script string) {
 // open opens a page in a tab of its own. script runs before the page's.
 func open(t *testing.T, p page, gated bool, script string) *visit {
 	t.Helper()
+	origin := server.URL
+	if gated {
+		origin = gate.URL
+	}
+	return openAt(t, p, origin, script)
+}
+
+// openAt opens a page of some busu.
+func openAt(t *testing.T, p page, origin, script string) *visit {
+	t.Helper()
 	ctx := soon(t)
 	tab, err := browser.Open(ctx, wide)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tab.Close(context.WithoutCancel(ctx)) })
-	v := &visit{Tab: tab, page: p, origin: server.URL}
-	if gated {
-		v.origin = gate.URL
-	}
+	v := &visit{Tab: tab, page: p, origin: origin}
 	if err := tab.BeforeLoad(ctx, watch+script); err != nil {
 		t.Fatal(err)
 	}

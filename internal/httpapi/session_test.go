@@ -2,14 +2,19 @@ package httpapi_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/session"
 )
 
 // browser keeps the cookies of one busu, and says that its pages ask.
@@ -227,21 +232,6 @@ func TestSignInRefused(t *testing.T) {
 	}
 }
 
-// TestRefusalsOnRecordAreBounded: anybody can cause them.
-func TestRefusalsOnRecordAreBounded(t *testing.T) {
-	t.Parallel()
-	keys := newFakeKeys()
-	s := serve(t, func(s *setup) { s.adminKey, s.keys = "the admin key", keys })
-	for range 50 {
-		s.browser().signIn(t, "wrong").want(t, 401)
-	}
-	keys.mu.Lock()
-	defer keys.mu.Unlock()
-	if n := len(keys.acts); n != 20 {
-		t.Errorf("%d acts are on record, want 20", n)
-	}
-}
-
 // TestSessionsOnlyServeOwnPages: a cookie goes along with whatever a browser
 // sends, so what changes something must come from a page of ours. Who presents a
 // key is not asked.
@@ -339,4 +329,58 @@ func TestOpenBusu(t *testing.T) {
 	if !ways.Open || ways.OIDC != nil {
 		t.Errorf("%+v", ways)
 	}
+}
+
+// TestFeedsEndWithTheirKey: what goes on for longer than a request is looked at
+// again.
+func TestFeedsEndWithTheirKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		keys := newFakeKeys()
+		s := serveLive(t, func(s *setup) { s.adminKey, s.keys = "the admin key", keys })
+		secret := keys.give(t, access.Key{Role: access.RoleRead, Project: "acme"})
+		_, cookie, err := s.Sessions.Begin(session.Session{Key: access.HashOf(secret)}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var conns []*websocket.Conn
+		for _, h := range []http.Header{{"X-Api-Key": {secret}}, {"Cookie": {"busu-session=" + cookie}, "Origin": {"http://localhost"}}} {
+			conn, _, err := websocket.Dial(t.Context(), "ws://localhost/metrics/live?interval=1s", &websocket.DialOptions{HTTPClient: s.client, HTTPHeader: h})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.CloseNow() }()
+			next(t, conn)
+			next(t, conn)
+			conns = append(conns, conn)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/stream/completions?from=start", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("x-api-key", secret)
+		events, err := s.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer events.Body.Close()
+		keys.mu.Lock()
+		id := keys.all[0].ID
+		keys.mu.Unlock()
+		if _, err := keys.RevokeKey(t.Context(), "", id, "test"); err != nil {
+			t.Fatal(err)
+		}
+		for i, conn := range conns {
+			var err error
+			for n := 0; n < 5 && err == nil; n++ {
+				_, _, err = conn.Read(t.Context())
+			}
+			if websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+				t.Errorf("feed %d: %v", i, err)
+			}
+		}
+		if _, err := io.ReadAll(events.Body); err != nil {
+			t.Errorf("the stream: %v", err)
+		}
+	})
 }

@@ -33,6 +33,7 @@ type visit struct {
 	*chrome.Tab
 	page   page
 	origin string
+	judged bool // before: its judge is there
 }
 
 // arrive opens a page and returns when what the state says is shown.
@@ -70,16 +71,23 @@ func (v *visit) do(t *testing.T, script string) {
 // open opens a page in a tab of its own. script runs before the page's.
 func open(t *testing.T, p page, gated bool, script string) *visit {
 	t.Helper()
+	origin := server.URL
+	if gated {
+		origin = gate.URL
+	}
+	return openAt(t, p, origin, script)
+}
+
+// openAt opens a page of some busu.
+func openAt(t *testing.T, p page, origin, script string) *visit {
+	t.Helper()
 	ctx := soon(t)
 	tab, err := browser.Open(ctx, wide)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tab.Close(context.WithoutCancel(ctx)) })
-	v := &visit{Tab: tab, page: p, origin: server.URL}
-	if gated {
-		v.origin = gate.URL
-	}
+	v := &visit{Tab: tab, page: p, origin: origin}
 	if err := tab.BeforeLoad(ctx, watch+script); err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +135,14 @@ func (v *visit) judge(t *testing.T, s state) {
 	if err := v.Look(ctx, wide); err != nil {
 		t.Fatal(err)
 	}
+	if !v.judged {
+		if err := v.Eval(ctx, axe+";"+judgement+";0", nil); err != nil {
+			t.Fatal(err)
+		}
+		v.judged = true
+	}
 	var complaints []string
-	if err := v.Eval(ctx, axe+";"+judgement+";judge()", &complaints); err != nil {
+	if err := v.Eval(ctx, "judge()", &complaints); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range complaints {

@@ -38,6 +38,14 @@ const (
 	Administer                   // keys, the audit log, what is kept of users
 )
 
+// Actions lists them, the least first.
+func Actions() []Action { return []Action{Look, Complete, Read, Operate, Oversee, Administer} }
+
+// String is what an action is called where callers are told what they may do.
+func (a Action) String() string {
+	return [...]string{"nothing", "complete", "look", "read", "operate", "oversee", "administer"}[a]
+}
+
 // rules is the one table of who may do what.
 var rules = map[Role][]Action{
 	RoleAdmin:    {Complete, Look, Read, Operate, Oversee, Administer},
@@ -57,10 +65,14 @@ func WhoMay(a Action) []Role {
 // Caller is who sent a request, and for which project.
 type Caller struct {
 	Project  string
-	KeyID    string // "" for the admin key and without keys
+	KeyID    string // "" without a key of one's own: the admin key, a person, or no keys at all
 	Role     Role
 	Anywhere bool // may choose another project
-	Key      *Key // with its limits; nil for the admin key and without keys. It is read only
+	Key      *Key // with its limits; nil for all who have none of their own. It is read only
+
+	// Person is who signed in without a key, as an identity provider names them;
+	// "" for everybody else.
+	Person string
 }
 
 // everywhere is the caller who has the deployment itself: by the admin key, or
@@ -69,9 +81,49 @@ func everywhere() Caller {
 	return Caller{Project: event.DefaultProject, Role: RoleAdmin, Anywhere: true}
 }
 
+// Person is who signed in without a key. The name is an identity provider's;
+// role and project are what the configuration gives them, AllProjects among them.
+type Person struct {
+	Name    string `json:"name"`
+	Role    Role   `json:"role"`
+	Project string `json:"project"`
+}
+
+// Caller is a person as one who sends requests.
+func (p Person) Caller() Caller {
+	c := Caller{Project: p.Project, Role: p.Role, Person: p.Name}
+	if p.Project == AllProjects {
+		c.Project, c.Anywhere = everywhere().Project, true
+	}
+	return c
+}
+
 // May reports whether a caller may do something. What is of all projects takes
 // who may choose among them.
 func (c Caller) May(a Action) bool { return c.Role.May(a) && (a != Oversee || c.Anywhere) }
+
+// Rights lists what a caller may do, the least first.
+func (c Caller) Rights() []string {
+	var all []string
+	for _, a := range Actions() {
+		if c.May(a) {
+			all = append(all, a.String())
+		}
+	}
+	return all
+}
+
+// By is who did something, for the audit log. everybody says that callers need
+// no key.
+func (c Caller) By(everybody bool) string {
+	switch {
+	case c.Person != "":
+		return ByPerson + c.Person
+	case c.KeyID != "" || everybody:
+		return c.KeyID
+	}
+	return ByAdmin
+}
 
 // In is the caller in another project, and false where that is not for the
 // caller to choose.

@@ -13,7 +13,7 @@ import (
 type Act struct {
 	At      time.Time       `json:"at"`
 	Project string          `json:"project"`
-	By      string          `json:"by"`      // a key's id, ByAdmin, ByCommand, or "" for nobody with a key
+	By      string          `json:"by"`      // a key's id, ByAdmin, ByCommand, ByPerson and a name, or "" for nobody with a key
 	Action  string          `json:"action"`  // such as key.create
 	Subject string          `json:"subject"` // what it was done to
 	Detail  json.RawMessage `json:"detail"`
@@ -25,6 +25,7 @@ type Act struct {
 const (
 	ByAdmin   = "admin"   // the admin key
 	ByCommand = "command" // a command on the database
+	ByPerson  = "oidc:"   // goes before the name of who signed in with OpenID Connect
 )
 
 // ActPlace is a place in the audit log; the zero one is behind the newest act.

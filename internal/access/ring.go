@@ -139,15 +139,44 @@ func (k *Keys) admit(h *held, known *ring, now time.Time) (Caller, error) {
 	return c, nil
 }
 
+// Holder is Caller for who has shown a key before, by what is kept of it: what
+// is said of that key now holds for them. A key that there is no more is
+// ErrEnded.
+func (k *Keys) Holder(ctx context.Context, hash Hash, now time.Time) (Caller, error) {
+	if subtle.ConstantTimeCompare(hash[:], k.admin[:]) == 1 && !k.open {
+		return everywhere(), nil
+	}
+	known := k.known.Load()
+	if h := known.byHash[hash]; h != nil && subtle.ConstantTimeCompare(hash[:], h.hash[:]) == 1 {
+		return k.admit(h, known, now)
+	}
+	if k.Finder == nil {
+		return Caller{}, ErrEnded
+	}
+	c, err := k.look(ctx, hash, now)
+	if errors.Is(err, ErrNoKey) || err == nil && c.Key == nil {
+		return Caller{}, ErrEnded
+	}
+	return c, err
+}
+
 // unknown is who sends a key that is not known. What cannot be a key needs no
 // look; while nothing can be read, not even that is called wrong, so that no
 // outage turns callers away for good.
 func (k *Keys) unknown(ctx context.Context, presented string, hash Hash, now time.Time) (Caller, error) {
 	switch wellFormed := WellFormed(presented); {
-	case k.Finder == nil, !wellFormed && (k.open || k.fresh(now)), k.absent.has(hash, now):
+	case k.Finder == nil, !wellFormed && (k.open || k.fresh(now)):
 		return k.without()
 	case !wellFormed:
 		return Caller{}, ErrUnsure
+	}
+	return k.look(ctx, hash, now)
+}
+
+// look looks for a key where keys are stored, unless that was done a moment ago.
+func (k *Keys) look(ctx context.Context, hash Hash, now time.Time) (Caller, error) {
+	if k.absent.has(hash, now) {
+		return k.without()
 	}
 	found, err := k.find(ctx, hash, now)
 	switch {

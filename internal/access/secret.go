@@ -65,6 +65,18 @@ func WellFormed(text string) bool {
 	return checksum(body) == text[secretSize-checkRunes:]
 }
 
+// PrefixOf is what a presented key is recognised by; "" for what has not a key's
+// form.
+func PrefixOf(presented string) string {
+	if !WellFormed(presented) {
+		return ""
+	}
+	return Secret{presented}.Prefix()
+}
+
+// HashOf is what is stored of a key that was presented.
+func HashOf(presented string) Hash { return hashOf(presented) }
+
 // hashOf does not allocate for what has the size of a key.
 func hashOf(text string) Hash {
 	var buffer [128]byte

@@ -9,7 +9,7 @@ import (
 // titles are the statuses in words. The document tells the rest.
 var titles = map[string]string{
 	"101": "Switching Protocols", "200": "OK", "201": "Created", "202": "Accepted", "204": "No Content",
-	"206": "Partial Content", "304": "Not Modified", "416": "Range Not Satisfiable",
+	"206": "Partial Content", "303": "See Other", "304": "Not Modified", "416": "Range Not Satisfiable",
 	"400": "Bad Request", "401": "Unauthorized", "403": "Forbidden", "404": "Not Found", "405": "Method Not Allowed",
 	"408": "Request Timeout", "409": "Conflict", "410": "Gone", "413": "Content Too Large", "422": "Unprocessable Content",
 	"426": "Upgrade Required", "429": "Too Many Requests", "500": "Internal Server Error", "502": "Bad Gateway",

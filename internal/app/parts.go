@@ -173,6 +173,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Lineup: newLineups(cfg, gateway, metrics, s.postgres, log), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),
 		Budgets: budgets, Limits: limits, Keys: keys, KeyMaker: &KeyMaker{s.postgres, keys}, KeyList: s.postgres, Audit: s.postgres, Health: health,
+		Sessions: startSessions(cfg, keys, s, m, log, life), SessionEnds: s.postgres, SignOn: newSignOn(cfg.OIDC), Proxies: cfg.Sessions.Proxies,
 		Dashboard: dashboard.Handler(docs), OpenAPI: openAPI, Log: log,
 	}
 	follow(s.tracing, api, gateway, recorder)

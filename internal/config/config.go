@@ -59,6 +59,8 @@ type Config struct {
 	Limits    Limits
 	Webhooks  Webhooks
 	Keys      Keys
+	Sessions  Sessions
+	OIDC      OIDC
 
 	Notes    []string // what was decided for the operator, for start-up to say
 	Warnings []string // what works but should be changed

@@ -56,6 +56,7 @@ func (p *printer) environment(c Config) {
 		{"BUSU_ADMIN_KEY", c.AdminKey.String()},
 		{"BUSU_WEBHOOK_SECRET", c.WebhookSecret.String()},
 		{"BUSU_STATEMENT_KEY", c.StatementKey.String()},
+		{"BUSU_OIDC_CLIENT_SECRET", c.OIDC.ClientSecret.String()},
 		{"BUSU_LOG_LEVEL", strings.ToLower(c.LogLevel.String())},
 		{"BUSU_LOG_FORMAT", string(c.LogFormat)},
 		{"DATABASE_URL", c.Database.String()},
@@ -196,6 +197,7 @@ func (p *printer) policies(c Config) {
 	p.alerts(c.Limits.Alerts)
 	p.line("\nwebhooks:\n  allow: [%s]", list(c.Webhooks.Allow.Entries()))
 	p.line("\nkeys:\n  grace: %s", formatDuration(c.Keys.Grace))
+	p.signIn(c)
 }
 
 // list writes texts side by side.

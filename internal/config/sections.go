@@ -18,6 +18,7 @@ func defaults() Config {
 		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond},
 		Limits:    Limits{WhenUnavailable: "closed"},
 		Keys:      Keys{Grace: time.Hour},
+		Sessions:  Sessions{Idle: time.Hour, Lifetime: 12 * time.Hour},
 	}
 }
 

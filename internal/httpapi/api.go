@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/session"
 	"github.com/busuhq/busu/internal/tail"
 )
 
@@ -59,13 +61,18 @@ type API struct {
 	KeyMaker    KeyMaker
 	KeyList     KeyList
 	Audit       Audit
+	Sessions    *session.Sessions // nil: browsers have none
+	SessionEnds session.Records
+	SignOn      *SignOn // nil: nobody vouches for people
+	Proxies     Proxies
 	Health      *Health
 	Tracer      Tracer       // nil: requests are not followed
 	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
 	OpenAPI     []byte       // JSON
 	Log         *slog.Logger
 
-	screen *screen // of the live metrics
+	screen  *screen // of the live metrics
+	refused refused // sign-ins
 }
 
 // Handler gives the routes.
@@ -101,6 +108,7 @@ func (a *API) Handler() http.Handler {
 	e.DELETE("/keys/:key_id", a.revokeKey)
 	e.POST("/keys/:key_id/rotate", a.rotateKey)
 	get(e, "/audit", a.audit)
+	a.identification(e)
 	get(e, "/routing/metrics", a.routingMetrics)
 	get(e, "/metrics/live", a.live)
 	get(e, "/metrics/history", a.history)
@@ -126,6 +134,16 @@ func (a *API) Handler() http.Handler {
 	return e
 }
 
+// identification are the routes about who asks.
+func (a *API) identification(e *echo.Echo) {
+	get(e, "/whoami", a.whoami)
+	get(e, routeSession, a.waysToSignIn)
+	e.POST(routeSession, a.signIn)
+	e.DELETE(routeSession, a.signOut)
+	e.GET(routeSignOn, a.beginSignOn)
+	e.GET(routeCallback, a.endSignOn)
+}
+
 // operation are the routes about busu itself. What they tell is of all projects,
 // but for models and snapshots.
 func (a *API) operation(e *echo.Echo) {
@@ -144,7 +162,7 @@ func (a *API) operation(e *echo.Echo) {
 // route's own path: "" where there is none, so unknown paths need a key too.
 func public(route string) bool {
 	switch route {
-	case "/", "/docs", "/static/*", "/healthz", "/readyz", "/metrics", "/openapi.json":
+	case "/", "/docs", "/static/*", "/healthz", "/readyz", "/metrics", "/openapi.json", routeSession, routeSignOn, routeCallback:
 		return true
 	}
 	return false
@@ -170,7 +188,7 @@ func (a *API) static(c echo.Context) error {
 // noStore keeps answers out of browsers' and proxies' caches.
 func noStore(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !public(c.Path()) {
+		if !public(c.Path()) || strings.HasPrefix(c.Path(), routeSession) {
 			c.Response().Header().Set("Cache-Control", "no-store")
 		}
 		return next(c)

@@ -17,12 +17,7 @@ type Audit interface {
 }
 
 // by is who asks, for the audit log.
-func (a *API) by(c echo.Context) string {
-	if id := callerOf(c).KeyID; id != "" || a.Keys.Open() {
-		return id
-	}
-	return access.ByAdmin
-}
+func (a *API) by(c echo.Context) string { return callerOf(c).By(a.Keys.Open()) }
 
 const (
 	usualActs = 100

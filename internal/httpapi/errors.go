@@ -18,6 +18,7 @@ import (
 	"github.com/busuhq/busu/internal/idempotency"
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/session"
 	"github.com/busuhq/busu/internal/tail"
 )
 
@@ -89,6 +90,7 @@ func (e *failedError) Unwrap() error { return e.err }
 
 var (
 	errForeignPage = errors.New("a page of another website sent this request")
+	errNotOwnPage  = errors.New("a request that a session's cookie comes with must say that a page of this busu sends it, with Origin or Sec-Fetch-Site: programs send a key")
 	errForeignHost = errors.New("without keys only local names and addresses are served, such as localhost: set BUSU_ADMIN_KEY to serve others")
 	errTooLarge    = errors.New("the body is larger than 4 MiB")
 	errUnread      = errors.New("the body ended before it was complete")
@@ -125,7 +127,7 @@ func problemOf(err error) problem {
 			return p
 		}
 	}
-	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoAccounts, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys} {
+	for _, away := range []error{errUnavailable, errNoHistory, errNoSavings, errNoAccounts, errNoRequests, errNoExperiments, errNoStream, errRemains, errNoLetters, errNoBooks, errNoSnapshots, errNoKeys, errSignedOutHere} {
 		if errors.Is(err, away) && !errors.Is(err, context.Canceled) {
 			return problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, Detail: away.Error(), retryAfter: 2}
 		}
@@ -161,10 +163,12 @@ func refusal(err error) (p problem, ok bool) {
 		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: "no valid key: send one as 'Authorization: Bearer <key>'"}
 	case errors.Is(err, access.ErrEnded):
 		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: "the key has expired or was revoked: ask for another one"}
+	case errors.Is(err, session.ErrEnded):
+		p = problem{Type: "no-key", Status: http.StatusUnauthorized, Detail: "the session has ended: sign in again"}
 	case errors.Is(err, access.ErrUnsure) && !errors.Is(err, context.Canceled):
 		p = problem{Type: "stores-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 2,
 			Detail: "it cannot be found out now whose key this is, because PostgreSQL does not answer in time: try again"}
-	case errors.Is(err, errForeignPage), errors.Is(err, errForeignHost):
+	case errors.Is(err, errForeignPage), errors.Is(err, errNotOwnPage), errors.Is(err, errForeignHost):
 		p = problem{Type: "foreign-page", Status: http.StatusForbidden, Detail: err.Error()}
 	}
 	return p, p.Status != 0

@@ -26,6 +26,7 @@ import (
 	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/provider/simulated"
 	"github.com/busuhq/busu/internal/routing"
+	"github.com/busuhq/busu/internal/session"
 	"github.com/busuhq/busu/internal/tail"
 	"github.com/busuhq/busu/schema"
 )
@@ -49,6 +50,9 @@ type setup struct {
 	budgets  httpapi.Budgets
 	limits   httpapi.Limits
 	checks   []httpapi.Check
+	sessions *sharedSessions // of several processes
+	signOn   *httpapi.SignOn
+	proxies  httpapi.Proxies
 
 	source     tail.Source // of the streams
 	partitions int         // of the completions
@@ -62,6 +66,7 @@ type stack struct {
 	Ledger   *fakeLedger
 	Provider *counted
 	Handler  http.Handler
+	Sessions *session.Sessions
 	log      *lockedBuffer
 }
 
@@ -96,11 +101,17 @@ func build(choose ...func(*setup)) *stack {
 		lanes = append(lanes, event.Lane{Stream: event.Completions, Partition: p})
 	}
 	st.Hubs = []*tail.Hub{tail.NewHub(s.source, log, lanes...), tail.NewHub(s.source, log, event.Lane{Stream: event.Decisions})}
+	if s.sessions == nil {
+		s.sessions = new(sharedSessions)
+	}
+	keys := s.keys.ring(s.adminKey)
+	st.Sessions = s.sessions.of(keys)
 	api := &httpapi.API{
+		Sessions: st.Sessions, SessionEnds: s.sessions, SignOn: s.signOn, Proxies: s.proxies,
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
 		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Accounts: s.accounts, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
-		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: s.keys.ring(s.adminKey), KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Budgets: s.budgets, Limits: s.limits, Health: st.Health,
+		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: keys, KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Budgets: s.budgets, Limits: s.limits, Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},

@@ -4,12 +4,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/session"
 )
 
 const callerKey = "caller"
@@ -20,13 +22,40 @@ func (a *API) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if public(c.Path()) {
 			return next(c)
 		}
-		caller, err := a.Keys.Caller(c.Request().Context(), presentedKey(c.Request().Header), time.Now())
+		caller, one, err := a.identify(c.Request(), time.Now())
 		if err != nil {
 			return err
 		}
 		c.Set(callerKey, caller)
+		if one != nil {
+			c.Set(sessionKey, *one)
+		}
 		return next(c)
 	}
+}
+
+// identify finds the caller by the key that a request presents, or else by the
+// session of its browser. Who presents a key has no session. Where no key is
+// needed, a session that has ended is as good as none.
+func (a *API) identify(r *http.Request, now time.Time) (access.Caller, *session.Session, error) {
+	key := presentedKey(r.Header)
+	if key == "" && a.Sessions != nil && r.Header["Cookie"] != nil {
+		if cookie, err := r.Cookie(sessionCookie); err == nil {
+			caller, one, err := a.Sessions.Caller(r.Context(), cookie.Value, now)
+			if err == nil || !a.Keys.Open() {
+				return caller, &one, err
+			}
+		}
+	}
+	caller, err := a.Keys.Caller(r.Context(), key, now)
+	return caller, nil, err
+}
+
+// stands reports whether who listens to a feed may still do so: it goes on for
+// longer than a key or a session may.
+func (a *API) stands(r *http.Request) bool {
+	caller, _, err := a.identify(r, time.Now())
+	return err == nil && caller.May(access.Read)
 }
 
 // presentedKey is the bearer token, else x-api-key. Names of authentication
@@ -50,16 +79,36 @@ func callerOf(c echo.Context) access.Caller {
 func (a *API) onlyOwnPages(next echo.HandlerFunc) echo.HandlerFunc {
 	guard := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
-		if public(c.Path()) {
+		if public(c.Path()) && c.Path() != routeSession {
 			return next(c)
 		}
 		if guard.Check(c.Request()) != nil {
 			return errForeignPage
 		}
+		if _, signedIn := sessionOf(c); signedIn && !fromOwnPage(c.Request()) {
+			return errNotOwnPage
+		}
 		if a.Keys.Open() && !localName(c.Request().Host) {
 			return errForeignHost
 		}
 		return next(c)
+	}
+}
+
+// fromOwnPage reports whether a browser says that a page of ours has made it send
+// a request. Cookies go along with what others make it send, so where one is
+// what identifies the caller, silence is not enough but for looking: pages of
+// other websites cannot see what comes of that, except through a WebSocket.
+func fromOwnPage(r *http.Request) bool {
+	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
+	switch {
+	case origin != "":
+		u, err := url.Parse(origin)
+		return site == "same-origin" || site == "" && err == nil && strings.EqualFold(u.Host, r.Host)
+	case site != "":
+		return site == "same-origin" || site == "none"
+	default:
+		return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("Upgrade") == ""
 	}
 }
 

@@ -100,14 +100,14 @@ func (a *API) listen(c echo.Context, interval time.Duration) error {
 	if err != nil {
 		return errors.Join(w.err(), err)
 	}
-	a.feed(c.Request().Context(), conn, callerOf(c).Project, interval)
+	a.feed(c.Request(), conn, callerOf(c).Project, interval)
 	return nil
 }
 
-// feed sends snapshots until the listener leaves or the process stops.
-// Intervals in which none can be read are left out.
-func (a *API) feed(ctx context.Context, conn *websocket.Conn, project string, interval time.Duration) {
-	ctx, left := context.WithCancel(ctx)
+// feed sends snapshots until the listener leaves, may listen no more, or the
+// process stops. Intervals in which none can be read are left out.
+func (a *API) feed(r *http.Request, conn *websocket.Conn, project string, interval time.Duration) {
+	ctx, left := context.WithCancel(r.Context())
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	defer conn.CloseNow()
@@ -120,6 +120,10 @@ func (a *API) feed(ctx context.Context, conn *websocket.Conn, project string, in
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
+		if !a.stands(r) {
+			a.goodbye(conn, websocket.StatusPolicyViolation, errMayNoMore.Error())
+			return
+		}
 		if body, err := a.screen.snapshot(ctx, project); err != nil {
 			a.Log.Debug("no snapshot for the live feed", "err", err)
 		} else if err := send(ctx, conn, body); err != nil {
@@ -129,7 +133,7 @@ func (a *API) feed(ctx context.Context, conn *websocket.Conn, project string, in
 		case <-ctx.Done():
 			return
 		case <-a.Health.draining:
-			a.goodbye(conn)
+			a.goodbye(conn, websocket.StatusGoingAway, "restarting")
 			return
 		case <-tick.C:
 		}
@@ -158,12 +162,12 @@ func send(ctx context.Context, conn *websocket.Conn, body []byte) error {
 	return conn.Write(ctx, websocket.MessageText, body)
 }
 
-// goodbye tells a listener to come back, without waiting long for an answer.
-func (a *API) goodbye(conn *websocket.Conn) {
+// goodbye tells a listener why the feed ends, without waiting long for an answer.
+func (a *API) goodbye(conn *websocket.Conn, why websocket.StatusCode, words string) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = conn.Close(websocket.StatusGoingAway, "restarting")
+		_ = conn.Close(why, words)
 	}()
 	select {
 	case <-done:

@@ -24,6 +24,7 @@ var rules = map[string]access.Action{
 	"POST /v1/embeddings":       access.Complete,
 	"GET /v1/models":            access.Look,
 	"GET /v1/models/:model":     access.Look,
+	"GET /whoami":               access.Look,
 
 	"GET /routing/metrics":                       access.Read,
 	"GET /metrics/live":                          access.Read,

@@ -98,10 +98,14 @@ func readStart(c echo.Context, partitions int) (from tail.Position, f tail.Filte
 	return from, f, q.faults.Err()
 }
 
-// follow sends what comes until the client leaves or the process stops.
+// errMayNoMore ends a stream. A client that comes back is told why.
+var errMayNoMore = errors.New("its key or session has ended")
+
+// follow sends what comes until the client leaves, may listen no more, or the
+// process stops.
 func (a *API) follow(c echo.Context, l *tail.Listener) {
 	ctx, cancel := context.WithCancel(c.Request().Context())
-	f := follower{listener: l, out: newFeed(c.Response())}
+	f := follower{listener: l, out: newFeed(c.Response()), stands: func() bool { return a.stands(c.Request()) }}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
@@ -123,9 +127,10 @@ func (a *API) follow(c echo.Context, l *tail.Listener) {
 type follower struct {
 	listener *tail.Listener
 	out      *eventWriter
-	degraded bool      // the client was told so
-	known    string    // the last id that the client has
-	wrote    time.Time // when it last got anything
+	stands   func() bool // whether the client may still listen
+	degraded bool        // the client was told so
+	known    string      // the last id that the client has
+	wrote    time.Time   // when it last got anything
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -137,6 +142,9 @@ func (f *follower) run(ctx context.Context) error {
 		events, moved, failure := f.listener.Read(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if !f.stands() {
+			return errMayNoMore
 		}
 		if err := f.send(events, failure); err != nil {
 			return err

@@ -26,23 +26,20 @@ export class Problem extends Error {
 const sentences = (errors, shown) => errors.map((e) => `${e.field === shown ? "It" : e.field} ${e.message}.`).join(" ") || undefined;
 
 export class Client {
-  #key = ""; // in memory only
   #listeners = new Set();
-  turn = 0; // counts keys, so that what was refused is asked for again
+  #refused = () => {};
 
-  useKey(key) {
-    this.#key = key;
-    this.turn++;
-    for (const told of this.#listeners) told();
-  }
+  /** Says that another caller looks at the page now. */
+  changed() { for (const told of this.#listeners) told(); }
 
-  /** Calls told with each new key; gives what ends that. */
-  onKey(told) {
+  /** Calls told with each new caller; gives what ends that. */
+  onCaller(told) {
     this.#listeners.add(told);
     return () => this.#listeners.delete(told);
   }
 
-  get hasKey() { return this.#key !== ""; }
+  /** Calls told whenever busu does not know who asks. */
+  onRefused(told) { this.#refused = told; }
 
   url(path) { return new URL(path, new URL(".", location.href)); }
 
@@ -84,6 +81,7 @@ export class Client {
 
   async #json(path, request) {
     const response = await this.#ask(path, request);
+    if (response.status === 204) return null;
     if (!response.ok) throw await problemOf(response);
     const body = await response.json().catch(() => null);
     if (body !== null) return body;
@@ -91,13 +89,11 @@ export class Client {
   }
 
   async #ask(path, { signal, headers, patience = PATIENCE, ...request }) {
-    const key = this.hasKey ? { Authorization: `Bearer ${this.#key}` } : {};
     const signals = [signal, patience && AbortSignal.timeout(patience)].filter(Boolean);
     try {
-      return await fetch(this.url(path), {
-        ...request, headers: { ...headers, ...key }, cache: "no-store", credentials: "omit",
-        signal: signals.length ? AbortSignal.any(signals) : undefined,
-      });
+      const response = await fetch(this.url(path), { ...request, headers, cache: "no-store", credentials: "same-origin", signal: signals.length ? AbortSignal.any(signals) : undefined });
+      if (response.status === 401 && path !== "session" && path !== "whoami") this.#refused();
+      return response;
     } catch (err) {
       if (signal?.aborted) throw err;
       throw new Problem(0, err.name === "TimeoutError" ? `It took longer than ${PATIENCE / 1000} s to answer.` : "Nothing answers at this address.");

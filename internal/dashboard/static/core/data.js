@@ -18,7 +18,7 @@ export function useData(path, { every = 0, ask = (p, signal) => client.get(p, { 
   const paused = useLivePart((live) => live.paused);
   const [state, set] = useState({ data: null, of: null, problem: null, at: 0 });
   const [turn, again] = useState(0);
-  useEffect(() => client.onKey(() => again((n) => n + 1)), []);
+  useEffect(() => client.onCaller(() => again((n) => n + 1)), []);
   useEffect(() => {
     if (path === null) return undefined;
     if (paused && state.of === path && turn === 0) return undefined;

@@ -10,7 +10,7 @@ import { drain } from "./stream.js";
 
 const KEPT = 100;
 let lastID = "", found = [];
-client.onKey(() => { [lastID, found] = ["", []]; }); // another key may be of another project
+client.onCaller(() => { [lastID, found] = ["", []]; }); // another caller may be of another project
 
 async function ask(path, signal) {
   const { events, lastID: id } = await drain(lastID ? path : `${path}?from=start`, { signal, lastID });

@@ -8,7 +8,7 @@ const SILENCE = 4000; // an open socket that sends nothing for so long is lost
 /**
  * Feed calls onSnapshot with each snapshot and onChange whenever its state
  * does. State.mode is one of connecting, live (socket), polling, reconnecting,
- * down (see problem, nextTry), locked (a key is wanted) and paused.
+ * down (see problem, nextTry), locked (somebody has to sign in) and paused.
  */
 export class Feed {
   state = { mode: "connecting" };
@@ -90,7 +90,7 @@ export class Feed {
   #answered(snapshot) {
     this.#failed = 0;
     this.onSnapshot(snapshot);
-    const dial = !this.client.hasKey && performance.now() >= this.#redialAt; // browsers send no key with a socket
+    const dial = performance.now() >= this.#redialAt;
     const mode = dial && this.state.mode !== "polling" ? "connecting" : "polling";
     if (this.state.mode !== mode) this.#enter({ mode });
     if (dial) this.#dial();

@@ -18,12 +18,11 @@ export class Live {
   ramp = new Ramp();
   #movedAt = 0; // when the snapshot's as_of last advanced, by our own clock
   #downSince = 0;
-  #wantsKey = false; // until a snapshot comes, so that the question for the key stays while one is tried
   #listeners = new Set();
 
   constructor() {
     this.feed = new Feed(client, (s) => this.#take(s), () => this.#tell());
-    client.onKey(() => this.feed.start());
+    client.onCaller(() => this.feed.start());
   }
 
   /** Begins; once, for the life of the page. */
@@ -43,7 +42,6 @@ export class Live {
 
   get mode() { return this.feed.state.mode; }
   get paused() { return this.mode === "paused"; }
-  get locked() { return this.#wantsKey; }
 
   /** Whether it is known if a key is wanted; a server that does not say so soon is not waited for. */
   get settled() { return this.snapshot !== null || this.mode !== "connecting" || performance.now() > SOON; }
@@ -63,7 +61,6 @@ export class Live {
   #take(s) {
     if (s.as_of !== this.snapshot?.as_of) this.#movedAt = performance.now();
     this.snapshot = s;
-    this.#wantsKey = false;
     this.recent.push(s);
     this.ramp.learn("now", s.by_model);
     this.#tell();
@@ -72,7 +69,6 @@ export class Live {
   #tell() {
     if (this.mode === "down" || this.mode === "reconnecting") this.#downSince ||= performance.now();
     else if (this.mode !== "connecting") this.#downSince = 0;
-    if (this.mode === "locked") this.#wantsKey = true;
     for (const told of this.#listeners) told();
   }
 

@@ -1,4 +1,4 @@
-// Server-sent events over fetch: unlike EventSource, it sends a key.
+// Server-sent events over fetch: unlike EventSource, it says why it is refused.
 
 import { client } from "./client.js";
 

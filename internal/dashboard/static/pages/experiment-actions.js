@@ -1,5 +1,6 @@
 // What can be done with an experiment. Each says what it does before it is done.
 
+import { useMay } from "../core/caller.js";
 import { client } from "../core/client.js";
 import { html } from "../core/html.js";
 import { Confirm } from "../parts/confirm.js";
@@ -34,8 +35,8 @@ function Extend({ e, ...rest }) {
 }
 
 export function Actions({ e, changed }) {
-  const act = { e, changed };
-  if (e.archived_at) return null;
+  const act = { e, changed }, may = useMay("operate");
+  if (!may || e.archived_at) return null;
   if (e.state !== "running") return html`<${Action} ...${act} verb="archive" text="Archive" says="Takes it out of the list. Nothing of it is deleted." />`;
   return html`<${Ramp} ...${act} /><${Extend} ...${act} />
     <${Action} ...${act} verb="stop" text="Stop" says="Nobody is assigned any more, the control serves, and there will be no verdict. This cannot be undone." />`;

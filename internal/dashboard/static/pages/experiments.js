@@ -1,5 +1,6 @@
 // Experiments: all of them, one of them, or the form that starts one.
 
+import { useMay } from "../core/caller.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { NONE, age, count } from "../core/format.js";
@@ -7,6 +8,7 @@ import { html, useState } from "../core/html.js";
 import { to } from "../core/router.js";
 import { Button, Segmented, Tag, chosen } from "../parts/controls.js";
 import { PageHead } from "../parts/shell.js";
+import { Forbidden } from "../parts/signin.js";
 import { AsOf, Empty, Failure, Nothing, Still } from "../parts/states.js";
 import { StartPage } from "./experiment-start.js";
 import { standing } from "./experiment-words.js";
@@ -16,16 +18,17 @@ const LISTS = [["no", "Current"], ["yes", "Archived"]];
 const SHOWN = 50;
 
 export function ExperimentsPage({ route }) {
-  if (route.id === "new") return html`<${StartPage} />`;
+  const may = useMay("operate");
+  if (route.id === "new") return may ? html`<${StartPage} />` : html`<${Forbidden} title="Start an experiment" needs="operate" />`;
   return route.id ? html`<${ExperimentPage} key=${route.id} id=${route.id} />` : html`<${List} />`;
 }
 
 function List() {
-  const archived = chosen("archived", LISTS) === "yes", [shown, show] = useState(SHOWN);
+  const may = useMay("operate"), archived = chosen("archived", LISTS) === "yes", [shown, show] = useState(SHOWN);
   const list = useData(`experiments${archived ? "?archived=true" : ""}`, { every: 10_000 }), all = list.data?.experiments;
   const of = { ...list, data: list.data && { ...list.data, stale: list.data.degraded.length > 0 } };
   const head = html`<${PageHead} title="Experiments" sub=${html`<${AsOf} of=${of} />`}><${Segmented} name="archived" label="Which" options=${LISTS} value=${archived ? "yes" : "no"} />
-    <${Button} kind="solid" icon="plus" href=${to("/experiments/new")}>Start</${Button}></${PageHead}>`;
+    ${may && html`<${Button} kind="solid" icon="plus" href=${to("/experiments/new")}>Start</${Button}>`}</${PageHead}>`;
   if (!all) return html`${head}${list.problem ? html`<${Failure} ...${{ problem: list.problem, retry: list.retry }} />` : html`<${Still} height=${300} />`}`;
   const mine = all.filter((e) => archived === Boolean(e.archived_at));
   if (!mine.length) return html`${head}${archived ? html`<${Nothing} title="Nothing is archived." />` : html`<${NoneYet} />`}`;

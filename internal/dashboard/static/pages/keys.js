@@ -1,6 +1,7 @@
 // Keys: who may do what, what they have spent, and who did what.
 
 import { line, rect } from "../charts/draw.js";
+import { caller } from "../core/caller.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { age, clock, count, date, money, percent, shortDate, share } from "../core/format.js";
@@ -23,7 +24,7 @@ export function KeysPage() {
   const keys = useData(`keys?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, { every: 10_000 });
   const all = keys.data?.keys ?? [], list = all.filter((k) => shown === "all" || stateOf(k)[0] === ""), next = keys.data?.next_cursor;
   const acts = html`<${Segmented} name="keys" label="Which" options=${SHOWN} value=${shown} />`;
-  const open = !client.hasKey && "This busu asks nobody for a key: without BUSU_ADMIN_KEY everybody on this machine is the admin.";
+  const open = caller.who?.open && "This busu asks nobody for a key: without BUSU_ADMIN_KEY everybody on this machine is the admin.";
   return html`<${PageHead} title="Keys" sub=${html`<${AsOf} of=${keys} />`}>${keys.data && html`<${Create} done=${keys.retry} />`}</${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="Keys" unit="the newest first" of=${keys} acts=${acts} note=${open}>
       ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Budget", ">"]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys"
@@ -152,7 +153,7 @@ const DOERS = { admin: "the admin key", command: "a command", "": "somebody with
 
 function Audit({ keys }) {
   const [limit, more] = useState(20), log = useData(`audit?limit=${limit}`, { every: 10_000 });
-  const name = (id) => keys.find((k) => k.id === id)?.name, who = (by) => name(by) ?? DOERS[by] ?? `key ${by.slice(-6)}`;
+  const name = (id) => keys.find((k) => k.id === id)?.name, who = (by) => name(by) ?? DOERS[by] ?? (by.startsWith("oidc:") ? by.slice(5) : `key ${by.slice(-6)}`);
   const text = (a) => html`<b>${a.action}</b> ${name(a.subject) ?? html`<span class="mono">${a.subject}</span>`} <span class="t">by ${who(a.by)}, project ${a.project}${detail(a.detail)}</span>`;
   const events = () => log.data.acts.map((a, i) => ({ key: `${a.at}${i}`, at: Date.parse(a.at), text: text(a) }));
   return html`<${Panel} title="Who did what" unit="the newest first" of=${log}>${() => html`<${EventLine} events=${events()} nothing="Nothing has been done yet that takes the role operate or admin." />

@@ -19,20 +19,21 @@ function later(title, name, load) {
 }
 
 /**
- * page is the first part of the address: #/savings. group tells where the
+ * page is the first part of the address: #/savings. needs is what the caller has
+ * to be allowed, as GET whoami calls it. group tells where the
  * navigation has a line between. A page gets {route}; what follows its name in
  * the address, as in #/requests/{id}, is route.id; inPlace says that it opens
  * within the page, so that arriving there moves neither the view nor the focus.
  */
 export const pages = [
-  { page: "", title: "Live", Page: LivePage, group: 1 },
-  { page: "savings", title: "Savings", Page: SavingsPage, group: 1 },
-  { page: "experiments", title: "Experiments", Page: later("Experiments", "ExperimentsPage", () => import("./experiments.js")), group: 1 },
-  { page: "requests", title: "Requests", Page: RequestsPage, group: 1, inPlace: true },
-  { page: "models", title: "Models", Page: later("Models", "ModelsPage", () => import("./models.js")), group: 2 },
-  { page: "system", title: "System", Page: later("System", "SystemPage", () => import("./system.js")), group: 2 },
-  { page: "keys", title: "Keys", Page: later("Keys", "KeysPage", () => import("./keys.js")), group: 2 },
-  { page: "playground", title: "Playground", Page: later("Playground", "PlaygroundPage", () => import("./playground.js")), group: 2 },
+  { page: "", title: "Live", needs: "read", Page: LivePage, group: 1 },
+  { page: "savings", title: "Savings", needs: "read", Page: SavingsPage, group: 1 },
+  { page: "experiments", title: "Experiments", needs: "read", Page: later("Experiments", "ExperimentsPage", () => import("./experiments.js")), group: 1 },
+  { page: "requests", title: "Requests", needs: "read", Page: RequestsPage, group: 1, inPlace: true },
+  { page: "models", title: "Models", needs: "read", Page: later("Models", "ModelsPage", () => import("./models.js")), group: 2 },
+  { page: "system", title: "System", needs: "oversee", Page: later("System", "SystemPage", () => import("./system.js")), group: 2 },
+  { page: "keys", title: "Keys", needs: "administer", Page: later("Keys", "KeysPage", () => import("./keys.js")), group: 2 },
+  { page: "playground", title: "Playground", needs: "complete", Page: later("Playground", "PlaygroundPage", () => import("./playground.js")), group: 2 },
 ];
 
 export const pageOf = (route) => pages.find((p) => p.page === route.page) ?? { title: "Not found", Page: Missing };

@@ -1,6 +1,5 @@
-// What stands around every page: the rail, the head, the banner, the key.
+// What stands around every page: the rail, the head, the banner.
 
-import { client } from "../core/client.js";
 import { degraded } from "../core/degraded.js";
 import { age, clock, zone } from "../core/format.js";
 import { html, useEffect, useRef, useState } from "../core/html.js";
@@ -8,13 +7,14 @@ import { useLive } from "../core/live.js";
 import { to } from "../core/router.js";
 import { setTheme, theme, themes } from "../core/theme.js";
 import { breakerWord } from "./breakers.js";
-import { Button, Dot, Field } from "./controls.js";
+import { Button, Dot } from "./controls.js";
 import { announce } from "./speech.js";
 import { Banner } from "./states.js";
 
 const BEAR = 2500; // an interruption shorter than this gets no banner
 
-export function Rail({ route, pages }) {
+/** pages are those that the caller may see; who is who that is. */
+export function Rail({ route, pages, who }) {
   const live = useLive();
   return html`<header class="rail">
     <a class="brand" href=${to("/")}><svg viewBox="0 0 26 14" aria-hidden="true"><path d="M1.5 2v10M24.5 2v10M1.5 7h23" class="nf si w2" /><circle cx="15.5" cy="7" r="4.4" class="fg" /></svg>busu</a>
@@ -23,7 +23,7 @@ export function Rail({ route, pages }) {
       <div class="sep" /><a href="docs">HTTP reference</a></nav>
     <div class="rail-foot"><${Providers} providers=${live.snapshot?.providers ?? []} />
       ${live.snapshot?.source === "postgres" && html`<div class="ok"><${Dot} kind="half" />Figures from PostgreSQL</div>`}<div>Times in ${zone}</div></div>
-    <${ThemeButton} />
+    ${who}<${ThemeButton} />
   </header>`;
 }
 
@@ -83,24 +83,4 @@ function bannerOf(live) {
   }
   if (!snapshot || ["locked", "paused", "down", "reconnecting"].includes(mode)) return null;
   return degraded({ snapshot, stale: live.stale, checks: live.checks });
-}
-
-/** Asks for the key where the server wants one. */
-export function Unlock() {
-  const live = useLive();
-  const [tried, setTried] = useState(false), form = useRef(null);
-  useEffect(() => form.current.querySelector("input[type=password]").focus(), []);
-  const unlock = (e) => {
-    e.preventDefault();
-    setTried(true);
-    const key = new FormData(form.current).get("key").trim();
-    form.current.reset();
-    client.useKey(key);
-  };
-  const { problem } = live.feed.state, wrong = tried && live.mode === "locked" && (problem?.status === 403 ? problem.message : "This key was not accepted.");
-  return html`<${PageHead} title="A key is wanted" /><section class="emp">
-    <div><h2 class="say">This busu asks for a key.</h2><p class="note">It stays in this page and is gone when the page is closed or reloaded.</p></div>
-    <form ref=${form} onSubmit=${unlock}><input class="vh" type="text" autocomplete="username" value="admin" readonly tabindex="-1" aria-hidden="true" />
-      <${Field} label="Key" name="key" type="password" required autocomplete="current-password" spellcheck="false" problem=${wrong || undefined} />
-      <button class="btn solid" type="submit">Show figures</button></form></section>`;
 }

@@ -64,7 +64,7 @@ export function FeedStatus() {
     polling: live.stale ? ["half", `stale,${at}`, "warn"] : ["", `${fresh}, polling`, ""],
     reconnecting: ["half", `reconnecting${at && ","}${at}`, "warn"],
     down: ["off", `disconnected${at && ","}${at}`, "bad"],
-    locked: ["wait", "a key is wanted", ""],
+    locked: ["wait", "signed out", ""],
     paused: ["half", `paused,${at}`, "warn"],
   }[live.mode];
   return html`<span class="sub ${mood}"><${Dot} kind=${dot} /> ${text}</span>`;

@@ -106,8 +106,8 @@ const changeOf = ({ budget_usd: budget, budget_period: period, expires_at: until
 
 /** What is spent of a budget, what of it was told, and when it runs out if it goes on like this. */
 function Budget({ of: { budget: b, budget_usd: usd, budget_period } }) {
-  const period = budget_period ?? "month", limit = html`${money(usd)} <small>a ${period}${b && ","}</small>`;
-  if (!b) return html`${limit} <small>what is spent is not known now</small>`;
+  const period = budget_period ?? "month", limit = html`${money(usd)} <small>a ${period},</small>`;
+  if (!b) return html`<span class="nb">${limit} <small>what is spent is not known now</small></span>`;
   const end = Date.parse(b.resets_at), from = beginOf(period, end), gone = (Date.parse(b.as_of) - from) / (end - from), told = b.alerts?.at(-1);
   return html`<${Burn} ...${{ b, gone, period }} />
     <span class="nb">${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small></span>

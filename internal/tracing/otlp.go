@@ -149,7 +149,7 @@ func valueOf(v attribute.Value) otlpValue {
 		}
 		return otlpValue{Array: texts}
 	default:
-		s := v.Emit()
+		s := v.String()
 		return otlpValue{String: &s}
 	}
 }

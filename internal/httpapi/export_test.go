@@ -1,6 +1,11 @@
 package httpapi
 
-import "context"
+import (
+	"context"
+
+	"github.com/busuhq/busu/internal/access"
+	"github.com/busuhq/busu/internal/limit"
+)
 
 // Screen is what live metrics are shown on.
 type Screen struct{ screen *screen }
@@ -20,3 +25,6 @@ func (s Screen) Kept() int {
 	defer s.screen.mu.Unlock()
 	return len(s.screen.shown)
 }
+
+// LimitsOf are those of a caller's key, for a request of one of its users.
+func LimitsOf(caller access.Caller, user string) limit.Limits { return limitsOf(caller, user) }

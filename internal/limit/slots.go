@@ -57,7 +57,7 @@ func (s *slots) take(now time.Time, most int64, _ float64, after int64) (v verdi
 		return granted, s.seq
 	case s.failedJustNow(now):
 		return s.without(), s.seq
-	case s.open > 0 && (isAnswered || s.pool < 1 && now.Sub(s.replied) < knownFor):
+	case s.open > 0 && s.pool < 1 && (isAnswered || now.Sub(s.replied) < knownFor):
 		return exceeded, s.seq
 	}
 	if after < 0 || isAnswered {

@@ -1,12 +1,14 @@
-# A static image without a shell. Not run where busu is developed (no Docker engine there).
-FROM golang:1.26 AS build
+# A static image without a shell, whose processes are not root and need to write in
+# /var/lib/busu only. Whoever builds releases pins both images by digest, which
+# cannot be looked up where busu is developed. Not run where busu is developed (no Docker engine there).
+FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
-RUN go mod download
+RUN go mod download && go mod verify
 COPY cmd cmd
 COPY internal internal
 COPY schema schema
-RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /out/ ./cmd/... && install -d -o 65532 -g 65532 /out/state
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags=-s -o /out/ ./cmd/... && install -d -o 65532 -g 65532 /out/state
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/api /out/worker /out/aggregator /out/busu /

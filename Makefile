@@ -8,7 +8,19 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments clean
+.PHONY: help run build test e2e screenshots check security sbom reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments clean
+
+# What gosec finds and is no fault. Of the product and its tests' support; bench and e2e run on a developer's machine only.
+#   G104  errors that nobody looks at: of hashes, which have none, and of closing what has failed already; staticcheck finds others
+#   G115  narrowing conversions: codecs bound what they read before they convert it, and are fuzzed; what they write is in memory
+#   G404  math/rand: jitter, samples and simulations that a seed repeats. TestSecretsAreRandom holds it out of the rooms that make secrets
+# and by path:
+#   localstack        starts the programs it has found, in a directory of its own that another user, as whom they run, must pass; the
+#                     "password" (G101) is a hint; the walk (G122) is through what it has just unpacked
+#   chaos, storetest  start and kill programs and keep files: tools of developers, in no image
+#   cmd/busu          reads and writes the files that its operator names, with the mode that his umask leaves
+#   journal, flock    files under BUSU_STATE_DIR
+GOSEC_EXCEPT := -exclude=G104,G115,G404 -exclude-rules="internal/localstack/.*:G101,G122,G204,G301,G302,G304,G306;internal/(chaos|storetest)/.*:G118,G204,G301,G302,G304,G306,G702;cmd/busu/.*:G301,G304,G306,G703;internal/(journal|flock)/.*:G304"
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,16 +46,31 @@ e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel
 screenshots: ## take pictures of every page and state into .local/screenshots, and those that documents show into docs/screenshots
 	cd e2e && $(GO) test -count=1 -timeout 20m ./browser -run 'TestPages/' -pictures ../../.local/screenshots
 
-check: ## formatting, vet, staticcheck, tidy modules, alerts
+check: ## formatting, vet, staticcheck, tidy and verified modules, alerts
 	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd bench && $(GO) vet ./... && $(GO) mod tidy -diff
 	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
-	$(GO) mod tidy -diff
+	$(GO) mod tidy -diff && $(GO) mod verify
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	@if command -v promtool >/dev/null 2>&1; then promtool check rules deploy/prometheus/alerts.yaml && promtool test rules deploy/prometheus/alerts_test.yaml; \
 	else echo "no promtool: the alerts are not tried (Debian's package prometheus has it)" >&2; fi
+
+security: ## gosec, and govulncheck where its database can be reached
+	$(GO) tool -modfile=tools/go.mod gosec -quiet -exclude-generated $(GOSEC_EXCEPT) ./cmd/... ./internal/... ./schema/...
+	@said=$$($(GO) tool -modfile=tools/go.mod govulncheck ./... 2>&1); code=$$?; echo "$$said"; \
+	case "$$said" in *"fetching vulnerabilities"*) echo "the vulnerability database cannot be reached: nothing is said of known vulnerabilities" >&2;; *) exit $$code;; esac
+
+sbom: build ## list what is in each command (CycloneDX) into .local/sbom
+	@mkdir -p .local/sbom
+	@for name in busu api worker aggregator; do \
+		$(GO) tool -modfile=tools/go.mod cyclonedx-gomod bin -json -std -noserial -output .local/sbom/$$name.cdx.json $(BIN)/$$name || exit 1; done
+
+reproducible: ## build twice, in folders of different names and lengths, and compare
+	@a=$$(mktemp -d) && b=$$(mktemp -d)/another/place && mkdir -p $$b && for dir in $$a $$b; do \
+		cp -R go.mod go.sum cmd internal schema $$dir && (cd $$dir && CGO_ENABLED=0 $(GO) build $(FLAGS) -buildvcs=false -o out/ ./cmd/...) || exit 1; done; \
+	(cd $$a/out && sha256sum *) | tee $$a/sums && (cd $$b/out && sha256sum -c --quiet $$a/sums) && echo "the same, bit for bit"; code=$$?; rm -rf $$a $${b%/another/place}; exit $$code
 
 fuzz: ## fuzz every decoder for a while (FUZZTIME=30s each)
 	@for pair in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | while read f; do \

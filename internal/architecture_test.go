@@ -263,3 +263,15 @@ func TestCommandsAreThin(t *testing.T) {
 		}
 	}
 }
+
+// What makes keys, secrets and signatures never draws from a seed.
+func TestSecretsAreRandom(t *testing.T) {
+	t.Parallel()
+	for file, imports := range sources(t) {
+		for _, dir := range []string{"internal/access", "internal/webhook", "internal/statement", "internal/config", "internal/httpapi"} {
+			if path.Dir(file) == dir && slices.ContainsFunc(imports, func(i string) bool { return strings.HasPrefix(i, "math/rand") }) {
+				t.Errorf("%s imports math/rand: what it draws can be guessed", file)
+			}
+		}
+	}
+}

@@ -21,12 +21,12 @@ func markdown(text string) template.HTML {
 		out.WriteString(blockHTML(lines[:n]))
 		lines = lines[n:]
 	}
-	return template.HTML(out.String()) //nolint:gosec // every text in it is escaped
+	return template.HTML(out.String()) // #nosec G203 -- every text in it is escaped
 }
 
 // inline is markdown of a single line.
 func inline(text string) template.HTML {
-	return template.HTML(spans(strings.Join(strings.Fields(text), " "))) //nolint:gosec // every text in it is escaped
+	return template.HTML(spans(strings.Join(strings.Fields(text), " "))) // #nosec G203 -- every text in it is escaped
 }
 
 var (

@@ -2,6 +2,7 @@ package apifuzz
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -85,4 +86,11 @@ func (p *pool) of(kind string) []string {
 type answer struct {
 	contract.Answer
 	hurry bool // the connection cannot be used again
+}
+
+// passing reports whether it says that a store did not answer in time, and when
+// to ask again: on a machine that is too busy that is so, and soon over. What a
+// request itself brings about stays.
+func (a answer) passing() bool {
+	return a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != ""
 }

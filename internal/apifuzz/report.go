@@ -14,6 +14,7 @@ import (
 // Report is what came of a run.
 type Report struct {
 	Requests int
+	Repeated int // after 503 with Retry-After
 	Findings []Finding
 
 	seed    uint64
@@ -36,6 +37,12 @@ type Finding struct {
 
 func newReport(seed uint64) *Report {
 	return &Report{seed: seed, routes: map[string]map[int]int{}, manners: map[manner]int{}, time: map[string]time.Duration{}, slowest: map[string]time.Duration{}, seen: map[string]int{}}
+}
+
+func (p *Report) repeat() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Repeated++
 }
 
 const mostShown = 1500 // bytes of a request, and of its answer
@@ -89,7 +96,7 @@ func (p *Report) Unreached() (routes []string) {
 // Write writes the report as a table in Markdown, and the findings.
 func (p *Report) Write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d requests in %s with seed %d: %d valid, %d nearly, %d wild.\n\n", p.Requests, p.took.Round(time.Second), p.seed, p.manners[valid], p.manners[nearly], p.manners[wild])
+	fmt.Fprintf(&b, "%d requests in %s with seed %d: %d valid, %d nearly, %d wild; %d times one was sent again after 503.\n\n", p.Requests, p.took.Round(time.Second), p.seed, p.manners[valid], p.manners[nearly], p.manners[wild], p.Repeated)
 	total := map[int]int{}
 	for _, by := range p.routes {
 		for status, n := range by {

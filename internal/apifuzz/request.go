@@ -3,7 +3,9 @@ package apifuzz
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -74,8 +76,11 @@ func (r *request) isHTTP() bool {
 	size, hosts := len(r.target), 0
 	for _, line := range r.headers {
 		size += len(line)
-		if strings.HasPrefix(strings.ToLower(line), "host:") {
+		switch {
+		case strings.HasPrefix(strings.ToLower(line), "host:"):
 			hosts++
+		case line == "Connection: close" && len(r.body) > 0: // who closes may lose the answer while he still sends
+			return false
 		}
 	}
 	return size < 60_000 && hosts < 2
@@ -224,9 +229,7 @@ func (d *draw) example(m *openapi3.MediaType) any {
 		return m.Example
 	}
 	if len(m.Examples) > 0 && d.oneIn(4) {
-		for _, one := range m.Examples { // a few; which one does not matter
-			return one.Value.Value
-		}
+		return m.Examples[pick(d, slices.Sorted(maps.Keys(m.Examples)))].Value.Value
 	}
 	if m.Schema == nil {
 		return map[string]any{}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -175,9 +176,10 @@ func get(e *echo.Echo, path string, h echo.HandlerFunc) {
 	e.HEAD(path, h)
 }
 
-// static serves the pages and their files. Folders are not listed.
+// static serves the pages and their files. Folders are not listed, and nobody is
+// sent elsewhere from a path with dots in it.
 func (a *API) static(c echo.Context) error {
-	if path := c.Request().URL.Path; path != "/" && path[len(path)-1] == '/' {
+	if asked := c.Request().URL.Path; asked != path.Clean(asked) {
 		return echo.ErrNotFound
 	}
 	w := &refusals{ResponseWriter: c.Response()}

@@ -58,7 +58,7 @@ func TestUnknownPaths(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	for _, path := range []string{"/nope", "/complete/", "/complete/x", "/COMPLETE", "/recommendation/",
-		"//complete", "/static", "/static/nope.js", "/static/", "/index.html", "/metrics/live/", "/%2e%2e/etc", "/healthz/%00"} {
+		"//complete", "/static", "/static/nope.js", "/static/", "/static/../keys", "/static/../../etc/passwd", "/static//app.js", "/static/./app.js", "/index.html", "/metrics/live/", "/%2e%2e/etc", "/healthz/%00"} {
 		for _, method := range []string{"GET", "POST"} {
 			if strings.HasPrefix(path, "/static/") && method == "POST" {
 				continue // 405: the folder is a route

@@ -33,6 +33,9 @@ type Options struct {
 	Durable bool
 	// AppendFsync is Redis's appendfsync: always, everysec (the default) or no.
 	AppendFsync string
+	// PostgresOf is the URL of a PostgreSQL that the private one follows, as a
+	// replica that can be promoted. Both are of one version.
+	PostgresOf string
 	// RedisSettings are further lines of Redis's configuration, which hold over
 	// busu's own.
 	RedisSettings []string

@@ -17,40 +17,46 @@ import (
 
 // scaled are the three processes on stores that fail over, under load.
 type scaled struct {
-	t       *testing.T
-	api     *process
-	conn    *pgx.Conn
-	env     []string
+	t                       *testing.T
+	api, worker, aggregator *process
+	conn                    *pgx.Conn
+	env                     func(partitions int) []string
+
 	ask     context.CancelFunc
 	asked   sync.WaitGroup
 	answers atomic.Int64
 }
 
-const scaledPartitions = 4
-
-func startScaled(t *testing.T, redis string) *scaled {
+func startScaled(t *testing.T, redis string, partitions int) *scaled {
 	t.Helper()
 	database := storetest.Postgres(t)
-	config := configFile(t, quick+fmt.Sprintf("streams: {partitions: %d}\n", scaledPartitions))
-	env := func() []string {
+	s := &scaled{t: t, conn: connect(t, database)}
+	s.env = func(partitions int) []string {
+		config := configFile(t, quick+fmt.Sprintf("streams: {partitions: %d}\n", partitions))
 		return []string{"DATABASE_URL=" + database, "REDIS_URL=" + redis, "BUSU_STATE_DIR=" + stateDir(t), "BUSU_CONFIG=" + config}
 	}
-	s := &scaled{t: t, conn: connect(t, database), env: env()}
-	start(t, nil, env(), "worker")
-	start(t, nil, env(), "aggregator")
-	s.api = start(t, nil, s.env, "api")
-	ctx, cancel := context.WithCancel(t.Context())
+	s.worker = start(t, nil, s.env(partitions), "worker")
+	s.aggregator = start(t, nil, s.env(partitions), "aggregator")
+	s.api = start(t, nil, s.env(partitions), "api")
+	s.begin()
+	return s
+}
+
+// begin asks the API from now on.
+func (s *scaled) begin() {
+	ctx, cancel := context.WithCancel(s.t.Context())
 	s.ask = cancel
 	for caller := range 2 {
 		s.asked.Go(func() { s.load(ctx, caller) })
 	}
-	t.Cleanup(s.asked.Wait)
-	t.Cleanup(cancel)
-	return s
+	s.t.Cleanup(s.asked.Wait)
+	s.t.Cleanup(cancel)
 }
 
 // load asks until it is told to stop. Every question is answered.
 func (s *scaled) load(ctx context.Context, caller int) {
+	pace := time.NewTicker(4 * time.Millisecond) // 500 a second, of both
+	defer pace.Stop()
 	for i := 0; ctx.Err() == nil; i++ {
 		body := fmt.Sprintf(`{"prompt": "question %d of %d", "user_id": "user %d", "cache": "bypass"}`, i, caller, i%40)
 		r, err := http.Post(s.api.base+"/complete", "application/json", strings.NewReader(body))
@@ -64,7 +70,7 @@ func (s *scaled) load(ctx context.Context, caller int) {
 			return
 		}
 		s.answers.Add(1)
-		time.Sleep(2 * time.Millisecond) // some 500 a second
+		<-pace.C
 	}
 }
 
@@ -86,7 +92,7 @@ func (s *scaled) rest() {
 	s.t.Helper()
 	s.ask()
 	s.asked.Wait()
-	check := launch(s.t, nil, s.env, "busu", "reconcile", "--wait", "60s")
+	check := launch(s.t, nil, s.env(1), "busu", "reconcile", "--wait", "60s")
 	if code := check.end(); code != 0 {
 		s.t.Errorf("the books do not agree: %s%s", check.stdout.String(), check.stderr.String())
 	}
@@ -104,9 +110,10 @@ func (s *scaled) rest() {
 // moves to another server. Facts flow all the time, and none is lost.
 func TestClusterFailsOverAndMoves(t *testing.T) {
 	t.Parallel()
+	const partitions = 4
 	cluster := storetest.RedisCluster(t, 3, true)
-	s := startScaled(t, cluster.URL)
-	for p := range scaledPartitions {
+	s := startScaled(t, cluster.URL, partitions)
+	for p := range partitions {
 		s.flows(p)
 	}
 	victim := cluster.Holder(t, "busu:completions:{0}")
@@ -119,7 +126,10 @@ func TestClusterFailsOverAndMoves(t *testing.T) {
 	if from == to {
 		to = cluster.Holder(t, "busu:completions:{2}")
 	}
-	cluster.Move(t, "busu:completions:{1}", to, func() { time.Sleep(50 * time.Millisecond) })
+	cluster.Move(t, "busu:completions:{1}", to, func() {
+		before := s.answers.Load()
+		s.api.until("answers come while keys move", func() bool { return s.answers.Load() > before+20 })
+	})
 	t.Logf("facts flow %s after the move", s.flows(1))
 	s.rest()
 }
@@ -128,7 +138,7 @@ func TestClusterFailsOverAndMoves(t *testing.T) {
 func TestSentinelsFailOver(t *testing.T) {
 	t.Parallel()
 	sentinels := storetest.RedisSentinels(t)
-	s := startScaled(t, sentinels.URL)
+	s := startScaled(t, sentinels.URL, 2)
 	s.flows(0)
 	victim := sentinels.Master(t)
 	victim.Kill(t)
@@ -136,4 +146,28 @@ func TestSentinelsFailOver(t *testing.T) {
 	t.Logf("facts flow %s after the failover", s.flows(0))
 	victim.Restart(t)
 	s.rest()
+}
+
+// More partitions, by the manual: workers and aggregators first, then the API.
+func TestPartitionsGrow(t *testing.T) {
+	t.Parallel()
+	s := startScaled(t, storetest.Redis(t), 2)
+	s.flows(1)
+	s.worker.stop()
+	s.aggregator.stop()
+	worker := start(t, nil, s.env(4), "worker")
+	aggregator := start(t, nil, s.env(4), "aggregator")
+	s.flows(0)
+	s.ask()
+	s.asked.Wait()
+	s.api.stop()
+	s.api = start(t, nil, s.env(4), "api")
+	s.begin()
+	for p := range 4 {
+		s.flows(p)
+	}
+	s.rest()
+	for _, p := range []*process{s.api, worker, aggregator} {
+		p.stop()
+	}
 }

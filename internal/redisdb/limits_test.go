@@ -112,7 +112,7 @@ func TestTheScriptSharesLimits(t *testing.T) {
 }
 
 // grown makes a desk one that has been there for long.
-func grown(t *testing.T, db *redisdb.DB, plain *redis.Client) {
+func grown(t *testing.T, db *redisdb.DB, plain redis.UniversalClient) {
 	t.Helper()
 	if a, err := db.Share(t.Context(), "nobody", nil); err != nil || a.Settled {
 		t.Fatalf("a new desk says %+v, %v", a, err)

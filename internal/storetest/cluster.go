@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,10 +210,8 @@ func (c *Cluster) Holder(t testing.TB, key string) *Node {
 	var holder *Node
 	err := await(t.Context(), func() bool {
 		for _, node := range c.Nodes {
-			for _, r := range node.raw.ClusterSlots(t.Context()).Val() {
-				if slot >= r.Start && slot <= r.End {
-					holder = c.node(r.Nodes[0].Addr)
-				}
+			if addr := node.masterOf(t.Context(), int64(slot)); addr != "" {
+				holder = c.node(addr)
 			}
 			if holder != nil {
 				return true
@@ -224,6 +223,23 @@ func (c *Cluster) Holder(t testing.TB, key string) *Node {
 		t.Fatalf("storetest: nobody has slot %d: %v", slot, err)
 	}
 	return holder
+}
+
+// masterOf is the address of the master that has a slot, as a node sees it; ""
+// when it does not answer, or that master does not.
+func (n *Node) masterOf(ctx context.Context, slot int64) string {
+	shards, _ := n.raw.ClusterShards(ctx).Result()
+	for _, shard := range shards {
+		if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool { return slot >= r.Start && slot <= r.End }) {
+			continue
+		}
+		for _, node := range shard.Nodes {
+			if node.Role == "master" && node.Health == "online" {
+				return net.JoinHostPort(node.IP, strconv.FormatInt(node.Port, 10))
+			}
+		}
+	}
+	return ""
 }
 
 func (c *Cluster) node(addr string) *Node {

@@ -94,6 +94,28 @@ func isPrivate(host string) bool {
 	})
 }
 
+// redisSchemes are those of one server, of a cluster and of Sentinels, each
+// without and with TLS; several hosts make a cluster of the first two.
+func redisSchemes() []string {
+	return []string{"redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"}
+}
+
+// redisFault says what is wrong with the path of a Redis that is several, or "".
+func redisFault(scheme, hosts, path, query string) string {
+	path = strings.Trim(path, "/")
+	switch name, database, _ := strings.Cut(path, "/"); {
+	case strings.HasSuffix(scheme, "+sentinel"):
+		if _, err := strconv.ParseUint(database, 10, 16); name == "" || database != "" && err != nil {
+			return "it does not say which master the Sentinels watch, as in redis+sentinel://host:26379/mymaster"
+		}
+	case strings.HasSuffix(scheme, "+cluster"), strings.Contains(hosts, ","), strings.Contains(query, "addr="):
+		if path != "" && path != "0" {
+			return "a cluster has database 0 only"
+		}
+	}
+	return ""
+}
+
 // storeFault says what is wrong with the address of a store, or "". It does
 // not use net/url, whose errors quote the password, and which knows no lists
 // of hosts.
@@ -119,6 +141,9 @@ func storeFault(raw string, schemes []string) string {
 		if !isHostPort(host) {
 			return "it names no host, or a port that is none"
 		}
+	}
+	if strings.HasPrefix(scheme, "redis") {
+		return redisFault(scheme, hosts, path, query)
 	}
 	return ""
 }

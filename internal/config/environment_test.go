@@ -123,6 +123,8 @@ func TestBadEnvironment(t *testing.T) {
 		{"otlp ratio", []string{"OTEL_TRACES_SAMPLER_ARG", "NaN"}, `OTEL_TRACES_SAMPLER_ARG: "NaN" is not from 0 to 1; 0.01 tells of one in a hundred traces that begin here`},
 		{"database", []string{"DATABASE_URL", "mysql://u:pw@db/x"}, "DATABASE_URL: it does not begin with postgres:// or postgresql://; write postgres://user:password@host:port/… with special characters percent-encoded"},
 		{"redis host", []string{"REDIS_URL", "redis://:pw@"}, "REDIS_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
+		{"redis cluster's database", []string{"REDIS_URL", "redis://a,b/1"}, "REDIS_URL: a cluster has database 0 only; write redis://user:password@host:port/… with special characters percent-encoded"},
+		{"redis sentinels' master", []string{"REDIS_URL", "redis+sentinel://:pw@a,b"}, "REDIS_URL: it does not say which master the Sentinels watch, as in redis+sentinel://host:26379/mymaster; write redis://user:password@host:port/… with special characters percent-encoded"},
 		{"redis port", []string{"REDIS_CACHE_URL", "redis://a:6379,b:x"}, "REDIS_CACHE_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},
 		{"slash in password", []string{"DATABASE_URL", "postgres://u:p/w@db/x"}, "DATABASE_URL: its user or password holds a / or ?; write postgres://user:password@host:port/… with special characters percent-encoded"},
 		{"webhook secret", []string{"BUSU_WEBHOOK_SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
@@ -174,7 +176,8 @@ func TestStoreAddressesThatAreFine(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for _, url := range []string{"redis://r", "rediss://user:pw@r:6380/2", "redis://a,b,c", "redis://[::1]:6379"} {
+	for _, url := range []string{"redis://r", "rediss://user:pw@r:6380/2", "redis://a,b,c", "redis://[::1]:6379",
+		"redis://a/0?addr=b:1", "rediss+cluster://:pw@a", "redis+sentinel://:pw@a,b:26380/mymaster", "rediss+sentinel://a/mymaster/2"} {
 		if _, err := load(Worker, env("REDIS_URL", url), files()); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}

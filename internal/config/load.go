@@ -65,8 +65,8 @@ func (l *loader) environment() {
 	c.Addr = e.addr(c.Process, c.AdminKey)
 	c.Admin = e.adminAddr(c.AdminKey)
 	c.Database = e.store("DATABASE_URL", "postgres", "postgresql")
-	c.Redis = e.store("REDIS_URL", "redis", "rediss")
-	c.RedisCache = e.store("REDIS_CACHE_URL", "redis", "rediss")
+	c.Redis = e.store("REDIS_URL", redisSchemes()...)
+	c.RedisCache = e.store("REDIS_CACHE_URL", redisSchemes()...)
 	if !c.RedisCache.IsSet() {
 		c.RedisCache = c.Redis
 	}

@@ -17,8 +17,8 @@ import (
 // Stream takes facts in order.
 type Stream interface {
 	// Ship adds runs and notes how far each came; it gives the notes that it
-	// found, per run. It may have added some when it fails. Adding one twice is
-	// harmless.
+	// found, per run, negative for one that was not added. It may have added
+	// some when it fails. Adding one twice is harmless.
 	Ship(ctx context.Context, runs []event.Run) (before []int64, err error)
 	// Beat shows a heartbeat, and gives the notes on the journal's lanes.
 	Beat(ctx context.Context, b event.Heartbeat, lanes []event.Lane) (noted map[event.Lane]int64, err error)
@@ -204,13 +204,14 @@ func (s *Shipper) rewind(ctx context.Context) marks {
 func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 	runs := runsOf(facts, persisted)
 	for wait := retryFirst; len(runs) > 0; wait = min(2*wait, retryMost) {
-		err := s.append(ctx, runs)
+		left, err := s.append(ctx, runs)
 		if err == nil {
 			break
 		}
 		if ctx.Err() != nil {
 			return
 		}
+		runs = left
 		if s.oldest.Load() == 0 {
 			s.oldest.Store(arrivedAt(runs[0].Bodies[0]))
 		}
@@ -252,13 +253,13 @@ func runsOf(facts []Shipment, persisted marks) []event.Run {
 }
 
 // append gives runs to the stream, and compares what it remembers with what it
-// was given before.
-func (s *Shipper) append(ctx context.Context, runs []event.Run) error {
+// was given before. It returns the runs that have to be given again.
+func (s *Shipper) append(ctx context.Context, runs []event.Run) (left []event.Run, err error) {
 	ctx, cancel := context.WithTimeout(ctx, shipTimeout)
 	defer cancel()
 	before, err := s.Stream.Ship(ctx, runs)
-	if err != nil {
-		return err
+	if err != nil && len(before) < len(runs) {
+		return runs, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,13 +267,17 @@ func (s *Shipper) append(ctx context.Context, runs []event.Run) error {
 		s.came = map[origin]int64{}
 	}
 	for i, run := range runs {
+		if before[i] < 0 {
+			left = append(left, run)
+			continue
+		}
 		o := origin{run.Journal, run.Lane}
 		if before[i] < s.came[o] {
 			s.forgot.Store(true)
 		}
 		s.came[o] = run.Last
 	}
-	return nil
+	return left, err
 }
 
 // beat tells how far the journal is, and looks whether the stream remembers

@@ -244,6 +244,58 @@ func TestShipperTriesAgain(t *testing.T) {
 	})
 }
 
+// half is a stream of which one part is away for a while: it takes the runs of
+// the other.
+type half struct {
+	*store
+	away atomic.Bool
+}
+
+func (h *half) Ship(ctx context.Context, runs []event.Run) ([]int64, error) {
+	before := make([]int64, len(runs))
+	var err error
+	for i, run := range runs {
+		if h.away.Load() && run.Lane.Partition == 0 {
+			before[i], err = -1, errAway
+			continue
+		}
+		note, _ := h.store.Ship(ctx, runs[i:i+1])
+		before[i] = note[0]
+	}
+	return before, err
+}
+
+// What one part of the stream has taken is not given to it again while another
+// is away.
+func TestShipperRepeatsOnlyWhatWasNotTaken(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	inBubble(t, func(t *testing.T) {
+		j := mustOpen(t, o)
+		recordSome(t, j, 40)
+		stream := &half{store: &store{}}
+		stream.away.Store(true)
+		ctx, cancel := context.WithCancel(context.Background())
+		s := &Shipper{Journal: j, Stream: stream, Marks: stream.store, Log: slog.New(slog.DiscardHandler)}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		taken := len(stream.received())
+		if taken == 0 || taken == 40 || !s.Failing() {
+			t.Errorf("%d facts are taken by half of the stream, failing %t", taken, s.Failing())
+		}
+		stream.away.Store(false)
+		time.Sleep(2 * retryMost)
+		synctest.Wait()
+		checkShipped(t, j, stream.received(), 0)
+		cancel()
+		if err := <-ended; err != nil || s.Failing() {
+			t.Errorf("failing %t, ended with %v", s.Failing(), err)
+		}
+	})
+}
+
 // withoutRepeats drops what a reader of the stream would drop.
 func withoutRepeats(t *testing.T, entries []event.Entry) (once []event.Entry) {
 	t.Helper()

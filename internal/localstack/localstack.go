@@ -33,6 +33,16 @@ type Options struct {
 	Durable bool
 	// AppendFsync is Redis's appendfsync: always, everysec (the default) or no.
 	AppendFsync string
+	// PostgresOf is the URL of a PostgreSQL that the private one follows, as a
+	// replica that can be promoted. Both are of one version.
+	PostgresOf string
+	// RedisSettings are further lines of Redis's configuration, which hold over
+	// busu's own.
+	RedisSettings []string
+	// RedisSentinel makes it a Sentinel, which watches what RedisSettings name.
+	RedisSentinel bool
+	// RedisPassword is that of the private Redis; "" makes one, and keeps it.
+	RedisPassword string
 	// Tools is where fetched programs are kept; by default Dir/tools.
 	Tools string
 

@@ -93,6 +93,13 @@ func (h pgHome) initialise(ctx context.Context, l *launcher, o Options) (string,
 		}
 		return strings.TrimSpace(string(text)), dirError(h.dataDir, err)
 	}
+	if o.PostgresOf != "" {
+		if err := h.copyOf(ctx, l, o); err != nil {
+			return "", err
+		}
+		o.PostgresOf = "" // the copy has the password that it is a copy of
+		return h.initialise(ctx, l, o)
+	}
 	o.Log.Info("creating a PostgreSQL data directory", "dir", h.dataDir)
 	staging, stagedPassword := h.dataDir+".new", h.dataDir+".password"
 	if err := errors.Join(os.RemoveAll(staging), os.RemoveAll(stagedPassword), os.Mkdir(staging, 0o700)); err != nil {
@@ -127,6 +134,28 @@ func (h pgHome) initdb(ctx context.Context, l *launcher, o Options, dir, passwor
 		},
 	}
 	return server.runOnce(ctx)
+}
+
+// copyOf copies another server's data, and notes which server to follow.
+func (h pgHome) copyOf(ctx context.Context, l *launcher, o Options) error {
+	staging := h.dataDir + ".new"
+	if err := errors.Join(os.RemoveAll(staging), os.Mkdir(staging, 0o700), h.id.own(staging)); err != nil {
+		return dirError(h.place, err)
+	}
+	server := Server{
+		Name: "pg_basebackup", LogPath: filepath.Join(o.Dir, "basebackup.log"), launcher: l,
+		command: func() *exec.Cmd {
+			bin := h.program.sibling("pg_basebackup")
+			cmd := exec.Command(bin.path, "-D", staging, "-d", o.PostgresOf, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+			cmd.Dir, cmd.Env, cmd.SysProcAttr = staging, bin.environ(), h.id.attr()
+			diesWithUs(cmd.SysProcAttr, syscall.SIGKILL)
+			return cmd
+		},
+	}
+	if err := server.runOnce(ctx); err != nil {
+		return err
+	}
+	return dirError(h.place, os.Rename(staging, h.dataDir))
 }
 
 // endPredecessor also removes a pid file whose number now belongs to another

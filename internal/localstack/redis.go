@@ -21,9 +21,11 @@ func (s *Stack) startRedis(ctx context.Context, o Options) (note string, err err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", dirError(o.Dir, err)
 	}
-	password, err := secret(filepath.Join(dir, "password"))
-	if err != nil {
-		return "", dirError(o.Dir, err)
+	password := o.RedisPassword
+	if password == "" {
+		if password, err = secret(filepath.Join(dir, "password")); err != nil {
+			return "", dirError(o.Dir, err)
+		}
 	}
 	bin, err := redisProgram(ctx, o)
 	if err == nil {
@@ -90,7 +92,7 @@ func (s *Stack) startRedisChild(ctx context.Context, o Options, bin program, dir
 	}
 	port, err := server.startOnPort(ctx, preferredPort(o, redisPort), func(port int) error {
 		config := filepath.Join(dir, "redis.conf")
-		server.command = func() *exec.Cmd { return redisCommand(bin, config, dir) }
+		server.command = func() *exec.Cmd { return redisCommand(o, bin, config, dir) }
 		server.ask = askRedis(address(port), password)
 		return os.WriteFile(config, []byte(redisConfig(o, port, password)), 0o600)
 	})
@@ -104,8 +106,11 @@ func (s *Stack) startRedisChild(ctx context.Context, o Options, bin program, dir
 	return nil
 }
 
-func redisCommand(bin program, config, dir string) *exec.Cmd {
+func redisCommand(o Options, bin program, config, dir string) *exec.Cmd {
 	cmd := exec.Command(bin.path, config)
+	if o.RedisSentinel {
+		cmd.Args = append(cmd.Args, "--sentinel")
+	}
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, bin.environ(), identity{}.attr()
 	// What Redis has acknowledged is with the kernel: killing loses nothing,
 	// and reaches a process that hangs.
@@ -128,7 +133,7 @@ func redisConfig(o Options, port int, password string) string {
 	} else {
 		lines = append(lines, "appendonly yes", "appendfsync "+o.AppendFsync)
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(append(lines, o.RedisSettings...), "\n") + "\n"
 }
 
 // redisURL names the user: redis-cli takes an empty name for one that there is

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/pricing"
@@ -19,16 +22,19 @@ const tailsAtOnce = 1000
 // Tails reads what the desk knows of all accounts whose periods are not over.
 func (db *DB) Tails(ctx context.Context, now time.Time) (map[budget.Account]budget.Tail, error) {
 	tails := map[budget.Account]budget.Tail{}
-	keys := db.rdb.Scan(ctx, 0, accountsPrefix+"*", tailsAtOnce).Iterator()
-	for keys.Next(ctx) {
-		account, err := parseAccountKey(keys.Val())
+	keys, err := db.accountKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find accounts of budgets: %w", err)
+	}
+	for _, key := range keys {
+		account, err := parseAccountKey(key)
 		if err != nil {
 			return nil, err
 		}
 		if !account.End().After(now) {
 			continue
 		}
-		fields, err := db.rdb.HGetAll(ctx, keys.Val()).Result()
+		fields, err := db.rdb.HGetAll(ctx, key).Result()
 		if err != nil {
 			return nil, fmt.Errorf("read what is spent of budgets: %w", err)
 		}
@@ -36,10 +42,24 @@ func (db *DB) Tails(ctx context.Context, now time.Time) (map[budget.Account]budg
 			return nil, fmt.Errorf("read what is spent of the budget of %s %s: %w", account.Scope, account.Name, err)
 		}
 	}
-	if err := keys.Err(); err != nil {
-		return nil, fmt.Errorf("find accounts of budgets: %w", err)
-	}
 	return tails, nil
+}
+
+// accountKeys lists the keys of all accounts. While their slot moves to another
+// server they are on two.
+func (db *DB) accountKeys(ctx context.Context) ([]string, error) {
+	var mu sync.Mutex // of found
+	found := map[string]bool{}
+	err := db.each(ctx, func(ctx context.Context, server *redis.Client) error {
+		keys := server.Scan(ctx, 0, accountsPrefix+"*", tailsAtOnce).Iterator()
+		for keys.Next(ctx) {
+			mu.Lock()
+			found[keys.Val()] = true
+			mu.Unlock()
+		}
+		return keys.Err()
+	})
+	return slices.Sorted(maps.Keys(found)), err
 }
 
 // parseAccountKey is the other way of accountKey.

@@ -23,9 +23,13 @@ import (
 const deskKey = "{busu:budgets}:desk"
 
 // beginDesk makes a desk that has been there since a moment, and is not quiet.
-func beginDesk(t *testing.T, plain *redis.Client, born time.Time) {
+func beginDesk(t *testing.T, plain redis.UniversalClient, born time.Time) {
 	t.Helper()
-	run := regexp.MustCompile(`run_id:(\w+)`).FindStringSubmatch(plain.Info(t.Context(), "server").Val())
+	info, err := plain.Eval(t.Context(), "return redis.call('INFO', 'server')", []string{deskKey}).Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := regexp.MustCompile(`run_id:(\w+)`).FindStringSubmatch(info)
 	if run == nil {
 		t.Fatal("Redis has no run id")
 	}

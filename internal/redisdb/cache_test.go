@@ -81,7 +81,7 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 		t.Errorf("%d answers of 5 KB were kept in %d bytes", first, budget)
 	}
 	var stored int64
-	for _, key := range plain.Keys(t.Context(), "busu:cache:*").Val() {
+	for _, key := range storetest.Keys(t, plain, "busu:cache:*") {
 		stored += plain.MemoryUsage(t.Context(), key).Val()
 	}
 	if stored == 0 || stored > budget {
@@ -107,7 +107,7 @@ func TestCacheKeysEnd(t *testing.T) {
 	if _, _, err := c.Claim(t.Context(), cachetest.Key(t, "x"), []string{"m"}, "me", time.Second); err != nil {
 		t.Fatal(err)
 	}
-	keys := plain.Keys(t.Context(), "*").Val()
+	keys := storetest.Keys(t, plain, "*")
 	for _, key := range keys {
 		if key == "busu:cache:changes" {
 			continue
@@ -182,7 +182,7 @@ func TestCacheTellsWhatChanges(t *testing.T) {
 		t.Errorf("changes were trimmed, and there is no gap: %d changes", len(gap.Changes))
 	}
 	end := changes(t, c, "").Position
-	plain.FlushDB(t.Context())
+	storetest.Flush(t, plain)
 	if flushed := changes(t, c, end); flushed.Gap || flushed.Position != end {
 		t.Errorf("after everything was lost: %+v", flushed)
 	}

@@ -31,7 +31,7 @@ const storedEntry = "-"
 func (db *DB) BuryStored(ctx context.Context, refused []event.Refused) error {
 	n, err := db.rdb.XLen(ctx, deadKey).Result()
 	if err == nil && n < mostStored {
-		pipe := db.rdb.Pipeline()
+		pipe := db.rdb.TxPipeline()
 		for _, r := range refused {
 			pipe.XAdd(ctx, &redis.XAddArgs{Stream: deadKey, Values: []any{
 				eventField, r.Body, "reason", r.Reason, "stream", StreamKey(r.Lane), "id", storedEntry}})
@@ -79,34 +79,4 @@ func (db *DB) DeadLetter(ctx context.Context, id string) (Dead, error) {
 		return Dead{}, ErrNone
 	}
 	return deadOf(messages[0]), nil
-}
-
-// replayScript puts a dead letter back, once: others that are buried or replayed
-// meanwhile do not stand in its way.
-//
-//	KEYS    dead letters, stream that it came from
-//	ARGV[1] its id, ARGV[2] its body
-//	returns 1, or 0 when it is gone
-var replayScript = redis.NewScript(`
-if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('XADD', KEYS[2], '*', '` + eventField + `', ARGV[2])
-return 1
-`)
-
-// Replay puts a dead letter back at the end of the stream that it came from,
-// and takes it from the dead letters, in one step. It returns ErrNone when
-// there is no such letter, or somebody else has just replayed it.
-func (db *DB) Replay(ctx context.Context, id string) error {
-	letter, err := db.DeadLetter(ctx, id)
-	if err != nil {
-		return err
-	}
-	replayed, err := replayScript.Run(ctx, db.rdb, []string{deadKey, letter.Stream}, id, letter.Body).Int()
-	if err != nil {
-		return fmt.Errorf("replay dead letter %s: %w", id, err)
-	}
-	if replayed == 0 {
-		return ErrNone
-	}
-	return nil
 }

@@ -112,7 +112,7 @@ func TestTheScriptSharesLimits(t *testing.T) {
 }
 
 // grown makes a desk one that has been there for long.
-func grown(t *testing.T, db *redisdb.DB, plain *redis.Client) {
+func grown(t *testing.T, db *redisdb.DB, plain redis.UniversalClient) {
 	t.Helper()
 	if a, err := db.Share(t.Context(), "nobody", nil); err != nil || a.Settled {
 		t.Fatalf("a new desk says %+v, %v", a, err)
@@ -163,7 +163,7 @@ func TestLimitsAreForgotten(t *testing.T) {
 }
 
 // age makes all that a limit was told older, by so many milliseconds.
-func age(t *testing.T, plain *redis.Client, key string, by int64) {
+func age(t *testing.T, plain redis.UniversalClient, key string, by int64) {
 	t.Helper()
 	for field, text := range plain.HGetAll(t.Context(), key).Val() {
 		if field != "at" && field != "last" && field != "since" && !strings.HasPrefix(field, "t:") && !strings.HasPrefix(field, "c:") {

@@ -14,7 +14,7 @@ import (
 // together when it is back: nothing waits for a timer, and the more come, the
 // more share.
 type merger struct {
-	rdb *redis.Client
+	rdb redis.UniversalClient
 
 	mu      sync.Mutex
 	trips   int // under way

@@ -20,7 +20,7 @@ func index(ctx context.Context, pipe redis.Pipeliner, owner, key string, until, 
 const ownedPage = 1000
 
 // forgetOwner removes an owner's keys, and returns how many there were.
-func forgetOwner(ctx context.Context, rdb *redis.Client, owner string) (removed int64, err error) {
+func forgetOwner(ctx context.Context, rdb redis.UniversalClient, owner string) (removed int64, err error) {
 	for {
 		keys, err := rdb.ZRange(ctx, owner, 0, ownedPage-1).Result()
 		if err != nil || len(keys) == 0 {

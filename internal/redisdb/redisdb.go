@@ -4,7 +4,6 @@
 package redisdb
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -15,28 +14,25 @@ import (
 	"github.com/busuhq/busu/internal/event"
 )
 
-// DB is a connection to one Redis. It is safe for concurrent use.
+// DB is a connection to one Redis, or to a cluster of them. It is safe for
+// concurrent use.
 type DB struct {
-	rdb      *redis.Client
-	blocking *redis.Client // reads that wait; apart, so that they cannot use up the pool
+	rdb      redis.UniversalClient
+	blocking redis.UniversalClient // reads that wait; apart, so that they cannot use up the pool
 }
 
-// Open makes a DB for a URL such as redis://127.0.0.1:6379/0. It does not
-// connect: Redis may come later.
+// Open makes a DB for a URL such as redis://127.0.0.1:6379/0, or for one of a
+// cluster or of Sentinels. It does not connect: Redis may come later.
 func Open(url string) (*DB, error) {
-	o, err := redis.ParseURL(url)
+	rdb, err := newClient(url, pool{answers: 2 * time.Second})
 	if err != nil {
-		return nil, fmt.Errorf("open redis: %w", err)
+		return nil, err
 	}
-	o.MaxRetries = -1 // a repeated pipeline would append twice; callers repeat on purpose
-	o.ContextTimeoutEnabled = true
-	o.DialTimeout = time.Second
-	o.ReadTimeout = 2 * time.Second
-	o.WriteTimeout = 2 * time.Second
-	waiting := *o
-	waiting.ReadTimeout = blockWithin
-	waiting.PoolSize = mostWaiting
-	return &DB{rdb: redis.NewClient(o), blocking: redis.NewClient(&waiting)}, nil
+	blocking, err := newClient(url, pool{answers: blockWithin, size: mostWaiting})
+	if err != nil {
+		return nil, errors.Join(err, rdb.Close())
+	}
+	return &DB{rdb: rdb, blocking: blocking}, nil
 }
 
 // mostWaiting bounds the reads that wait at once, far above the four readers
@@ -56,7 +52,7 @@ type Connections struct {
 // Connections gives the pools' counters.
 func (db *DB) Connections() Connections {
 	var c Connections
-	for _, client := range []*redis.Client{db.rdb, db.blocking} {
+	for _, client := range []redis.UniversalClient{db.rdb, db.blocking} {
 		s := client.PoolStats()
 		c.Open += int64(s.TotalConns)
 		c.Busy += int64(s.TotalConns) - int64(s.IdleConns)
@@ -64,9 +60,6 @@ func (db *DB) Connections() Connections {
 	}
 	return c
 }
-
-// Check reports why Redis cannot be used, or nil.
-func (db *DB) Check(ctx context.Context) error { return db.rdb.Ping(ctx).Err() }
 
 // Quiet turns off the client library's own log, which goes past ours and
 // repeats what the returned errors say. It is for main to call, once.

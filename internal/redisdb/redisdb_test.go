@@ -2,7 +2,6 @@ package redisdb_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -22,24 +21,19 @@ func TestMain(m *testing.M) {
 var lane = event.Lane{Stream: event.Completions}
 
 // open gives the room and a plain client on the same database.
-func open(t *testing.T) (*redisdb.DB, *redis.Client) {
+func open(t *testing.T) (*redisdb.DB, redis.UniversalClient) {
 	t.Helper()
 	url := storetest.Redis(t)
 	db, err := redisdb.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain := redis.NewClient(o)
 	t.Cleanup(func() {
-		if err := errors.Join(db.Close(), plain.Close()); err != nil {
+		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return db, plain
+	return db, storetest.RedisClient(t, url)
 }
 
 func entries(from, n int) []event.Entry {

@@ -17,20 +17,17 @@ import (
 // handful of round trips, however many partitions there are.
 func (db *DB) State(ctx context.Context, partitions int) (*system.Redis, error) {
 	s := &system.Redis{}
-	sent := time.Now()
-	clock, err := db.rdb.Time(ctx).Result()
+	ahead, took, err := db.clock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the clock of redis: %w", err)
 	}
-	took := time.Since(sent)
-	s.RoundTripMS = milliseconds(took)
-	s.ClockMS = milliseconds(clock.Sub(sent.Add(took / 2)))
-	if s.UsedBytes, s.BudgetBytes, err = db.memory(ctx); err != nil {
+	s.RoundTripMS, s.ClockMS = milliseconds(took), milliseconds(ahead)
+	clock := time.Now().Add(ahead)
+	room, fullest, err := db.memory(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("read the memory of redis: %w", err)
 	}
-	if s.BudgetBytes > 0 {
-		s.Fullness = float64(s.UsedBytes) / float64(s.BudgetBytes)
-	}
+	s.UsedBytes, s.BudgetBytes, s.Fullness = room.used, room.budget, fullest
 	if s.Streams, err = db.Streams(ctx, partitions, clock); err != nil {
 		return nil, err
 	}
@@ -194,18 +191,4 @@ func ageOf(id string, now time.Time) float64 {
 		return 0
 	}
 	return max(float64(now.UnixMilli()-millisOf(id)), 1)
-}
-
-// memory is what Redis uses, and may use; nothing where it does not say.
-func (db *DB) memory(ctx context.Context) (used, budget int64, err error) {
-	info, err := db.rdb.InfoMap(ctx, "memory").Result()
-	if err != nil {
-		return 0, 0, ignoreUnknown(err)
-	}
-	used, _ = strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
-	budget, _ = strconv.ParseInt(info["Memory"]["maxmemory"], 10, 64)
-	if budget == 0 {
-		budget = budgetIfNone
-	}
-	return used, budget, nil
 }

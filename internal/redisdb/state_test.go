@@ -119,7 +119,7 @@ func TestUncounted(t *testing.T) {
 	}
 }
 
-func bury(t *testing.T, plain *redis.Client, body, entry string) string {
+func bury(t *testing.T, plain redis.UniversalClient, body, entry string) string {
 	t.Helper()
 	id, err := plain.XAdd(t.Context(), &redis.XAddArgs{Stream: "busu:dead", Values: []any{
 		"event", body, "reason", "because\x00 of " + entry, "stream", "busu:completions:{0}", "id", entry}}).Result()

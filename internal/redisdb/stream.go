@@ -214,26 +214,6 @@ func (c *Consumer) Ack(ctx context.Context, entries []event.Entry) error {
 	return nil
 }
 
-// Bury moves entries that cannot be processed to the dead letters, with the
-// reasons and the original bytes, in one transaction.
-func (c *Consumer) Bury(ctx context.Context, refused []event.Refused) error {
-	if len(refused) == 0 {
-		return nil
-	}
-	pipe := c.db.rdb.TxPipeline()
-	ids := make([]string, len(refused))
-	for i, r := range refused {
-		ids[i] = r.ID
-		pipe.XAdd(ctx, &redis.XAddArgs{Stream: deadKey, Values: []any{
-			eventField, r.Body, "reason", r.Reason, "stream", StreamKey(c.lane), "id", r.ID}})
-	}
-	pipe.XAck(ctx, StreamKey(c.lane), persistGroup, ids...)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("bury %d entries of %s: %w", len(refused), StreamKey(c.lane), err)
-	}
-	return nil
-}
-
 // millisOf is the time in an entry's id, in Unix milliseconds.
 func millisOf(id string) int64 {
 	ms, _, _ := strings.Cut(id, "-")

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/busuhq/busu/internal/storetest"
 )
 
 func TestTailGivesAllInOrder(t *testing.T) {
@@ -82,9 +84,7 @@ func TestGroupIsMadeAgainFromTheBeginning(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(t, c, 10)
-	if err := plain.FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	storetest.Flush(t, plain)
 	if err := db.Append(t.Context(), entries(10, 5)); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/busuhq/busu/internal/eventtest"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
+
+	"github.com/busuhq/busu/internal/storetest"
 )
 
 // checkpoint is one of n facts, with its subtotal.
@@ -92,9 +94,7 @@ func TestChangesAreSavedBehindWhatTheyChange(t *testing.T) {
 	if err := db.SaveCheckpoint(t.Context(), 0, "me", late); !errors.Is(err, redisdb.ErrNotOwner) {
 		t.Errorf("changes to what was lost were saved: %v", err)
 	}
-	if err := plain.FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	storetest.Flush(t, plain)
 	lease()
 	if err := db.SaveCheckpoint(t.Context(), 0, "me", late); !errors.Is(err, redisdb.ErrNotOwner) {
 		t.Errorf("changes to what was emptied were saved: %v", err)

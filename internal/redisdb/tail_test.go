@@ -8,6 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/event"
+
+	"github.com/busuhq/busu/internal/storetest"
 )
 
 // after checks what is behind a position, and where that begins.
@@ -67,9 +69,7 @@ func TestAfterTellsWhatIsGone(t *testing.T) {
 		t.Errorf("%d were removed again (%v)", n, err)
 	}
 
-	if err := plain.FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	storetest.Flush(t, plain)
 	check("after Redis has lost everything", after{"30-5", "0-0", nil}, after{"0-0", "0-0", nil})
 	add("70-0", string(es[0].Body))
 	check("when it goes on", after{"30-5", "69-18446744073709551615", es[:1]}, after{"0-0", "0-0", es[:1]})

@@ -72,10 +72,16 @@ const (
 // horizon, and returns how many entries that were. Groups of others may hold
 // it back, as the aggregator does, up to a share of the memory.
 func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time, groups []string) (int64, error) {
-	hold := 0
-	if full, err := db.Fullness(ctx); err != nil {
+	server, err := db.holder(ctx, StreamKey(lane))
+	if err != nil {
 		return 0, fmt.Errorf("trim %s: %w", StreamKey(lane), err)
-	} else if full < holdUpTo {
+	}
+	room, err := memoryOf(ctx, server)
+	if err != nil {
+		return 0, fmt.Errorf("trim %s: %w", StreamKey(lane), err)
+	}
+	hold := 0
+	if room.fullness() < holdUpTo {
 		hold = 1
 	}
 	keys := []string{StreamKey(lane), trimmedKey(lane)}
@@ -94,13 +100,10 @@ func (db *DB) Trim(ctx context.Context, lane event.Lane, horizon time.Time, grou
 }
 
 // Fullness is the share of its memory budget that Redis uses; 0 where it does
-// not say.
+// not say. Of a cluster it is that of the fullest server.
 func (db *DB) Fullness(ctx context.Context) (float64, error) {
-	used, budget, err := db.memory(ctx)
-	if err != nil || budget == 0 {
-		return 0, err
-	}
-	return float64(used) / float64(budget), nil
+	_, fullest, err := db.memory(ctx)
+	return fullest, err
 }
 
 // ignoreUnknown lets pass that an in-process Redis does not know a section.

@@ -2,8 +2,12 @@ package storetest
 
 import (
 	"context"
+	"net/url"
+	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/localstack"
 )
@@ -29,6 +33,57 @@ func PostgresServer(t testing.TB) *Server {
 		t.Fatalf("storetest: a database for this test: %v", err)
 	}
 	return &Server{URL: withDatabase(stack.DatabaseURL, name), server: stack.Postgres}
+}
+
+// PostgresReplica starts a PostgreSQL that follows another one, and waits until
+// it has what that had.
+func PostgresReplica(t testing.TB, primary *Server) *Server {
+	t.Helper()
+	stack := dedicated(t, localstack.Options{Postgres: true, PostgresOf: primary.URL})
+	u, err := url.Parse(primary.URL)
+	if err != nil {
+		t.Fatalf("storetest: %v", err)
+	}
+	replica := &Server{URL: withDatabase(stack.DatabaseURL, strings.TrimPrefix(u.Path, "/")), server: stack.Postgres}
+	Follows(t, replica, primary)
+	return replica
+}
+
+// Follows waits until a replica has what its primary has now.
+func Follows(t testing.TB, replica, primary *Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), formWithin)
+	defer cancel()
+	var at string
+	if err := ask(ctx, primary.URL, "SELECT pg_current_wal_lsn()::text", &at); err != nil {
+		t.Fatalf("storetest: %v", err)
+	}
+	err := await(ctx, func() bool {
+		var has bool
+		err := ask(ctx, replica.URL, "SELECT pg_last_wal_replay_lsn() >= '"+at+"'::pg_lsn", &has)
+		return err == nil && has
+	})
+	if err != nil {
+		t.Fatalf("storetest: the replica does not follow: %v", err)
+	}
+}
+
+// Promote makes a replica a primary, and waits until it is one.
+func Promote(t testing.TB, replica *Server) {
+	t.Helper()
+	var done bool
+	if err := ask(t.Context(), replica.URL, "SELECT pg_promote(true, 60)", &done); err != nil || !done {
+		t.Fatalf("storetest: the replica was not promoted: %v", err)
+	}
+}
+
+func ask(ctx context.Context, url, question string, answer any) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return conn.QueryRow(ctx, question).Scan(answer)
 }
 
 // RedisServer starts a Redis for this test alone, with its append-only file

@@ -17,6 +17,9 @@ import (
 const (
 	PostgresVariable = "TEST_DATABASE_URL"
 	RedisVariable    = "TEST_REDIS_URL"
+	// ClusterVariable names a Redis Cluster to use instead: it has one database,
+	// which is emptied for each test, so that none may run beside another.
+	ClusterVariable = "TEST_REDIS_CLUSTER_URL"
 )
 
 // Postgres returns the URL of a new database with busu's schema. It is
@@ -42,6 +45,10 @@ func EmptyPostgres(t testing.TB) string {
 // channels, CONFIG, INFO, scripts. RedisServer gives a server of its own.
 func Redis(t testing.TB) string {
 	t.Helper()
+	if url := os.Getenv(ClusterVariable); url != "" {
+		flushCluster(t, url)
+		return url
+	}
 	url, err := redisOnce.get(t)
 	if err != nil {
 		t.Fatalf("storetest: Redis: %v", err)

@@ -1,0 +1,293 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/busuhq/busu/internal/localstack"
+)
+
+// clusterPassword is that of all servers of a cluster, and of Sentinels and
+// what they watch: they know each other by it.
+const clusterPassword = "storetest"
+
+const slots = 16384
+
+// Cluster is a Redis Cluster of the test's own.
+type Cluster struct {
+	URL   string // names all masters
+	Nodes []*Node
+}
+
+// Node is a server of a cluster.
+type Node struct {
+	*Server
+	Addr string
+	raw  *redis.Client
+}
+
+// nodeTimeout is when a node that does not answer counts as failing. Then the
+// others vote, and its replica takes its place within about as long.
+const nodeTimeout = time.Second
+
+// RedisCluster starts a cluster with that many masters, and with a replica of
+// each when asked, on whose account it survives that a master is killed. Nodes
+// has the masters first, then their replicas in the same order.
+func RedisCluster(t testing.TB, masters int, replicas bool) *Cluster {
+	t.Helper()
+	n := masters
+	if replicas {
+		n = 2 * masters
+	}
+	c := &Cluster{Nodes: startNodes(t, n, func() localstack.Options {
+		return localstack.Options{RedisSettings: []string{"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port " + strconv.Itoa(freePort(t)),
+			fmt.Sprintf("cluster-node-timeout %d", nodeTimeout.Milliseconds()), "cluster-replica-validity-factor 0"}}
+	})}
+	if err := c.form(t.Context(), masters); err != nil {
+		t.Fatalf("storetest: forming a cluster: %v", err)
+	}
+	var rest []string
+	for _, node := range c.Nodes[1:masters] {
+		rest = append(rest, "addr="+node.Addr)
+	}
+	c.URL = "redis://default:" + clusterPassword + "@" + c.Nodes[0].Addr + "?" + strings.Join(rest, "&")
+	return c
+}
+
+// startNodes starts servers at once: each spends its time waiting.
+func startNodes(t testing.TB, n int, options func() localstack.Options) []*Node {
+	t.Helper()
+	nodes, errs := make([]*Node, n), make([]error, n)
+	stacks := make([]*Stack, n)
+	var all sync.WaitGroup
+	for i := range n {
+		o := options()
+		o.Redis, o.AppendOnly, o.RedisPassword = true, true, clusterPassword
+		if !o.RedisSentinel {
+			o.RedisSettings = append(o.RedisSettings, "masterauth "+clusterPassword, "repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
+		}
+		all.Go(func() {
+			ctx := context.WithoutCancel(t.Context())
+			stacks[i], errs[i] = Start(ctx, o, t.Output())
+			if errs[i] == nil {
+				nodes[i], errs[i] = newNode(stacks[i])
+			}
+		})
+	}
+	all.Wait()
+	t.Cleanup(func() {
+		ctx := context.Background()
+		for i := range n {
+			if nodes[i] != nil {
+				nodes[i].raw.Close()
+			}
+			if stacks[i] == nil {
+				continue
+			}
+			if err := stacks[i].Stop(ctx); err != nil {
+				t.Errorf("storetest: %v", err)
+			}
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("storetest: servers for this test: %v", err)
+	}
+	return nodes
+}
+
+func newNode(stack *Stack) (*Node, error) {
+	o, err := redis.ParseURL(stack.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Server: &Server{URL: stack.RedisURL, server: stack.Redis}, Addr: o.Addr, raw: redis.NewClient(o)}, nil
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	addr, err := localstack.FreeAddr()
+	if err != nil {
+		t.Fatalf("storetest: %v", err)
+	}
+	return int(addr.Port())
+}
+
+// Raw is a client of one node alone, which follows no redirections.
+func (n *Node) Raw() *redis.Client { return n.raw }
+
+// form gives slots to the masters, and their replicas to them.
+func (c *Cluster) form(ctx context.Context, masters int) error {
+	ids := make([]string, len(c.Nodes))
+	for i, node := range c.Nodes {
+		id, err := node.raw.Do(ctx, "CLUSTER", "MYID").Text()
+		if err != nil {
+			return err
+		}
+		ids[i] = id
+		if err := node.raw.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
+			return err
+		}
+		if i >= masters {
+			continue
+		}
+		first, last := i*slots/masters, (i+1)*slots/masters-1
+		if err := node.raw.ClusterAddSlotsRange(ctx, first, last).Err(); err != nil {
+			return err
+		}
+	}
+	first, err := c.Nodes[0].raw.ConfigGet(ctx, "cluster-port").Result()
+	if err != nil {
+		return err
+	}
+	host, port, _ := strings.Cut(c.Nodes[0].Addr, ":")
+	for _, node := range c.Nodes[1:] {
+		if err := node.raw.Do(ctx, "CLUSTER", "MEET", host, port, first["cluster-port"]).Err(); err != nil {
+			return err
+		}
+	}
+	if err := c.until(ctx, func(node *Node) bool {
+		return strings.Count(node.raw.ClusterNodes(ctx).Val(), " connected") == len(c.Nodes)
+	}); err != nil {
+		return err
+	}
+	for i, node := range c.Nodes[masters:] {
+		if err := node.raw.ClusterReplicate(ctx, ids[i]).Err(); err != nil {
+			return err
+		}
+	}
+	return c.until(ctx, func(node *Node) bool { return node.whole(ctx, len(c.Nodes)-masters) })
+}
+
+// whole reports whether a node sees the cluster work, with so many replicas,
+// and has what its master has.
+func (n *Node) whole(ctx context.Context, replicas int) bool {
+	seen := strings.Count(n.raw.ClusterNodes(ctx).Val(), "slave ")
+	link, _ := n.raw.InfoMap(ctx, "replication").Result()
+	return strings.Contains(n.raw.ClusterInfo(ctx).Val(), "cluster_state:ok") && seen == replicas &&
+		(link["Replication"]["role"] == "master" || link["Replication"]["master_link_status"] == "up")
+}
+
+const formWithin = 30 * time.Second
+
+// until waits until something holds of every node.
+func (c *Cluster) until(ctx context.Context, holds func(*Node) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, formWithin)
+	defer cancel()
+	for _, node := range c.Nodes {
+		if err := await(ctx, func() bool { return holds(node) }); err != nil {
+			return fmt.Errorf("node %s sees %q: %w", node.Addr, node.raw.ClusterNodes(context.WithoutCancel(ctx)).Val(), err)
+		}
+	}
+	return nil
+}
+
+// await asks again and again until something holds or ctx ends.
+func await(ctx context.Context, holds func() bool) error {
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// Holder is the node that has a key's slot now.
+func (c *Cluster) Holder(t testing.TB, key string) *Node {
+	t.Helper()
+	slot := c.Nodes[0].slotOf(t, key)
+	var holder *Node
+	err := await(t.Context(), func() bool {
+		for _, node := range c.Nodes {
+			if addr := node.masterOf(t.Context(), int64(slot)); addr != "" {
+				holder = c.node(addr)
+			}
+			if holder != nil {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		t.Fatalf("storetest: nobody has slot %d: %v", slot, err)
+	}
+	return holder
+}
+
+// masterOf is the address of the master that has a slot, as a node sees it; ""
+// when it does not answer, or that master does not.
+func (n *Node) masterOf(ctx context.Context, slot int64) string {
+	shards, _ := n.raw.ClusterShards(ctx).Result()
+	for _, shard := range shards {
+		if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool { return slot >= r.Start && slot <= r.End }) {
+			continue
+		}
+		for _, node := range shard.Nodes {
+			if node.Role == "master" && node.Health == "online" {
+				return net.JoinHostPort(node.IP, strconv.FormatInt(node.Port, 10))
+			}
+		}
+	}
+	return ""
+}
+
+func (c *Cluster) node(addr string) *Node {
+	if i := slices.IndexFunc(c.Nodes, func(n *Node) bool { return n.Addr == addr }); i >= 0 {
+		return c.Nodes[i]
+	}
+	return nil
+}
+
+func (n *Node) slotOf(t testing.TB, key string) int {
+	t.Helper()
+	slot, err := n.raw.ClusterKeySlot(t.Context(), key).Result()
+	if err != nil {
+		t.Fatalf("storetest: the slot of %s: %v", key, err)
+	}
+	return int(slot)
+}
+
+// Move gives the slot of a key to another node, one key after the other, as
+// redis-cli --cluster reshard does: for a while some are here and some there.
+// between is called after each.
+func (c *Cluster) Move(t testing.TB, key string, to *Node, between func()) {
+	t.Helper()
+	ctx, from := t.Context(), c.Holder(t, key)
+	slot := from.slotOf(t, key)
+	do := func(node *Node, args ...any) *redis.Cmd {
+		cmd := node.raw.Do(ctx, args...)
+		if cmd.Err() != nil {
+			t.Fatalf("storetest: moving slot %d: %v: %v", slot, args[:3], cmd.Err())
+		}
+		return cmd
+	}
+	id := func(node *Node) string { return node.raw.Do(ctx, "CLUSTER", "MYID").Val().(string) }
+	do(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", id(from))
+	do(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", id(to))
+	host, port, _ := strings.Cut(to.Addr, ":")
+	for {
+		keys, err := do(from, "CLUSTER", "GETKEYSINSLOT", slot, 1).StringSlice()
+		if err != nil {
+			t.Fatalf("storetest: the keys of slot %d: %v", slot, err)
+		}
+		if len(keys) == 0 {
+			break
+		}
+		do(from, "MIGRATE", host, port, keys[0], 0, 10000, "AUTH", clusterPassword)
+		between()
+	}
+	for _, node := range []*Node{to, from} {
+		do(node, "CLUSTER", "SETSLOT", slot, "NODE", id(to))
+	}
+}

@@ -27,7 +27,7 @@ export function KeysPage() {
   const open = caller.who?.open && "This busu asks nobody for a key: without BUSU_ADMIN_KEY everybody on this machine is the admin.";
   return html`<${PageHead} title="Keys" sub=${html`<${AsOf} of=${keys} />`}>${keys.data && html`<${Create} done=${keys.retry} />`}</${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="Keys" unit="the newest first" of=${keys} acts=${acts} note=${open}>
-      ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Budget", ">"]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys"
+      ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Limits", "Budget", ">"]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys"
           nothing=${all.length ? "All are revoked or have ended." : "There is none yet: create one above, or by busu keys create."} />
         ${(cursor || next) && html`<p class="row l">${cursor && html`<${Button} href=${change({ cursor: null })}>Newest</${Button}>`}${next && html`<${Button} href=${change({ cursor: next })}>Older</${Button}>`}</p>`}`}</${Panel}></div>
     <div class="c12"><${Projects} /></div><div class="c12"><${Audit} keys=${all} /></div></div>`;
@@ -44,7 +44,7 @@ const pale = (text) => html`<span class="t">${text}</span>`;
 function keyRow(k, done) {
   const limits = [...k.models, ...k.strategies, ...k.experiments];
   return { key: k.id, cells: [named(k), k.role, k.project === "*" ? "all" : k.project, limits.length ? limits.join(", ") : pale("everything"),
-    lastUsed(k), ends(k), k.budget_usd === null ? pale("none") : html`<${Budget} of=${k} />`, !k.revoked_at && html`<${Acts} ...${{ k, done }} />`] };
+    lastUsed(k), ends(k), rates(k), k.budget_usd === null ? pale("none") : html`<${Budget} of=${k} />`, !k.revoked_at && html`<${Acts} ...${{ k, done }} />`] };
 }
 
 function named({ name, prefix, overlapping }) {
@@ -61,6 +61,16 @@ function ends(k) {
   const [state, at] = stateOf(k);
   if (!at) return pale("never");
   return html`${state && html`<span class="bad">${state}</span> `}${date(Date.parse(at))}`;
+}
+
+const RATES = [["requests_per_minute", "Requests a minute", "a minute"], ["tokens_per_minute", "Tokens a minute", "tokens a minute"], ["concurrency", "Requests at once", "at once"]];
+
+const ratesText = (of) => RATES.filter(([name]) => of?.[name]).map(([name, , text]) => `${count(of[name])} ${text}`).join(", ");
+
+function rates(k) {
+  const own = ratesText(k), user = ratesText(k.per_user);
+  if (!own && !user) return pale("none");
+  return html`${own}${own && user && html`<br />`}${user && html`<small>each user ${user}</small>`}`;
 }
 
 function Acts({ k, done }) {
@@ -91,17 +101,24 @@ function Create({ done }) {
 /** The fields of what a key may spend and when it ends, as they are of k. */
 function limits(wrong, k) {
   const field = (name, label, more) => html`<${Field} ...${{ name, label, problem: wrong(name), ...more }} />`, period = k?.budget_period ?? "month";
+  const rate = (name, label, of) => field(name, label, { type: "number", min: 1, step: 1, placeholder: "no limit", defaultValue: of ?? "" });
   return html`${field("budget_usd", "Budget, dollars", { type: "number", min: 0, step: "any", placeholder: "none", defaultValue: k?.budget_usd ?? "" })}
     ${field("budget_period", "in each", { options: PERIODS.toSorted(([a], [b]) => (b === period) - (a === period)) })}
-    ${field("expires_at", "Ends on, 0:00 UTC", { type: "date", defaultValue: k?.expires_at?.slice(0, 10) ?? "" })}`;
+    ${field("expires_at", "Ends on, 0:00 UTC", { type: "date", defaultValue: k?.expires_at?.slice(0, 10) ?? "" })}
+    ${RATES.map(([name, label]) => rate(name, label, k?.[name]))}
+    ${RATES.map(([name, label]) => rate(USER + name, `${label}, each user`, k?.per_user?.[name]))}`;
 }
+
+const USER = "per_user.";
+const given = (v) => (v ? Number(v) : null);
 
 /** What the form says, as the API takes it. */
 const keyOf = ({ name, role, project, models, ...rest }) => ({ name, role, project,
   ...(models && { models: models.split(/[\s,]+/).filter(Boolean) }), ...Object.fromEntries(Object.entries(changeOf(rest)).filter(([, v]) => v !== null)) });
 
 /** What is left empty is taken away; the end of k stays to the second where its day does. */
-const changeOf = ({ budget_usd: budget, budget_period: period, expires_at: until }, k) => ({
+const changeOf = ({ budget_usd: budget, budget_period: period, expires_at: until, ...v }, k) => ({ ...Object.fromEntries(RATES.map(([name]) => [name, given(v[name])])),
+  per_user: RATES.some(([name]) => v[USER + name]) ? Object.fromEntries(RATES.map(([name]) => [name, given(v[USER + name])])) : null,
   ...(until !== (k?.expires_at?.slice(0, 10) ?? "") && { expires_at: until ? `${until}T00:00:00Z` : null }), ...(budget ? { budget_usd: Number(budget), budget_period: period } : { budget_usd: null }) });
 
 /** What is spent of a budget, what of it was told, and when it runs out if it goes on like this. */

@@ -35,6 +35,7 @@ const (
 // plan is the house. A new room needs a line here: think where it belongs.
 var plan = map[string]room{
 	"internal/llm":         {why: pure},
+	"internal/redact":      {why: pure + "; what asks others over HTTP is the courier"},
 	"internal/sse":         {why: "a codec reads and writes; it knows no network"},
 	"internal/pricing":     {may: []string{"llm"}, libs: []string{"github.com/goccy/go-yaml"}, why: pure},
 	"internal/pricelist":   {may: []string{"llm", "pricing"}, why: pure},

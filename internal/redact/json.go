@@ -31,6 +31,20 @@ func Rewrite(doc []byte, visit func(at Place, text string) string) ([]byte, erro
 	return append(w.out, doc[w.done:]...), nil
 }
 
+// RewriteArguments is Rewrite for a call's arguments: their names and numbers
+// are looked at, too. What is no document is a text like others.
+func RewriteArguments(arguments string, visit func(text string) string) string {
+	if !json.Valid([]byte(arguments)) {
+		return visit(arguments)
+	}
+	w := walker{doc: []byte(arguments), visit: func(_ Place, text string) string { return visit(text) }}
+	w.value(Place{Free: true})
+	if w.out == nil {
+		return arguments
+	}
+	return string(append(w.out, w.doc[w.done:]...))
+}
+
 // walker goes through a valid document once.
 type walker struct {
 	doc   []byte
@@ -78,8 +92,8 @@ func (w *walker) object(p Place) {
 		if p.Free {
 			member.Name = p.Name
 			w.text(p, key)
-		} else if member.Name == "input" || member.Name == "arguments" {
-			member.Free = true
+		} else if w.space(); w.doc[w.at] == '{' {
+			member.Free = member.Name == "input" || member.Name == "arguments"
 		}
 		w.value(member)
 	}

@@ -64,7 +64,7 @@ var plan = map[string]room{
 	"internal/idempotency": {libs: []string{"github.com/sony/gobreaker"}, why: pure},
 	"internal/apidocs":     {why: "a document in, a page out"},
 	"internal/worker":      {may: []string{"budget", "event", "experiment", "learning", "llm", "pricing", "routing", "savings", "verdict", "webhook"}, libs: []string{"github.com/google/uuid"}, why: part},
-	"internal/gateway":     {may: []string{"budget", "cache", "chat", "event", "experiment", "flight", "judge", "learning", "llm", "pricing", "prompt", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
+	"internal/gateway":     {may: []string{"budget", "cache", "chat", "event", "experiment", "flight", "judge", "learning", "llm", "pricing", "prompt", "redact", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
 	"internal/savings":     {may: []string{"pricing", "stats"}, why: pure},

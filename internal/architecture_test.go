@@ -35,6 +35,7 @@ const (
 // plan is the house. A new room needs a line here: think where it belongs.
 var plan = map[string]room{
 	"internal/llm":         {why: pure},
+	"internal/redact":      {why: pure + "; what asks others over HTTP is the courier"},
 	"internal/sse":         {why: "a codec reads and writes; it knows no network"},
 	"internal/pricing":     {may: []string{"llm"}, libs: []string{"github.com/goccy/go-yaml"}, why: pure},
 	"internal/pricelist":   {may: []string{"llm", "pricing"}, why: pure},
@@ -63,7 +64,7 @@ var plan = map[string]room{
 	"internal/idempotency": {libs: []string{"github.com/sony/gobreaker"}, why: pure},
 	"internal/apidocs":     {why: "a document in, a page out"},
 	"internal/worker":      {may: []string{"budget", "event", "experiment", "learning", "llm", "pricing", "routing", "savings", "verdict", "webhook"}, libs: []string{"github.com/google/uuid"}, why: part},
-	"internal/gateway":     {may: []string{"budget", "cache", "chat", "event", "experiment", "flight", "judge", "learning", "llm", "pricing", "prompt", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
+	"internal/gateway":     {may: []string{"budget", "cache", "chat", "event", "experiment", "flight", "judge", "learning", "llm", "pricing", "prompt", "redact", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},
 	"internal/savings":     {may: []string{"pricing", "stats"}, why: pure},

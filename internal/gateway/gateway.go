@@ -48,6 +48,8 @@ type Gateway struct {
 	Reuse        *Reuse  // nil: every request is called for
 	Shadow       *Shadow // nil: no second model is asked
 
+	Redaction *Redaction // nil: requests go on as they came
+
 	// Holdout says who gets the baseline whatever is planned: what the saving
 	// is proven against. nil: nobody.
 	Holdout func(project, user string) bool
@@ -154,6 +156,14 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 		}
 		r.ID = id
 	}
+	if g.Redaction.covers(r.Project) {
+		return g.redacted(ctx, r, started)
+	}
+	return g.answer(ctx, r, started)
+}
+
+// answer is Complete for what may leave.
+func (g *Gateway) answer(ctx context.Context, r Request, started time.Time) (Answer, error) {
 	plan, err := g.decide(r)
 	if g.Planned != nil {
 		g.Planned(ctx, started, plan.Plan, err)

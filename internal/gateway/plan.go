@@ -53,8 +53,14 @@ type decision struct {
 }
 
 // Plan decides which models would answer r, in order. It records nothing, and
-// without an id tries out nothing.
+// without an id tries out nothing. What a hook would take out is not known here:
+// nobody is asked.
 func (g *Gateway) Plan(r Request) (routing.Plan, error) {
+	if g.Redaction.covers(r.Project) {
+		if err := g.Redaction.byRules(&r, g.Redaction.Rules.Begin()); err != nil {
+			return routing.Plan{}, err
+		}
+	}
 	d, err := g.decide(r)
 	return d.Plan, err
 }

@@ -3,13 +3,10 @@ package app
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/pricing"
 	"github.com/busuhq/busu/internal/reconcile"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
@@ -22,44 +19,18 @@ type witness interface {
 	Tails(ctx context.Context, now time.Time) (map[budget.Account]budget.Tail, error)
 }
 
-// spending reads what is stored of budgets; see postgres.
-type spending interface {
-	Spending(ctx context.Context, accounts []budget.Account, journals []string) (budget.Stored, error)
-	StoredBefore(ctx context.Context, marks map[budget.Account]int64) (map[budget.Account]pricing.Nanos, error)
-}
-
 // HoldAgainst compares a ledger with what was announced, what the live metrics
 // say, and what Redis has as spent of budgets. What cannot be asked of Redis is
 // left out, and given with the report; err says that what is stored cannot be
 // read.
-func HoldAgainst(ctx context.Context, audit reconcile.Ledger, stored spending, live witness) (r reconcile.Report, unasked []error, err error) {
+func HoldAgainst(ctx context.Context, audit reconcile.Ledger, stored reconcile.Spending, live witness) (r reconcile.Report, unasked []error, err error) {
 	r, unasked = holdFacts(ctx, audit, live)
 	tails, err := live.Tails(ctx, time.Now())
 	if err != nil {
 		return r, append(unasked, err), nil
 	}
-	r.Budgets, err = holdBudgets(ctx, stored, tails)
+	r.Budgets, err = reconcile.HoldBudgets(ctx, stored, tails)
 	return r, unasked, err
-}
-
-// holdBudgets compares what Redis knows of budgets with what is stored.
-func holdBudgets(ctx context.Context, ledger spending, tails map[budget.Account]budget.Tail) ([]reconcile.BudgetReport, error) {
-	marks, journals := make(map[budget.Account]int64, len(tails)), map[string]bool{}
-	for account, tail := range tails {
-		marks[account] = tail.Mark
-		for _, said := range tail.Said {
-			journals[said.Journal] = true
-		}
-	}
-	stored, err := ledger.Spending(ctx, slices.Collect(maps.Keys(marks)), slices.Collect(maps.Keys(journals)))
-	if err != nil {
-		return nil, err
-	}
-	before, err := ledger.StoredBefore(ctx, marks)
-	if err != nil {
-		return nil, err
-	}
-	return reconcile.CompareBudgets(tails, stored, before), nil
 }
 
 func holdFacts(ctx context.Context, audit reconcile.Ledger, live witness) (r reconcile.Report, unasked []error) {
@@ -84,7 +55,7 @@ func holdFacts(ctx context.Context, audit reconcile.Ledger, live witness) (r rec
 // ledgerReader reads the ledger of some time; see postgres.
 type ledgerReader interface {
 	AuditSince(ctx context.Context, since time.Time) (reconcile.Ledger, error)
-	spending
+	reconcile.Spending
 }
 
 // auditor compares.

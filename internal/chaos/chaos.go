@@ -72,12 +72,15 @@ type engine struct {
 	dir      string
 	stores   *stores
 	upstream *upstream
+	callers  *callers
+	faults   []Fault
 	procs    []*process
 	load     *load
 	lag      *lag
 	shown    *shown
 	spawn    *spawner
 	found    *violations
+	again    Check // whether limits answer again
 	atKills  underWay
 	clock    *clock // nil: nobody touches it
 	mounted  string // a disk that has to be let go of
@@ -105,7 +108,7 @@ func (e *engine) process(name, binary, state string) *process {
 		name: name, binary: filepath.Join(e.o.Binaries, binary), log: filepath.Join(e.dir, name+".log"),
 		spawn: e.spawn, found: e.found,
 		env: append(os.Environ(), "DATABASE_URL="+e.stores.stack.DatabaseURL, "REDIS_URL="+e.stores.stack.RedisURL,
-			"BUSU_STATE_DIR="+state, "BUSU_CONFIG="+filepath.Join(e.dir, "busu.yaml"), "BUSU_LOG_FORMAT=json"),
+			"BUSU_ADMIN_KEY="+e.callers.operator.secret, "BUSU_STATE_DIR="+state, "BUSU_CONFIG="+filepath.Join(e.dir, "busu.yaml"), "BUSU_LOG_FORMAT=json"),
 	}
 }
 
@@ -132,7 +135,9 @@ models:
 
 // begin starts everything and waits until it is ready.
 func begin(ctx context.Context, o Options, dir string) (*engine, error) {
-	e := &engine{o: o, dir: dir, found: &violations{log: o.Log}, spawn: newSpawner(), upstream: newUpstream()}
+	e := &engine{o: o, dir: dir, found: &violations{log: o.Log}, spawn: newSpawner(), faults: Plan(o)}
+	e.callers = newCallers(o, lastsFor(e.faults))
+	e.upstream = newUpstream(e.callers)
 	if o.Clock {
 		var err error
 		if e.clock, err = startClock(o.Guard); err != nil {
@@ -145,9 +150,12 @@ func begin(ctx context.Context, o Options, dir string) (*engine, error) {
 	}
 	if err == nil {
 		e.procs = e.lineup()
-		e.load = newLoad(o.Rate, e.procs[0], e.procs[1])
+		e.load = newLoad(o.Rate, e.callers, e.procs[0], e.procs[1])
 		e.lag, e.shown = watchLag(e.stores.redis), watchShown(e.stores.redis)
 		err = e.startAll(ctx)
+	}
+	if err == nil {
+		err = e.makeKeys(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.end(context.WithoutCancel(ctx)))
@@ -194,17 +202,16 @@ func until(ctx context.Context, holds func() bool) error {
 // run has faults while there is load, lets everything come to rest, and
 // checks.
 func (e *engine) run(ctx context.Context) (*Report, error) {
-	faults := Plan(e.o)
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	began := time.Now()
 	e.load.start(loading)
-	err := e.inflict(ctx, faults)
+	err := e.inflict(ctx, e.faults)
 	stop()
 	if err != nil {
 		return nil, err
 	}
-	r := newReport(e.o, faults)
+	r := newReport(e.o, e.faults)
 	if e.o.Disk {
 		r.Disk = e.fullDisk(ctx)
 	}

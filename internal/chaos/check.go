@@ -30,7 +30,7 @@ func (e *engine) check(ctx context.Context, r *Report) error {
 	e.counts(r, rows)
 	for _, check := range []func(context.Context, []row) (Check, error){
 		e.answersAreStored, e.brokenAreSettled, e.muchIsUnderWay, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointsAgree, e.nothingIsHidden,
-		e.verdictsAreStored, e.lessonsAreOnce, e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
+		e.verdictsAreStored, e.lessonsAreOnce, e.budgetsAreKept, e.limitsAreKept, e.limitsAnswerAgain, e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
 		c, err := check(ctx, rows)
 		if err != nil {
 			c = Check{c.What, err.Error(), false}
@@ -48,6 +48,8 @@ type row struct {
 	id, marker, status string
 	fallbacks          int
 	cost               int64 // in nano-dollars
+	key                string
+	at                 time.Time
 }
 
 func (e *engine) rows(ctx context.Context) ([]row, error) {
@@ -56,13 +58,13 @@ func (e *engine) rows(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	found, err := conn.Query(ctx, `SELECT id::text, coalesce(user_id, ''), status, coalesce(cardinality(fallbacks), 0), cost_nanos
-		FROM completions`)
+	found, err := conn.Query(ctx, `SELECT id::text, coalesce(caller_id, ''), status, coalesce(cardinality(fallbacks), 0), cost_nanos,
+		coalesce(key_id, ''), at FROM completions`)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(found, func(r pgx.CollectableRow) (found row, err error) {
-		err = r.Scan(&found.id, &found.marker, &found.status, &found.fallbacks, &found.cost)
+		err = r.Scan(&found.id, &found.marker, &found.status, &found.fallbacks, &found.cost, &found.key, &found.at)
 		return found, err
 	})
 }
@@ -147,9 +149,9 @@ func (e *engine) reconciles(ctx context.Context, _ []row) (Check, error) {
 	for _, d := range differences(report) {
 		wrong.add("%s", d)
 	}
-	c.Result = fmt.Sprintf("%d facts announced in %d lanes, %d stored, %d lanes without a heartbeat, %d intents open%s",
-		announced, len(report.Lanes), stored, unheard, report.Open, wrong)
-	c.Holds = report.Settled() && unheard == 0
+	c.Result = fmt.Sprintf("%d facts announced in %d lanes, %d stored, %d lanes without a heartbeat, %d intents open, %d budgets%s",
+		announced, len(report.Lanes), stored, unheard, report.Open, len(report.Budgets), wrong)
+	c.Holds = report.Settled() && unheard == 0 && len(report.Budgets) > 0
 	return c, nil
 }
 

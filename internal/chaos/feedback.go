@@ -51,6 +51,7 @@ func (l *load) say(ctx context.Context, api *process, marker, request string, go
 		return
 	}
 	asked.Header.Set("Content-Type", "application/json")
+	l.callers.operator.sign(asked)
 	response, err := l.client.Do(asked)
 	if err != nil {
 		l.judges.unanswered.Add(1)

@@ -16,13 +16,17 @@ import (
 // load is many clients that come when they come, however the service fares.
 // They write down every request id that they were told.
 type load struct {
-	rate   int
-	apis   []*process
-	client *http.Client
-	done   chan struct{}
-	all    sync.WaitGroup
+	rate    int
+	callers *callers
+	apis    []*process
+	client  *http.Client
+	done    chan struct{}
+	all     sync.WaitGroup
 
 	sent, inFlight, unheard, unanswered, refused, skipped atomic.Int64
+
+	withBudget, withLimits                     atomic.Int64 // sent
+	tooLittleLeft, tooManyAtOnce, tooManyInAll atomic.Int64 // refused with 429
 
 	streamed  atomic.Int64 // sent, of which the answer is asked for in pieces
 	streaming atomic.Int64 // answers that have begun to come, and have not ended
@@ -48,9 +52,9 @@ const (
 	burst        = 5 * time.Millisecond
 )
 
-func newLoad(rate int, apis ...*process) *load {
+func newLoad(rate int, callers *callers, apis ...*process) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: mostInFlight, IdleConnTimeout: 10 * time.Second}
-	return &load{rate: rate, apis: apis, seen: map[string]answer{}, broken: map[string]broken{}, judges: judges{accepted: map[string]string{}},
+	return &load{rate: rate, callers: callers, apis: apis, seen: map[string]answer{}, broken: map[string]broken{}, judges: judges{accepted: map[string]string{}},
 		done: make(chan struct{}), client: &http.Client{Transport: transport, Timeout: clientWaits}}
 }
 
@@ -82,7 +86,7 @@ func (l *load) launch(n int) {
 	l.inFlight.Add(1)
 	l.all.Go(func() {
 		defer l.inFlight.Add(-1)
-		l.ask(context.Background(), l.apis[n%len(l.apis)], fmt.Sprintf("r-%d", n), n)
+		l.ask(context.Background(), l.apis[n%len(l.apis)], l.callers.marker(n), n)
 	})
 }
 
@@ -106,11 +110,14 @@ var prompts = [...]string{
 func (l *load) ask(ctx context.Context, api *process, marker string, n int) int {
 	l.sent.Add(1)
 	server, form := api.life.Load(), formOf(n)
-	request, err := form.request(ctx, server.url(), marker, fmt.Sprintf(prompts[n%len(prompts)], marker))
+	request, err := form.request(ctx, server.url(), l.callers.userOf(marker), fmt.Sprintf(prompts[n%len(prompts)], marker))
 	if err != nil {
 		l.note("%s: %v", marker, err)
 		return 0
 	}
+	request.Header.Set("X-Request-Id", marker)
+	l.callers.of(marker).sign(request)
+	l.countTerms(marker)
 	if form != whole {
 		l.streamed.Add(1)
 	}
@@ -156,6 +163,8 @@ func (l *load) take(f form, marker string, response *http.Response, text []byte)
 		l.remember(id, answer{marker: marker, status: status})
 	case http.StatusServiceUnavailable:
 		l.refused.Add(1)
+	case http.StatusTooManyRequests:
+		l.takeRefusal(marker, response.Header.Get("Retry-After"), text)
 	default:
 		l.note("%s: status %d: %.200q", marker, status, text)
 	}

@@ -65,6 +65,15 @@ func Plan(o Options) []Fault {
 	return append(faults, end...)
 }
 
+// lastsFor is how long faults go on from the beginning of the load.
+func lastsFor(faults []Fault) time.Duration {
+	all := warmUp
+	for _, f := range faults {
+		all += f.After
+	}
+	return all
+}
+
 // calm is how long it takes until everybody is back from all other faults.
 const calm = 4 * time.Second
 

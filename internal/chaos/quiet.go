@@ -89,5 +89,5 @@ func (e *engine) answersAreRight(context.Context, []row) (Check, error) {
 	for _, w := range e.load.wrong {
 		wrong.add("%s", w)
 	}
-	return Check{"every answer is 200, 502 or 503, and complete, and no stream ends in silence", fmt.Sprintf("%d wrong%s", wrong.n, wrong), wrong.n == 0}, nil
+	return Check{"every answer is 200, 502, 503, or of keys with limits 429, and complete, and no stream ends in silence", fmt.Sprintf("%d wrong%s", wrong.n, wrong), wrong.n == 0}, nil
 }

@@ -30,6 +30,7 @@ type Counts struct {
 	Calls, FailedCalls                                            int64
 	Rows, Interrupted, Canceled, Fallbacks, UnseenAnswered        int64
 	Judged, Accepted, NotTaken, VerdictsUnanswered                int64
+	WithBudget, TooLittleLeft, WithLimits, TooManyAtOnce, TooMany int64
 	OldestEntry                                                   time.Duration
 	MostWaiting                                                   int64
 }
@@ -72,6 +73,8 @@ func (e *engine) counts(r *Report, rows []row) {
 	}
 	j := &e.load.judges
 	c.Judged, c.Accepted, c.NotTaken, c.VerdictsUnanswered = j.sent.Load(), int64(len(j.accepted)), j.refused.Load(), j.unanswered.Load()
+	c.WithBudget, c.TooLittleLeft = e.load.withBudget.Load(), e.load.tooLittleLeft.Load()
+	c.WithLimits, c.TooManyAtOnce, c.TooMany = e.load.withLimits.Load(), e.load.tooManyAtOnce.Load(), e.load.tooManyInAll.Load()
 	c.OldestEntry, c.MostWaiting = e.lag.most()
 	r.Counts = c
 }
@@ -159,6 +162,9 @@ func (r *Report) writeCounts(b *strings.Builder) {
 		{"rows", c.Rows}, {"of these interrupted by the end of their process", c.Interrupted},
 		{"canceled by its stop", c.Canceled}, {"with fallbacks", c.Fallbacks},
 		{"answered, and the client never heard", c.UnseenAnswered},
+		{"sent with the key that has a budget", c.WithBudget}, {"of these refused, as too little of it was left (429)", c.TooLittleLeft},
+		{"sent with the key that has limits", c.WithLimits}, {"of these refused, as too many at once (429)", c.TooManyAtOnce},
+		{"as too many in a minute (429)", c.TooMany},
 		{"verdicts sent", c.Judged}, {"of these accepted (202)", c.Accepted}, {"refused (503)", c.NotTaken},
 		{"nobody listened, or connection lost", c.VerdictsUnanswered},
 		{"oldest entry that was not stored", c.OldestEntry.Round(10 * time.Millisecond)},

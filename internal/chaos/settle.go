@@ -20,7 +20,8 @@ func (e *engine) settle(ctx context.Context, r *Report) error {
 	if err := e.healthy(ctx); err != nil {
 		e.found.add("%v", err)
 	}
-	e.o.Log.Info("everything is healthy; waiting for the tail")
+	e.o.Log.Info("everything is healthy; waiting for limits and the tail")
+	e.fillLimits(ctx)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, e.o.Settle)
 	defer cancel()
@@ -88,7 +89,13 @@ func (e *engine) reconcile(ctx context.Context) (reconcile.Report, error) {
 			live[project] = *s.Totals
 		}
 	}
-	return reconcile.Compare(audit, live), nil
+	report := reconcile.Compare(audit, live)
+	tails, err := e.stores.redis.Tails(ctx, time.Now())
+	if err != nil {
+		return reconcile.Report{}, err
+	}
+	report.Budgets, err = reconcile.HoldBudgets(ctx, e.stores.postgres, tails)
+	return report, err
 }
 
 func differences(r reconcile.Report) (all []string) {
@@ -103,6 +110,11 @@ func differences(r reconcile.Report) (all []string) {
 	for _, p := range r.Projects {
 		if p.Problem != "" {
 			all = append(all, fmt.Sprintf("%s: %s", p.Project, p.Problem))
+		}
+	}
+	for _, b := range r.Budgets {
+		if b.Problem != "" {
+			all = append(all, fmt.Sprintf("budget of %s %s: %s", b.Scope, b.Name, b.Problem))
 		}
 	}
 	return all

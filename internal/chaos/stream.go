@@ -26,11 +26,16 @@ func formOf(n int) form {
 	return [...]form{whole, plainStream, whole, chatStream}[n/2%4]
 }
 
-// request is one of this form, whose prompt begins with its marker.
-func (f form) request(ctx context.Context, url, marker, prompt string) (*http.Request, error) {
-	path, asked := "/complete", map[string]any{"prompt": prompt, "user_id": marker, "max_tokens": 200, "stream": f != whole}
+// maxTokens is above what the provider writes at most, by so much that a prompt
+// of which it counts more tokens than anybody estimates costs no more than was
+// put by.
+const maxTokens = 250
+
+// request is one of this form, of a user.
+func (f form) request(ctx context.Context, url, user, prompt string) (*http.Request, error) {
+	path, asked := "/complete", map[string]any{"prompt": prompt, "user_id": user, "max_tokens": maxTokens, "stream": f != whole}
 	if f == chatStream {
-		path, asked = "/v1/chat/completions", map[string]any{"model": "auto", "user": marker, "max_tokens": 200, "stream": true,
+		path, asked = "/v1/chat/completions", map[string]any{"model": "auto", "user": user, "max_tokens": maxTokens, "stream": true,
 			"messages": []any{map[string]any{"role": "user", "content": prompt}}}
 	}
 	body, err := json.Marshal(asked)

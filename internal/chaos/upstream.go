@@ -19,16 +19,18 @@ import (
 // who is paid.
 type upstream struct {
 	server   *httptest.Server
+	callers  *callers
 	inFlight atomic.Int64
 	slow     atomic.Int64 // in flight, and slow, and not in pieces
 	failed   atomic.Int64
 
-	mu    sync.Mutex
-	calls map[string]int // by marker
+	mu     sync.Mutex
+	calls  map[string]int    // by marker
+	crowds map[string]*crowd // by key, and by user of the key with limits
 }
 
-func newUpstream() *upstream {
-	u := &upstream{calls: map[string]int{}}
+func newUpstream(c *callers) *upstream {
+	u := &upstream{callers: c, calls: map[string]int{}, crowds: map[string]*crowd{}}
 	u.server = httptest.NewServer(http.HandlerFunc(u.complete))
 	return u
 }
@@ -54,6 +56,7 @@ func (u *upstream) complete(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the prompt has no marker", http.StatusBadRequest)
 		return
 	}
+	defer u.enter(found[1])()
 	wait, fails := temper(found[1], u.count(found[1]))
 	if asked.Stream && !fails {
 		u.stream(w, r, found[1], wait)

@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +22,33 @@ type BudgetReport struct {
 	Redis   pricing.Nanos `json:"redis_usd"`  // what it will say is spent, when it has read what is stored
 	AtLeast bool          `json:"at_least"`   // it says too much for a while
 	Problem string        `json:"problem"`    // "" for none
+}
+
+// Spending reads what is stored of budgets; see postgres.
+type Spending interface {
+	Spending(ctx context.Context, accounts []budget.Account, journals []string) (budget.Stored, error)
+	StoredBefore(ctx context.Context, marks map[budget.Account]int64) (map[budget.Account]pricing.Nanos, error)
+}
+
+// HoldBudgets reads what is stored of the budgets that Redis knows, and
+// compares.
+func HoldBudgets(ctx context.Context, ledger Spending, tails map[budget.Account]budget.Tail) ([]BudgetReport, error) {
+	marks, journals := make(map[budget.Account]int64, len(tails)), map[string]bool{}
+	for account, tail := range tails {
+		marks[account] = tail.Mark
+		for _, said := range tail.Said {
+			journals[said.Journal] = true
+		}
+	}
+	stored, err := ledger.Spending(ctx, slices.Collect(maps.Keys(marks)), slices.Collect(maps.Keys(journals)))
+	if err != nil {
+		return nil, err
+	}
+	before, err := ledger.StoredBefore(ctx, marks)
+	if err != nil {
+		return nil, err
+	}
+	return CompareBudgets(tails, stored, before), nil
 }
 
 // CompareBudgets holds what Redis knows of budgets against what is stored.

@@ -12,7 +12,7 @@ type block struct {
 	line     int // where it begins
 	text     string
 	terminal bool   // runs beside the others
-	restart  bool   // after what ran beside them has ended
+	alone    bool   // after everything in terminals has ended
 	norun    string // why it cannot be run here; empty: it is run
 	prints   string // what the document says of its output; empty: nothing
 }
@@ -58,11 +58,13 @@ func newBlock(line int, info, text string) (block, error) {
 	case info == "sh terminal":
 		b.terminal = true
 	case info == "sh terminal restart":
-		b.terminal, b.restart = true, true
+		b.terminal, b.alone = true, true
+	case info == "sh alone":
+		b.alone = true
 	case norun && why != "":
 		b.norun = why
 	default:
-		return block{}, fmt.Errorf("line %d: %q is no kind of block: sh, sh terminal, sh terminal restart, sh norun: why", line, info)
+		return block{}, fmt.Errorf("line %d: %q is no kind of block: sh, sh alone, sh terminal, sh terminal restart, sh norun: why", line, info)
 	}
 	return b, nil
 }

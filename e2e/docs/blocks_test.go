@@ -48,7 +48,7 @@ busu up
 		{line: 3, text: "busu up\n", terminal: true},
 		{line: 7, text: "echo 1\necho 2\n", prints: "1\n…\n"},
 		{line: 17, text: "docker run\n", norun: "needs Docker"},
-		{line: 31, text: "busu up\n", terminal: true, restart: true},
+		{line: 31, text: "busu up\n", terminal: true, alone: true},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)

@@ -7,7 +7,8 @@
 //
 //	```sh                     a command, which must succeed
 //	```sh terminal            runs in a terminal of its own, until the document ends; busu up, most often
-//	```sh terminal restart    the same, after everything in other terminals has ended
+//	```sh alone               a command, after everything in terminals has ended, as by Ctrl-C
+//	```sh terminal restart    what begins in a terminal then
 //	```sh norun: why          cannot be run here
 //
 // A block without a language, or of text or JSON, that stands directly behind

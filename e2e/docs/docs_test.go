@@ -22,7 +22,7 @@ import (
 const patience = 5 * time.Minute // for one document
 
 // documents are those whose blocks are run. One that is missing fails.
-var documents = []string{"quick-start.md", "recipes/*.md"}
+var documents = []string{"quick-start.md", "upgrade.md", "recipes/*.md"}
 
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -57,6 +57,9 @@ func runDocument(t *testing.T, file, bin string) {
 	d := open(t, file, bin)
 	ran, left := 0, 0
 	for _, b := range blocks {
+		if b.alone {
+			d.end(t)
+		}
 		switch {
 		case b.norun != "":
 			t.Logf("line %d is not run: %s", b.line, b.norun)
@@ -152,9 +155,6 @@ func (d *reader) run(t *testing.T, b block) {
 // ready at the address that it is told, or by default.
 func (d *reader) beside(t *testing.T, b block) {
 	t.Helper()
-	if b.restart {
-		d.end(t)
-	}
 	text := d.typed(t, b.text)
 	log, err := os.Create(d.path(fmt.Sprintf("terminal-%d.log", b.line)))
 	if err != nil {

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -54,6 +56,29 @@ func TestNode(t *testing.T) {
 			command(t, "js", environment(), "node", "--test", filepath.Base(file))
 		})
 	}
+	t.Run("examples/typescript", func(t *testing.T) {
+		t.Parallel()
+		typescript(t, "../examples/typescript/client.mts")
+	})
+}
+
+// typescript checks a program, translates it and runs it, with the packages
+// beside the tests.
+func typescript(t *testing.T, file string) {
+	t.Helper()
+	packages, err := filepath.Abs("js/node_modules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(file)
+	dir, name := t.TempDir(), filepath.Base(file)
+	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, name), source, 0o600),
+		os.Symlink(packages, filepath.Join(dir, "node_modules"))); err != nil {
+		t.Fatal(err)
+	}
+	command(t, dir, os.Environ(), filepath.Join(packages, ".bin/tsc"), "--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck",
+		"--types", "node", name)
+	command(t, dir, environment(), "node", strings.TrimSuffix(name, ".mts")+".mjs")
 }
 
 // TestPython runs OpenAI's client in Python.
@@ -70,4 +95,12 @@ func TestPython(t *testing.T) {
 	command(t, "python", os.Environ(), "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts",
 		"--root-user-action=ignore", "--upgrade", "--target", packages, "-r", "requirements.txt")
 	command(t, "python", environment("PYTHONPATH="+packages), "python3", "-m", "unittest", "-v", "test_openai")
+	command(t, "../examples/python", environment("PYTHONPATH="+packages), "python3", "client.py")
+	command(t, "../examples/savings", environment(), "python3", "report.py", "7d")
+}
+
+// TestGoExample runs the client that needs nothing but the standard library.
+func TestGoExample(t *testing.T) {
+	t.Parallel()
+	command(t, "..", environment(), "go", "run", "./examples/go")
 }

@@ -8,7 +8,12 @@ RUN go mod download && go mod verify
 COPY cmd cmd
 COPY internal internal
 COPY schema schema
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags=-s -o /out/ ./cmd/... && install -d -o 65532 -g 65532 /out/state
+# There is no repository in here to take them from: docker build --build-arg VERSION=v1.2.3 …
+ARG VERSION=unknown COMMIT= DATE=
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s \
+      -X github.com/busuhq/busu/internal/release.version=$VERSION \
+      -X github.com/busuhq/busu/internal/release.commit=$COMMIT \
+      -X github.com/busuhq/busu/internal/release.date=$DATE" -o /out/ ./cmd/... && install -d -o 65532 -g 65532 /out/state
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/api /out/worker /out/aggregator /out/busu /

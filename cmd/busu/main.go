@@ -35,6 +35,8 @@ type commands struct {
 	Dead        deadCommands        `cmd:"" help:"List, show or replay events that could not be processed."`
 	Doctor      doctorCommand       `cmd:"" help:"Look at everything that busu needs, and say what to do."`
 	Health      healthCommand       `cmd:"" help:"Ask a running process whether it is ready."`
+	Completion  completionCommand   `cmd:"" help:"Print a script that lets a shell complete commands."`
+	Man         manCommand          `cmd:"" help:"Print the manual as a page for man."`
 	Version     versionCommand      `cmd:"" help:"Print the version."`
 }
 

@@ -1,29 +1,34 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
-	"runtime"
-	"runtime/debug"
+	"os"
+
+	"github.com/busuhq/busu/internal/release"
 )
 
-type versionCommand struct{}
-
-func (versionCommand) Help() string {
-	return `Example:
-
-  busu version`
+type versionCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
 }
 
-func (versionCommand) Run() error {
-	version, revision := "unknown", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
-			}
-		}
+func (versionCommand) Help() string {
+	return `Prints the version, the commit that it was built of and the commit's date,
+whether files had been changed since, and Go's version.
+
+Example:
+
+  busu version
+  busu version --json | jq -r .commit`
+}
+
+func (c versionCommand) Run() error {
+	build := release.Current()
+	if !c.JSON {
+		_, err := fmt.Println(build)
+		return err
 	}
-	fmt.Printf("busu %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(build)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/journal"
+	"github.com/busuhq/busu/internal/release"
 	"github.com/busuhq/busu/internal/system"
-	"github.com/busuhq/busu/internal/telemetry"
 )
 
 // noticeboard is where processes say what they are; see redisdb.
@@ -43,7 +43,7 @@ func newPresence(cfg config.Config, health *httpapi.Health, board noticeboard, l
 	}
 	return &presence{health: health, board: board, log: log, process: system.Process{
 		ID: uuid.NewString(), Role: string(cfg.Process), Host: host, PID: os.Getpid(),
-		Version: telemetry.Version(), StartedAt: time.Now().UTC().Truncate(time.Millisecond)}}
+		Version: release.Current().Version, StartedAt: time.Now().UTC().Truncate(time.Millisecond)}}
 }
 
 // id names this run of the process: in what is said of it, and in its leases.

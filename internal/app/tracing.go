@@ -6,6 +6,7 @@ import (
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/httpapi"
+	"github.com/busuhq/busu/internal/release"
 	"github.com/busuhq/busu/internal/telemetry"
 	"github.com/busuhq/busu/internal/tracing"
 )
@@ -17,7 +18,7 @@ func startTracing(cfg config.Config, instance string, r telemetry.Registerer, lo
 		return nil
 	}
 	t := tracing.New(tracing.Options{Endpoint: cfg.OTLP.Endpoint, Headers: cfg.OTLP.Headers.Pairs(), Ratio: cfg.OTLP.Ratio,
-		Role: string(cfg.Process), Version: telemetry.Version(), Instance: instance, Log: log})
+		Role: string(cfg.Process), Version: release.Current().Version, Instance: instance, Log: log})
 	life.onClose("tracing", t.Close)
 	telemetry.Counter(r, "busu_spans_exported_total", "Spans that the collector has taken.",
 		func() float64 { return float64(t.Stats().Exported) })

@@ -5,13 +5,13 @@ package telemetry
 
 import (
 	"cmp"
-	"runtime/debug"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/release"
 )
 
 // NewRegistry makes a registry with the metrics that every process has.
@@ -20,19 +20,11 @@ func NewRegistry(process string) *prometheus.Registry {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "busu_build_info", Help: "1, labelled with the version that runs.",
-		ConstLabels: prometheus.Labels{"process": process, "version": Version()},
+		ConstLabels: prometheus.Labels{"process": process, "version": release.Current().Version},
 	})
 	info.Set(1)
 	r.MustRegister(info)
 	return r
-}
-
-// Version is that of the module that runs.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 // ledger is what is decorated: see gateway.Ledger.

@@ -141,6 +141,9 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	}
 	recorder := telemetry.NewLedger(health.Registry(), s.tracing.Ledger(j))
 	gateway := newGateway(cfg, providers, strategies, recorder)
+	if gateway.Redaction, err = newRedaction(cfg.Redaction); err != nil {
+		return nil, err
+	}
 	gateway.Guarded = guarded(startGuards(s, m, log, life))
 	keys := startKeys(cfg, s, m, health.Registry(), log, life)
 	budgets := startBudgets(cfg, gateway, j.ID(), s, m, health.Registry(), log, life)

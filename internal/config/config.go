@@ -61,6 +61,7 @@ type Config struct {
 	Keys      Keys
 	Sessions  Sessions
 	OIDC      OIDC
+	Redaction Redaction
 
 	Notes    []string // what was decided for the operator, for start-up to say
 	Warnings []string // what works but should be changed

@@ -7,7 +7,11 @@ import (
 )
 
 func baseURL(v value, p *Provider) {
-	const hint = "write it like https://api.example.com/v1; keys belong into the environment, see api_key_env"
+	address(v, &p.BaseURL, "write it like https://api.example.com/v1; keys belong into the environment, see api_key_env")
+}
+
+// address reads where to ask over HTTP, without a slash at its end.
+func address(v value, into *string, hint string) {
 	var raw string
 	if !v.text(&raw) {
 		return
@@ -21,8 +25,14 @@ func baseURL(v value, p *Provider) {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		v.wrong(v.path+" holds a ? or #", hint)
 	default:
-		p.BaseURL = strings.TrimRight(raw, "/")
+		*into = strings.TrimRight(raw, "/")
 	}
+}
+
+// isPlain reports whether what is sent to an address can be read on the way.
+func isPlain(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && !isPrivate(u.Hostname())
 }
 
 // apiKeyEnv reads the name of the variable that holds a key. What does not
@@ -61,8 +71,7 @@ func (l *loader) completeEndpoint(v value, given map[string]value, known preset,
 		}
 		p.APIKeyEnv, p.APIKey = known.keyEnv, key
 	}
-	u, err := url.Parse(p.BaseURL)
-	if err == nil && u.Scheme == "http" && !isPrivate(u.Hostname()) {
+	if isPlain(p.BaseURL) {
 		l.warn("provider %s is asked over plain http: keys and prompts can be read on the way; use https", p.Name)
 	}
 }

@@ -90,7 +90,7 @@ func (l *loader) file() {
 	for _, section := range []field{
 		{"routing", l.routing}, {"shadow", l.shadow}, {"cache", l.cache}, {"retention", l.retention},
 		{"streams", l.streams}, {"journal", l.journal}, {"webhooks", l.webhooks}, {"limits", l.limits}, {"keys", l.keys},
-		{"sessions", l.sessionsSection}, {"oidc", l.oidc},
+		{"sessions", l.sessionsSection}, {"oidc", l.oidc}, {"redaction", l.redaction},
 	} {
 		if v, given := sections[section.name]; given {
 			section.read(v)
@@ -124,7 +124,7 @@ func (l *loader) sections() map[string]value {
 		return nil
 	}
 	var fields []field
-	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits", "webhooks", "keys", "sessions", "oidc"} {
+	for _, name := range []string{"providers", "models", "prices", "routing", "shadow", "cache", "retention", "streams", "journal", "limits", "webhooks", "keys", "sessions", "oidc", "redaction"} {
 		fields = append(fields, field{name, func(value) {}})
 	}
 	return top.object(fields...)

@@ -198,6 +198,7 @@ func (p *printer) policies(c Config) {
 	p.line("\nwebhooks:\n  allow: [%s]", list(c.Webhooks.Allow.Entries()))
 	p.line("\nkeys:\n  grace: %s", formatDuration(c.Keys.Grace))
 	p.signIn(c)
+	p.redaction(c.Redaction)
 }
 
 // list writes texts side by side.

@@ -19,6 +19,7 @@ func defaults() Config {
 		Limits:    Limits{WhenUnavailable: "closed"},
 		Keys:      Keys{Grace: time.Hour},
 		Sessions:  Sessions{Idle: time.Hour, Lifetime: 12 * time.Hour},
+		Redaction: defaultRedaction(),
 	}
 }
 

@@ -143,6 +143,9 @@ func problemOf(err error) problem {
 	case errors.Is(err, gateway.ErrLedger):
 		return problem{Type: "ledger-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 5,
 			Detail: "requests cannot be recorded now, so they are not answered"}
+	case errors.Is(err, gateway.ErrRedaction):
+		return problem{Type: "redaction-unavailable", Status: http.StatusServiceUnavailable, retryAfter: 2,
+			Detail: "what must not leave cannot be taken out of the request now, so it is not answered: try again"}
 	case errors.Is(err, errUnrecorded):
 		return problem{Type: "ledger-unavailable", Status: http.StatusServiceUnavailable, Detail: errUnrecorded.Error(), retryAfter: 5}
 	case errors.Is(err, gateway.ErrCanceled), errors.Is(err, errStopping), errors.Is(err, context.Canceled):

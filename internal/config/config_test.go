@@ -235,6 +235,10 @@ func TestFullFileIsReadAsWritten(t *testing.T) {
 	if got != want {
 		t.Errorf("sections\n got %s\nwant %s", got, want)
 	}
+	if got := fmt.Sprint(c.Redaction, c.Redaction.IsOn(), defaults().Redaction.IsOn()); got !=
+		`{[email phone card iban secret] [{ORDER \bORD-[0-9]{8}\b}] false [support medical] {https://redact.example.com/v1 500ms open}} true false` {
+		t.Errorf("redaction %s", got)
+	}
 }
 
 func TestModelNatureIsReadAsWritten(t *testing.T) {

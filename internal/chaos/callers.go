@@ -70,9 +70,9 @@ func budgetFor(rate float64, load time.Duration) terms {
 func limitsFor(rate float64, load time.Duration) terms {
 	const (
 		share   = 0.5
-		seconds = 0.15 // that a call takes in the middle
-		users   = 2    // that may have all they may have at once
-		least   = 200  // a minute, so that a few are back in seconds
+		seconds = 0.4 // that a call takes, more often than not
+		users   = 2   // that may have all they may have at once
+		least   = 200 // a minute, so that a few are back in seconds
 	)
 	perMinute := max(least, int64(math.Ceil(rate*load.Seconds()*share/(1+load.Minutes()))))
 	perUser := max(2, int64(math.Ceil(rate*seconds/mostUsers)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
@@ -21,7 +22,11 @@ func (e *engine) settle(ctx context.Context, r *Report) error {
 		e.found.add("%v", err)
 	}
 	e.o.Log.Info("everything is healthy; waiting for limits and the tail")
-	e.fillLimits(ctx)
+	var asking sync.WaitGroup
+	asking.Go(func() { e.fillLimits(ctx) })
+	asking.Go(func() { e.spendBudget(ctx) })
+	asking.Wait()
+	e.load.all.Wait() // verdicts
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, e.o.Settle)
 	defer cancel()

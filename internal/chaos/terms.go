@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/busuhq/busu/internal/pricing"
@@ -88,6 +87,16 @@ func (u *upstream) most(by *caller) (all, ofUser int64) {
 		}
 	}
 	return all, ofUser
+}
+
+// underWay is how many calls of a caller are.
+func (u *upstream) underWay(by *caller) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c := u.crowds[by.name]; c != nil {
+		return int(c.now)
+	}
+	return 0
 }
 
 // budgetsAreKept adds up what was booked on each key in each month.
@@ -178,8 +187,8 @@ const (
 
 // fillLimits has as many requests under way at once as the key with limits may
 // have, which are those of its first two users, and then those of the last, and
-// each time one more. When another one is refused, it tries again: time must
-// bring everything back.
+// then one more. When another one is refused, it tries again: time must bring
+// everything back.
 func (e *engine) fillLimits(ctx context.Context) {
 	began, tries := time.Now(), 0
 	e.again = Check{What: "all that limits allow at once is let pass again once it is quiet, and no more"}
@@ -188,7 +197,7 @@ func (e *engine) fillLimits(ctx context.Context) {
 	for _, users := range [][]string{{userName(0), userName(1)}, {userName(2)}} {
 		err := until(ctx, func() bool {
 			tries++
-			ok := e.askAtOnce(ctx, e.slowOnes(users, tries))
+			ok := e.fillFor(ctx, users, tries)
 			if !ok {
 				pause(ctx, againEvery)
 			}
@@ -200,52 +209,95 @@ func (e *engine) fillLimits(ctx context.Context) {
 		}
 		e.again.Holds = len(users) == 1 // the last
 	}
-	e.load.all.Wait() // verdicts
 	if e.again.Holds {
 		e.again.Result = fmt.Sprintf("%d of two users at once, then %d of another, %s after everything was healthy, in %d tries",
 			e.callers.limited.terms.Concurrency, e.callers.limited.terms.PerUser.Concurrency, time.Since(began).Round(10*time.Millisecond), tries)
 	}
 }
 
+// fillFor reports whether users could have as many requests under way as they
+// may, and not one more.
+func (e *engine) fillFor(ctx context.Context, users []string, try int) bool {
+	all := len(users) * int(e.callers.limited.terms.PerUser.Concurrency)
+	markers := e.slowOnes(users, try)
+	full, stop := context.WithCancel(ctx)
+	var more int
+	var oneMore sync.WaitGroup
+	oneMore.Go(func() {
+		if until(full, func() bool { return e.upstream.underWay(&e.callers.limited) == all }) == nil {
+			more = e.load.ask(context.WithoutCancel(ctx), e.load.apis[try%len(e.load.apis)], markers[all], all)
+		}
+	})
+	statuses := e.askAtOnce(ctx, markers[:all])
+	stop()
+	oneMore.Wait()
+	e.o.Log.Info("limits are filled", "statuses", statuses, "one_more", more)
+	return statuses[http.StatusOK] == all && more == http.StatusTooManyRequests
+}
+
 func (e *engine) limitsAnswerAgain(context.Context, []row) (Check, error) { return e.again, nil }
 
+// spenders are how many spend what is left of a budget.
+const spenders = 32
+
+// spendBudget has what faults have left of the budget spent, until all who ask
+// at once are refused. While processes say what they hold, nobody may be let
+// pass.
+func (e *engine) spendBudget(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, againWithin)
+	defer cancel()
+	n := 0
+	_ = until(ctx, func() bool { // budgetsAreKept tells whether it ran out
+		markers := make([]string, 0, spenders)
+		for ; len(markers) < spenders; n++ {
+			marker := fmt.Sprintf("%s-q%d", e.callers.budgeted.name, n)
+			if wait, _ := temper(marker, 1); wait < slow {
+				markers = append(markers, marker)
+			}
+		}
+		return e.askAtOnce(ctx, markers)[http.StatusTooManyRequests] == spenders
+	})
+}
+
 // slowOnes are requests that are answered well, and slowly, so that all are
-// under way at once: for each user as many as it may have, and one too many for
+// under way at once: for each user as many as it may have, and then one more of
 // the first.
 func (e *engine) slowOnes(users []string, try int) (markers []string) {
 	const longest = 200 * time.Millisecond // above slow
-	left := map[string]int64{}
+	per := int(e.callers.limited.terms.PerUser.Concurrency)
+	left := map[string]int{}
 	for _, user := range users {
-		left[user] = e.callers.limited.terms.PerUser.Concurrency
+		left[user] = per
 	}
-	left[users[0]]++
-	for i, n := 0, len(users)*int(e.callers.limited.terms.PerUser.Concurrency)+1; len(markers) < n; i++ {
+	for i := 0; len(markers) <= len(users)*per; i++ {
 		marker := fmt.Sprintf("%s-q%d-%d", e.callers.limited.name, try, i)
 		wait, fails := temper(marker, slowOnFirst)
-		user := e.callers.userOf(marker)
-		if wait >= slow && wait < slow+longest && !fails && !breaksOff(marker) && left[user] > 0 {
+		if wait < slow || wait >= slow+longest || fails || breaksOff(marker) {
+			continue
+		}
+		if user := e.callers.userOf(marker); left[user] > 0 {
 			left[user]--
+			markers = append(markers, marker)
+		} else if user == users[0] && len(markers) == len(users)*per {
 			markers = append(markers, marker)
 		}
 	}
 	return markers
 }
 
-// askAtOnce reports whether all but one were answered, and that one was refused.
-func (e *engine) askAtOnce(ctx context.Context, markers []string) bool {
+// askAtOnce asks of both APIs, and counts the statuses of what they answer.
+func (e *engine) askAtOnce(ctx context.Context, markers []string) map[int]int {
 	var all sync.WaitGroup
-	var answered, refused atomic.Int64
+	var mu sync.Mutex
+	statuses := map[int]int{}
 	for i, marker := range markers {
 		all.Go(func() {
-			api := e.load.apis[i%len(e.load.apis)]
-			switch e.load.ask(context.WithoutCancel(ctx), api, marker, i) {
-			case http.StatusOK:
-				answered.Add(1)
-			case http.StatusTooManyRequests:
-				refused.Add(1)
-			}
+			status := e.load.ask(context.WithoutCancel(ctx), e.load.apis[i%len(e.load.apis)], marker, i)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[status]++
 		})
 	}
 	all.Wait()
-	return answered.Load() == int64(len(markers)-1) && refused.Load() == 1
+	return statuses
 }

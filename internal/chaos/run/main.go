@@ -145,7 +145,7 @@ func (s settings) preface(ctx context.Context, b *bytes.Buffer) {
 		"word only when its process was killed, and then it has its row, too, with what it cost. Half of the answers are judged, some of them twice.\n\n"+
 		"A tenth of the requests goes with a key whose [budget](budgets.md) runs out meanwhile, another with a key that has [limits](limits.md), and\n"+
 		"whose users have: of requests a minute, half as many as are sent, and of requests at once, fewer than there are at times. When the load has\n"+
-		"ended, all that may be under way at once is asked for again.\n\n")
+		"ended, the rest of the budget is spent, and all that may be under way at once is asked for again.\n\n")
 	fmt.Fprintf(b, "Commit %s, %s, %s/%s, %d cores, %s, %s.\n\n", commit(ctx), time.Now().UTC().Format(time.DateOnly),
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
 	fmt.Fprintf(b, "To repeat it: `go run ./internal/chaos/run -kills %d -aof %s -seed %d -rate %d -pause %s -flushall=%t -disk=%t -clock=%t`. The\n"+

@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check security sbom reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments clean
+.PHONY: help run build test e2e screenshots check shipping security sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments clean
 
 # What gosec finds and is no fault. Of the product and its tests' support; bench and e2e run on a developer's machine only.
 #   G104  errors that nobody looks at: of hashes, which have none, and of closing what has failed already; staticcheck finds others
@@ -47,15 +47,19 @@ screenshots: ## take pictures of every page and state into .local/screenshots, a
 	cd e2e && $(GO) test -count=1 -timeout 20m ./browser -run 'TestPages/' -pictures ../../.local/screenshots
 
 check: ## formatting, vet, staticcheck, tidy and verified modules, alerts
-	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e deploy); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd bench && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd deploy && $(GO) vet ./... && $(GO) mod tidy -diff
 	GOOS=darwin $(GO) vet ./internal/localstack ./internal/journal ./internal/flock
 	$(GO) mod tidy -diff && $(GO) mod verify
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	@if command -v promtool >/dev/null 2>&1; then promtool check rules deploy/prometheus/alerts.yaml && promtool test rules deploy/prometheus/alerts_test.yaml; \
 	else echo "no promtool: the alerts are not tried (Debian's package prometheus has it)" >&2; fi
+
+shipping: ## render the chart, and hold it, the compose files, the units and the release's configuration against the code
+	cd deploy && $(GO) test ./...
 
 security: ## gosec, and govulncheck where its database can be reached
 	$(GO) tool -modfile=tools/go.mod gosec -quiet -exclude-generated $(GOSEC_EXCEPT) ./cmd/... ./internal/... ./schema/...
@@ -66,6 +70,14 @@ sbom: build ## list what is in each command (CycloneDX) into .local/sbom
 	@mkdir -p .local/sbom
 	@for name in busu api worker aggregator; do \
 		$(GO) tool -modfile=tools/go.mod cyclonedx-gomod bin -json -std -noserial -output .local/sbom/$$name.cdx.json $(BIN)/$$name || exit 1; done
+
+manual: $(BIN)/busu ## write the page for man and the completions of shells into .local/manual
+	@mkdir -p .local/manual/completions
+	@$(BIN)/busu man > .local/manual/busu.1
+	@for shell in bash zsh fish; do $(BIN)/busu completion $$shell > .local/manual/completions/busu.$$shell || exit 1; done
+
+release-check: ## hold .goreleaser.yaml against goreleaser, which it builds (minutes, the first time)
+	$(GO) run github.com/goreleaser/goreleaser/v2@v2.16.0 check
 
 reproducible: ## build twice, in folders of different names and lengths, and compare
 	@a=$$(mktemp -d) && b=$$(mktemp -d)/another/place && mkdir -p $$b && for dir in $$a $$b; do \

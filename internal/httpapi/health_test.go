@@ -55,6 +55,35 @@ func TestReadyNamesWhatFails(t *testing.T) {
 	s.send(t, "GET", "/healthz", "").want(t, 200) // the process itself is well
 }
 
+// A balancer that asks so keeps a process which answers without a store, and no
+// other.
+func TestReadyThoughDegraded(t *testing.T) {
+	t.Parallel()
+	away := func(context.Context) error { return errors.New("away") }
+	for _, c := range []struct {
+		name            string
+		store, schema   func(context.Context) error
+		strict, lenient int
+	}{
+		{"all is well", well, well, 200, 200},
+		{"a store is away", away, well, 503, 200},
+		{"what it cannot do without is missing", well, away, 503, 503},
+		{"both", away, away, 503, 503},
+	} {
+		s := serve(t, func(s *setup) {
+			s.checks = []httpapi.Check{{Name: "redis", Run: c.store, Store: true}, check("schema", c.schema)}
+		})
+		s.send(t, "GET", "/readyz", "").want(t, c.strict)
+		var r readiness
+		s.send(t, "GET", "/readyz?degraded=allowed", "").want(t, c.lenient).decode(t, &r)
+		if (r.Status == "ready") != (c.lenient == 200) || (r.Checks["redis"] == "ok") != (c.store(t.Context()) == nil) {
+			t.Errorf("%s: answered %+v", c.name, r)
+		}
+		s.Health.Drain()
+		s.send(t, "GET", "/readyz?degraded=allowed", "").want(t, 503)
+	}
+}
+
 func TestDrainingIsNotReady(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -59,7 +59,7 @@ func asVendor(p problem) problem {
 	}
 	switch p.failed.kind {
 	case llm.ErrorRejected:
-		p.Type, p.Status, p.Detail = problemURN+"rejected", http.StatusBadRequest, p.failed.vendor.Err.Error()
+		p.Type, p.Status, p.Detail = problemURN+"rejected", http.StatusBadRequest, cmp.Or(p.failed.vendor.Said, p.failed.vendor.Err.Error())
 	case llm.ErrorRateLimited:
 		p.Type, p.Status = problemURN+"rate-limited", http.StatusTooManyRequests
 	}

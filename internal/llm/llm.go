@@ -342,14 +342,15 @@ const (
 	ErrorOverloaded  ErrorKind = "overloaded"   // we have no room for another call, and did not ask
 )
 
-// ProviderError is a failed call. Err is for logs and may quote the vendor;
-// it never holds a key.
+// ProviderError is a failed call. Err is for logs: it holds no key, and no
+// word of the vendor's, who may quote the prompt. Those are in Said.
 type ProviderError struct {
 	Provider   string
 	Kind       ErrorKind
 	Status     int           // the vendor's HTTP status, 0 if there was none
 	RetryAfter time.Duration // when to ask again, 0 if nobody said
 	Unsent     bool          // nothing was asked of the vendor: it cannot charge for it. false: it may
+	Said       string        // by the vendor, without keys: for the caller who is to mend the request, and for no log
 	Err        error
 }
 

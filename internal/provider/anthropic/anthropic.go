@@ -153,7 +153,7 @@ func (p *Provider) header(r llm.Request, accept string) http.Header {
 // answerError is a 200 that holds no good answer.
 func (p *Provider) answerError(response *http.Response, said []byte, err error) error {
 	if failure, ok := errors.AsType[*messages.FailureError](err); ok {
-		return p.endpoint.Fail(failure.Kind(), response.StatusCode, errors.New(p.endpoint.Quote(failure.Message)))
+		return p.endpoint.Told(failure.Kind(), response.StatusCode, failure.Message)
 	}
 	return p.endpoint.Malformed(response, said, err)
 }

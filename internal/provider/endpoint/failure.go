@@ -24,6 +24,14 @@ func (e *Endpoint) Fail(kind llm.ErrorKind, status int, err error) error {
 	return &llm.ProviderError{Provider: e.name, Kind: kind, Status: status, Err: e.presentableError(err)}
 }
 
+// errTold is a failure that the vendor has given a reason for.
+var errTold = errors.New("the vendor says why, in words that may quote the prompt and are not repeated here")
+
+// Told is a failure that the vendor reports. What it said goes to callers only.
+func (e *Endpoint) Told(kind llm.ErrorKind, status int, said []byte) error {
+	return &llm.ProviderError{Provider: e.name, Kind: kind, Status: status, Said: e.Quote(said), Err: errTold}
+}
+
 // Refuse is a request that the vendor is not asked, since it cannot be put in
 // its words.
 func (e *Endpoint) Refuse(err error) error {
@@ -31,10 +39,10 @@ func (e *Endpoint) Refuse(err error) error {
 }
 
 // Malformed is an answer that makes no sense: err says why, and the beginning
-// of it is quoted.
+// of it is kept for callers.
 func (e *Endpoint) Malformed(response *http.Response, body []byte, err error) error {
-	return e.Fail(llm.ErrorMalformed, response.StatusCode, fmt.Errorf("%w (content type %q): %s",
-		err, e.presentable(response.Header.Get("Content-Type")), e.Quote(body)))
+	return &llm.ProviderError{Provider: e.name, Kind: llm.ErrorMalformed, Status: response.StatusCode, Said: e.Quote(body),
+		Err: e.presentableError(fmt.Errorf("%w (content type %q)", err, e.presentable(response.Header.Get("Content-Type"))))}
 }
 
 // CutOff is a call that got no whole answer. The context is asked first: what
@@ -82,7 +90,8 @@ func (e *Endpoint) statusError(ctx context.Context, response *http.Response, now
 		Kind:       KindOf(status),
 		Status:     status,
 		RetryAfter: retryAfter(response.Header, now),
-		Err:        errors.New(e.Quote(body)),
+		Said:       e.Quote(body),
+		Err:        errTold,
 	}
 	if e.failure != nil {
 		kind, wait := e.failure(body)

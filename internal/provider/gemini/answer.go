@@ -59,6 +59,7 @@ var errFailure = errors.New("the vendor reports a failure")
 type endError struct {
 	kind llm.ErrorKind
 	text string
+	said string // by the vendor, who may quote; for no log
 }
 
 func (e *endError) Error() string { return e.text }
@@ -143,10 +144,7 @@ func (f *feedback) err() error {
 		return nil
 	}
 	text := "the prompt was blocked: " + f.BlockReason
-	if f.BlockReasonMessage != "" {
-		text += ", " + f.BlockReasonMessage
-	}
-	return &endError{llm.ErrorRejected, text}
+	return &endError{llm.ErrorRejected, text, withMessage(text, f.BlockReasonMessage)}
 }
 
 // add takes texts and calls. Thoughts are not shown, and other parts, such as
@@ -239,10 +237,14 @@ func (c *choice) end() error {
 		return nil
 	}
 	text := "the answer ended with " + c.reason
-	if c.message != "" {
-		text += ": " + c.message
+	return &endError{llm.ErrorMalformed, text, withMessage(text, c.message)}
+}
+
+func withMessage(text, message string) string {
+	if message == "" {
+		return text
 	}
-	return &endError{llm.ErrorMalformed, text}
+	return text + ": " + message
 }
 
 // finishReason puts Gemini's reasons into OpenAI's words; "" is an answer that

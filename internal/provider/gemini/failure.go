@@ -82,14 +82,18 @@ func (p *Provider) answerError(response *http.Response, body []byte, err error) 
 	if errors.Is(err, errFailure) {
 		failure := readFailure(body)
 		kind, wait := meaning(body)
-		err := p.endpoint.Fail(cmp.Or(kind, failure.kind()), cmp.Or(failure.Code, status), errors.New(p.endpoint.Quote(body)))
+		err := p.endpoint.Told(cmp.Or(kind, failure.kind()), cmp.Or(failure.Code, status), body)
 		if failed, ok := errors.AsType[*llm.ProviderError](err); ok {
 			failed.RetryAfter = wait
 		}
 		return err
 	}
 	if ended, ok := errors.AsType[*endError](err); ok {
-		return p.endpoint.Fail(ended.kind, status, ended)
+		err := p.endpoint.Fail(ended.kind, status, ended)
+		if failed, ok := errors.AsType[*llm.ProviderError](err); ok {
+			failed.Said = p.endpoint.Quote([]byte(ended.said))
+		}
+		return err
 	}
 	return p.endpoint.Malformed(response, body, err)
 }

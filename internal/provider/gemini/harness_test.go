@@ -89,8 +89,8 @@ func mustFail(t *testing.T, err error, kind llm.ErrorKind, words ...string) *llm
 		t.Fatalf("failed with %v, want %s", err, kind)
 	}
 	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%q is not in %v", word, err)
+		if !strings.Contains(err.Error()+failed.Said, word) {
+			t.Errorf("%q is not in %v, %s", word, err, failed.Said)
 		}
 	}
 	return failed

@@ -13,7 +13,7 @@ import (
 // answerError is a 200 that holds no good answer.
 func (p *Provider) answerError(response *http.Response, said []byte, err error) error {
 	if failure, ok := errors.AsType[*chat.FailureError](err); ok {
-		return p.endpoint.Fail(kindOf(failure), failure.Status, errors.New(p.endpoint.Quote(failure.Message)))
+		return p.endpoint.Told(kindOf(failure), failure.Status, failure.Message)
 	}
 	return p.endpoint.Malformed(response, said, err)
 }

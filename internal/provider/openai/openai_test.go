@@ -52,7 +52,7 @@ func mustFail(t *testing.T, err error, want llm.ErrorKind) *llm.ProviderError {
 	if failed.Kind != want || failed.Provider != "acme" {
 		t.Errorf("got %s, want %s: %v", failed.Kind, want, err)
 	}
-	if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, key) || strings.Contains(text, key[:20]) || len(text) > 3000 {
+	if text := fmt.Sprintf("%v %+v %s", err, err, failed.Said); strings.Contains(text, key) || strings.Contains(text, key[:20]) || len(text) > 3000 {
 		t.Errorf("the key, or too much, is in the error: %s", text)
 	}
 	return failed

@@ -134,9 +134,8 @@ func TestHowStreamsEnd(t *testing.T) {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, c.want)
 			}
 			if c.kind != "" {
-				mustFail(t, err, c.kind)
-				if !strings.Contains(err.Error(), c.says) {
-					t.Errorf("%q is not in %v", c.says, err)
+				if failed := mustFail(t, err, c.kind); !strings.Contains(err.Error()+failed.Said, c.says) {
+					t.Errorf("%q is not in %v, %s", c.says, err, failed.Said)
 				}
 			}
 			if len(h.data) != len(c.pieces) {

@@ -142,9 +142,11 @@ func (s suite) jsonInsteadOfStream(t *testing.T) {
 	mustQuote(t, s.mustFail(t, err, llm.ErrorUnavailable), "too many guests")
 }
 
+// mustQuote holds that a vendor's words are there for callers, and in no error
+// that may be logged.
 func mustQuote(t *testing.T, failed *llm.ProviderError, words string) {
 	t.Helper()
-	if !strings.Contains(failed.Error(), words) {
-		t.Errorf("the vendor's words %q are not in %v", words, failed)
+	if !strings.Contains(failed.Said, words) || strings.Contains(failed.Error(), words) {
+		t.Errorf("the vendor's words %q are not in %q, or in %v", words, failed.Said, failed)
 	}
 }

@@ -70,7 +70,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	life.start("migration", migration.Run)
 	life.start("watch", health.Watch)
 	life.start("presence", stores.presence.Run)
-	serve(listener, handler, health, graceOf(cfg), log, life)
+	serve(listener, handler, health, stopping{drain: cfg.Drain, grace: graceOf(cfg)}, log, life)
 	if err := migration.first(ctx); err != nil {
 		return err
 	}

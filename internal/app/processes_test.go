@@ -3,6 +3,7 @@ package app_test
 import (
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/busuhq/busu/internal/rollup"
@@ -43,6 +44,39 @@ func TestThreeProcesses(t *testing.T) {
 	}
 	for _, p := range []*process{api, other, worker, aggregator} {
 		p.stop()
+	}
+}
+
+// A process that was told to stop says so to balancers, and answers whoever has
+// not heard of it yet; a second signal ends it.
+func TestStoppingProcessGoesOnAnswering(t *testing.T) {
+	t.Parallel()
+	env := []string{"BUSU_STATE_DIR=" + stateDir(t), "BUSU_CONFIG=" + configFile(t, quick), "BUSU_DRAIN=1h",
+		"DATABASE_URL=" + storetest.Postgres(t), "REDIS_URL=" + storetest.Redis(t)}
+	p := start(t, nil, env, "api")
+	p.ask(1)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.until("it is not ready", func() bool { return p.status("/readyz") == http.StatusServiceUnavailable })
+	r, err := http.Post(p.base+"/complete", "application/json", strings.NewReader(`{"prompt": "hello"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.until("connections end with their answers", func() bool {
+		r, err := http.Get(p.base + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		return r.Close && r.StatusCode == http.StatusOK
+	})
+	p.decode(r, http.StatusOK, nil)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.end(); code == 0 {
+		t.Error("it ended as if it had waited")
 	}
 }
 

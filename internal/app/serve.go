@@ -26,9 +26,16 @@ func graceOf(cfg config.Config) time.Duration {
 	return 4 * time.Second
 }
 
-// serve answers on l. On close it first is not ready, then lets requests
-// finish, then cancels those that did not and waits for their facts.
-func serve(l net.Listener, h http.Handler, health *httpapi.Health, grace time.Duration, log *slog.Logger, life *lifecycle) {
+// stopping says how a process stops.
+type stopping struct {
+	drain time.Duration // how long it goes on answering though it is not ready
+	grace time.Duration // how long requests under way may take then
+}
+
+// serve answers on l. On close it first is not ready, and goes on answering
+// until balancers know; then it lets requests finish, then cancels those that
+// did not and waits for their facts.
+func serve(l net.Listener, h http.Handler, health *httpapi.Health, stop stopping, log *slog.Logger, life *lifecycle) {
 	server := httpapi.Server(h, log)
 	requests, cancelRequests := context.WithCancel(context.Background())
 	server.BaseContext = func(net.Listener) context.Context { return requests }
@@ -39,12 +46,16 @@ func serve(l net.Listener, h http.Handler, health *httpapi.Health, grace time.Du
 	}()
 	life.onClose("http", func(ctx context.Context) error {
 		health.Drain()
-		patient, cancel := context.WithTimeout(ctx, grace)
+		server.SetKeepAlivesEnabled(false) // whoever comes again finds another process
+		time.Sleep(stop.drain)             // a second signal ends all of it
+		ctx, cancelAll := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+		defer cancelAll()
+		patient, cancel := context.WithTimeout(ctx, stop.grace)
 		defer cancel()
 		err := server.Shutdown(patient)
 		cancelRequests()
 		if errors.Is(err, context.DeadlineExceeded) {
-			hurried, cancel := context.WithTimeout(ctx, grace)
+			hurried, cancel := context.WithTimeout(ctx, stop.grace)
 			defer cancel()
 			if server.Shutdown(hurried) != nil {
 				return server.Close()

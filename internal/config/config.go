@@ -30,10 +30,11 @@ const (
 // Config is everything that an operator can decide.
 type Config struct {
 	Process  Process
-	File     string // BUSU_CONFIG; "" when there is no file
-	Addr     string // BUSU_ADDR, or the process's default; host:port
-	Admin    string // BUSU_ADMIN_ADDR: profiles, and how much is logged; "" means that nobody may look
-	StateDir string // BUSU_STATE_DIR: embedded stores and spool
+	File     string        // BUSU_CONFIG; "" when there is no file
+	Addr     string        // BUSU_ADDR, or the process's default; host:port
+	Admin    string        // BUSU_ADMIN_ADDR: profiles, and how much is logged; "" means that nobody may look
+	StateDir string        // BUSU_STATE_DIR: embedded stores and spool
+	Drain    time.Duration // BUSU_DRAIN: how long a process that is to stop goes on answering, though it is not ready
 
 	Database   StoreURL // DATABASE_URL; unset means embedded
 	Redis      StoreURL // REDIS_URL: the ledger; unset means embedded

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/busuhq/busu/internal/statement"
 )
@@ -26,7 +27,10 @@ type secretRead struct {
 	given  bool // also when it could not be read, which is a problem of its own
 }
 
-const minAdminKey = 16
+const (
+	minAdminKey = 16
+	maxDrain    = time.Hour
+)
 
 func (e *environment) wrong(variable, message, hint string) {
 	e.problems = append(e.problems, Problem{Variable: variable, Message: message, Hint: hint})
@@ -108,6 +112,18 @@ func (e *environment) adminKey() Secret {
 		e.wrong("BUSU_ADMIN_KEY", fmt.Sprintf("it is shorter than %d characters", minAdminKey), "make one with: openssl rand -hex 32")
 	}
 	return key
+}
+
+// drain reads BUSU_DRAIN, which balancers need to learn that a process goes.
+func (e *environment) drain() time.Duration {
+	const name = "BUSU_DRAIN"
+	text := e.text(name, "0s")
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > maxDrain {
+		e.wrong(name, fmt.Sprintf("%q is no time from 0s to %s", shorten(text), maxDrain), "write it like 15s")
+		return 0
+	}
+	return d
 }
 
 // statementKey is in PEM, which has lines.

@@ -15,7 +15,7 @@ func TestEnvironmentIsRead(t *testing.T) {
 	t.Parallel()
 	c, err := load(API, env(
 		"BUSU_ADDR", "0.0.0.0:80", "BUSU_ADMIN_ADDR", ":8009", "BUSU_ADMIN_KEY_FILE", "/run/admin", "BUSU_STATE_DIR", "/var/lib/busu/",
-		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318", "OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20abc,X-Team=a,", "OTEL_TRACES_SAMPLER_ARG", ".25",
+		"BUSU_LOG_LEVEL", "WARN", "BUSU_LOG_FORMAT", "json", "BUSU_DRAIN", "90s", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318", "OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20abc,X-Team=a,", "OTEL_TRACES_SAMPLER_ARG", ".25",
 		"DATABASE_URL", "postgres://busu:pw@db:5432/busu?sslmode=disable",
 		"REDIS_URL_FILE", "/run/redis", "REDIS_CACHE_URL", "rediss://cache:6380/1",
 	), files("/run/admin", adminKey+"\r\n", "/run/redis", "redis://:pw@a:6379,b:6379/0?addr=c:6379\n"))
@@ -32,6 +32,7 @@ func TestEnvironmentIsRead(t *testing.T) {
 		{"otlp", c.OTLP.Endpoint, "http://otel:4318"},
 		{"otlp headers", fmt.Sprint(c.OTLP.Headers.Pairs()), "map[Authorization:Bearer abc X-Team:a]"},
 		{"otlp ratio", fmt.Sprint(c.OTLP.Ratio), "0.25"},
+		{"drain", c.Drain.String(), "1m30s"},
 		{"database", c.Database.Reveal(), "postgres://busu:pw@db:5432/busu?sslmode=disable"},
 		{"redis", c.Redis.Reveal(), "redis://:pw@a:6379,b:6379/0?addr=c:6379"},
 		{"cache", c.RedisCache.Reveal(), "rediss://cache:6380/1"},
@@ -120,6 +121,8 @@ func TestBadEnvironment(t *testing.T) {
 		{"format", []string{"BUSU_LOG_FORMAT", "yaml"}, `BUSU_LOG_FORMAT: "yaml" is no log format; it can be text, json or auto`},
 		{"otlp", []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "otel:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: it is not an http or https address of a host; write it like http://127.0.0.1:4318, without user or password"},
 		{"otlp headers", []string{"OTEL_EXPORTER_OTLP_HEADERS", "Bearer%20abc"}, "OTEL_EXPORTER_OTLP_HEADERS: it is no list of headers; write it like Authorization=Bearer%20KEY,X-Team=search, with spaces as %20"},
+		{"drain", []string{"BUSU_DRAIN", "10"}, `BUSU_DRAIN: "10" is no time from 0s to 1h0m0s; write it like 15s`},
+		{"drain too long", []string{"BUSU_DRAIN", "61m"}, `BUSU_DRAIN: "61m" is no time from 0s to 1h0m0s; write it like 15s`},
 		{"otlp ratio", []string{"OTEL_TRACES_SAMPLER_ARG", "NaN"}, `OTEL_TRACES_SAMPLER_ARG: "NaN" is not from 0 to 1; 0.01 tells of one in a hundred traces that begin here`},
 		{"database", []string{"DATABASE_URL", "mysql://u:pw@db/x"}, "DATABASE_URL: it does not begin with postgres:// or postgresql://; write postgres://user:password@host:port/… with special characters percent-encoded"},
 		{"redis host", []string{"REDIS_URL", "redis://:pw@"}, "REDIS_URL: it names no host, or a port that is none; write redis://user:password@host:port/… with special characters percent-encoded"},

@@ -59,6 +59,7 @@ func (l *loader) environment() {
 	e, c := &l.env, &l.cfg
 	c.File = e.text("BUSU_CONFIG", "")
 	c.StateDir = filepath.Clean(e.text("BUSU_STATE_DIR", ".local"))
+	c.Drain = e.drain()
 	c.AdminKey = e.adminKey()
 	c.WebhookSecret = e.webhookSecret()
 	c.StatementKey = e.statementKey()

@@ -53,6 +53,7 @@ func (p *printer) environment(c Config) {
 		{"BUSU_ADMIN_ADDR", c.Admin},
 		{"BUSU_CONFIG", c.File},
 		{"BUSU_STATE_DIR", c.StateDir},
+		{"BUSU_DRAIN", c.Drain.String()},
 		{"BUSU_ADMIN_KEY", c.AdminKey.String()},
 		{"BUSU_WEBHOOK_SECRET", c.WebhookSecret.String()},
 		{"BUSU_STATEMENT_KEY", c.StatementKey.String()},

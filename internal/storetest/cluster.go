@@ -50,7 +50,11 @@ func RedisCluster(t testing.TB, masters int, replicas bool) *Cluster {
 		n = 2 * masters
 	}
 	c := &Cluster{Nodes: startNodes(t, n, func() localstack.Options {
-		return localstack.Options{RedisSettings: []string{"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port " + strconv.Itoa(freePort(t)),
+		port := "0" // refused, should there be none
+		if free, err := localstack.FreeAddr(); err == nil {
+			port = strconv.Itoa(int(free.Port()))
+		}
+		return localstack.Options{RedisSettings: []string{"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port " + port,
 			fmt.Sprintf("cluster-node-timeout %d", nodeTimeout.Milliseconds()), "cluster-replica-validity-factor 0"}}
 	})}
 	if err := c.form(t.Context(), masters); err != nil {
@@ -64,6 +68,10 @@ func RedisCluster(t testing.TB, masters int, replicas bool) *Cluster {
 	return c
 }
 
+// startAttempts is how often a server is started: others may take its ports
+// between when they are found and when it listens on them.
+const startAttempts = 5
+
 // startNodes starts servers at once: each spends its time waiting.
 func startNodes(t testing.TB, n int, options func() localstack.Options) []*Node {
 	t.Helper()
@@ -71,16 +79,18 @@ func startNodes(t testing.TB, n int, options func() localstack.Options) []*Node 
 	stacks := make([]*Stack, n)
 	var all sync.WaitGroup
 	for i := range n {
-		o := options()
-		o.Redis, o.AppendOnly, o.RedisPassword = true, true, clusterPassword
-		if !o.RedisSentinel {
-			o.RedisSettings = append(o.RedisSettings, "masterauth "+clusterPassword, "repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
-		}
 		all.Go(func() {
 			ctx := context.WithoutCancel(t.Context())
-			stacks[i], errs[i] = Start(ctx, o, t.Output())
-			if errs[i] == nil {
-				nodes[i], errs[i] = newNode(stacks[i])
+			for range startAttempts {
+				o := options()
+				o.Redis, o.AppendOnly, o.RedisPassword = true, true, clusterPassword
+				if !o.RedisSentinel {
+					o.RedisSettings = append(o.RedisSettings, "masterauth "+clusterPassword, "repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
+				}
+				if stacks[i], errs[i] = Start(ctx, o, t.Output()); errs[i] == nil {
+					nodes[i], errs[i] = newNode(stacks[i])
+					return
+				}
 			}
 		})
 	}
@@ -111,15 +121,6 @@ func newNode(stack *Stack) (*Node, error) {
 		return nil, err
 	}
 	return &Node{Server: &Server{URL: stack.RedisURL, server: stack.Redis}, Addr: o.Addr, raw: redis.NewClient(o)}, nil
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	addr, err := localstack.FreeAddr()
-	if err != nil {
-		t.Fatalf("storetest: %v", err)
-	}
-	return int(addr.Port())
 }
 
 // Raw is a client of one node alone, which follows no redirections.

@@ -48,7 +48,7 @@ func (t Tail) Spent(s Stored, sums Sums, before pricing.Nanos) (spent pricing.Na
 				continue
 			}
 			spent += m.Cost
-			atLeast = atLeast || m.Minute < mark
+			atLeast = atLeast || m.Minute <= mark // see Holds.Begin: its row may lie before the mark
 		}
 	}
 	return spent, atLeast

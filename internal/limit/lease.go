@@ -1,9 +1,6 @@
 package limit
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 const (
 	leastMeant = 200 * time.Millisecond // that demand is measured over
@@ -13,7 +10,6 @@ const (
 
 // lease is what a process holds of a rate. It is safe for concurrent use.
 type lease struct {
-	mu sync.Mutex
 	talk
 	perMinute float64
 	share     float64
@@ -102,13 +98,6 @@ func (l *lease) without() verdict {
 // isYoung reports whether the desk grants nothing yet.
 func (*lease) isYoung() bool { return false }
 
-// isHurried reports whether there is something that others wait for.
-func (l *lease) isHurried() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.hurried
-}
-
 // last is for who has waited as long as it may.
 func (l *lease) last() verdict {
 	l.mu.Lock()
@@ -136,13 +125,6 @@ func (l *lease) fit(most float64) {
 		l.level -= above
 		l.gives += above
 	}
-}
-
-// next is closed at the next answer.
-func (l *lease) next() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.news
 }
 
 // due tells whether the desk should hear of it, and whether it can be forgotten.

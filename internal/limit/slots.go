@@ -1,9 +1,6 @@
 package limit
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 const (
 	peakOver   = 5 * time.Second       // that the most requests at once are remembered for, at least
@@ -16,7 +13,6 @@ const (
 type slots struct {
 	hurry chan<- struct{}
 
-	mu sync.Mutex
 	talk
 	most    int64
 	held    int64
@@ -89,12 +85,6 @@ func (s *slots) isYoung() bool {
 	return s.young
 }
 
-func (s *slots) isHurried() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.hurried
-}
-
 // last is for who has waited as long as it may.
 func (s *slots) last() verdict {
 	s.mu.Lock()
@@ -117,12 +107,6 @@ func (s *slots) fit() {
 	if most := max(s.keep, s.open); s.held > most {
 		s.held, s.hurried = most, true
 	}
-}
-
-func (s *slots) next() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.news
 }
 
 func (s *slots) due(now time.Time) (due, done bool) {

@@ -1,6 +1,9 @@
 package limit
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	reportEvery = 250 * time.Millisecond // of what is asked for
@@ -9,9 +12,9 @@ const (
 	soon        = time.Second // when to ask again where it may be better in a moment
 )
 
-// talk is what a process and the desk have said to each other of a bucket. The
-// mutex of what is talked about guards it.
+// talk is what a process and the desk have said to each other of a bucket.
 type talk struct {
+	mu     sync.Mutex // of what is talked about, too
 	bucket Bucket
 	used   time.Time // when it was asked last
 	gone   bool      // its keeper has forgotten it
@@ -25,6 +28,20 @@ type talk struct {
 
 func newTalk(b Bucket, now time.Time) talk {
 	return talk{bucket: b, used: now, news: make(chan struct{})}
+}
+
+// isHurried reports whether there is something that others wait for.
+func (t *talk) isHurried() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.hurried
+}
+
+// next is closed at the next answer.
+func (t *talk) next() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.news
 }
 
 // idleAfter is when what is held goes back. Users are many, and hold little.

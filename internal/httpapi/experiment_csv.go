@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/busuhq/busu/internal/experiment"
+	"github.com/busuhq/busu/internal/spreadsheet"
 )
 
 // Kinds of rows. What a row has no value for is empty.
@@ -43,7 +43,7 @@ func sendResults(c echo.Context, all []experiment.Page) error {
 				return err
 			}
 			for _, row := range csvRows(&r) {
-				row["experiment_id"], row["name"], row["state"] = r.ID, plain(r.Name), r.State
+				row["experiment_id"], row["name"], row["state"] = r.ID, spreadsheet.Text(r.Name), r.State
 				row["outcome"], row["winner"] = shown(r.Outcome), shown(r.Winner)
 				cells := make([]string, len(csvColumns))
 				for i, name := range csvColumns {
@@ -120,21 +120,13 @@ func armRows(a *experiment.ArmResult) (rows []csvRow) {
 }
 
 func segmentRow(primary experiment.Metric, s *experiment.SegmentResult) csvRow {
-	row := csvRow{"row": rowSegment, "metric": string(primary), "arm": s.Arm, "segment": s.By, "segment_value": plain(s.Value), "exploratory": strconv.FormatBool(s.Exploratory),
+	row := csvRow{"row": rowSegment, "metric": string(primary), "arm": s.Arm, "segment": s.By, "segment_value": spreadsheet.Text(s.Value), "exploratory": strconv.FormatBool(s.Exploratory),
 		"users": shown(new(s.Users.Control + s.Users.Test)), "control": shown(&s.Control), "test": shown(&s.Test),
 		"lift": shown(s.Lift), "lift_low": shown(s.Low), "lift_high": shown(s.High), "reading": s.Reading}
 	if d := s.Diff; d != nil {
 		row["difference"], row["difference_low"], row["difference_high"] = shown(&d.Value), shown(d.Low), shown(d.High)
 	}
 	return row
-}
-
-// plain keeps spreadsheets from taking a text for a formula.
-func plain(text string) string {
-	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t\r") {
-		return "'" + text
-	}
-	return text
 }
 
 // shown is a value, or nothing where there is none.

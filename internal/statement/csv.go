@@ -4,7 +4,8 @@ import (
 	"encoding/csv"
 	"io"
 	"strconv"
-	"strings"
+
+	"github.com/busuhq/busu/internal/spreadsheet"
 )
 
 // WriteCSV writes the lines, an amount a column, in nano-dollars.
@@ -13,7 +14,7 @@ func (s *Statement) WriteCSV(to io.Writer) error {
 	_ = w.Write([]string{"project", "month", "state", "part", "key_id", "model", "baseline_model", "price_version", "requests", "errors",
 		"tokens_in", "tokens_out", "paid_nanos", "baseline_nanos", "unpriced_requests", "user_requests"})
 	for _, l := range s.Lines {
-		row := []string{s.Project, s.Month, s.State, l.Part, plain(l.KeyID), plain(l.Model), plain(l.BaselineModel), plain(l.PriceVersion)}
+		row := []string{s.Project, s.Month, s.State, l.Part, spreadsheet.Text(l.KeyID), spreadsheet.Text(l.Model), spreadsheet.Text(l.BaselineModel), spreadsheet.Text(l.PriceVersion)}
 		for _, n := range l.figures() {
 			row = append(row, strconv.FormatInt(*n, 10))
 		}
@@ -21,12 +22,4 @@ func (s *Statement) WriteCSV(to io.Writer) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// plain keeps spreadsheets from taking a name for a formula.
-func plain(name string) string {
-	if strings.ContainsAny(name[:min(1, len(name))], "=+-@\t\r") {
-		return "'" + name
-	}
-	return name
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/pricing"
+	"github.com/busuhq/busu/internal/spreadsheet"
 )
 
 // Dimension is what rows are told apart by.
@@ -180,7 +181,7 @@ func (r *Report) WriteCSV(to io.Writer) error {
 		var cells []string
 		for _, v := range []*string{row.Project, row.Key, row.User, row.Model, row.Day} {
 			if v != nil {
-				cells = append(cells, plain(*v))
+				cells = append(cells, spreadsheet.Text(*v))
 			}
 		}
 		for _, n := range []int64{row.Requests, row.Errors, row.TokensIn, row.TokensOut} {
@@ -190,12 +191,4 @@ func (r *Report) WriteCSV(to io.Writer) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// plain keeps spreadsheets from taking a name for a formula.
-func plain(name string) string {
-	if strings.ContainsAny(name[:min(1, len(name))], "=+-@\t\r") {
-		return "'" + name
-	}
-	return name
 }

@@ -30,6 +30,16 @@ func take(left *int64, most int) (int64, error) {
 	return n, nil
 }
 
+// next takes of what is asked for in that place, for the first time with a time.
+func (l *leftovers) next(place int, left *int64, most int, from ...time.Time) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.from) == place {
+		l.from = append(l.from, from...)
+	}
+	return take(left, most)
+}
+
 func (l *leftovers) ExpireLate(_ context.Context, completions, features time.Time, most int) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,57 +62,27 @@ func (l *leftovers) ExpireFeedback(_ context.Context, before time.Time, most int
 }
 
 func (l *leftovers) ExpireLessons(_ context.Context, verdicts, prices time.Time, most int) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.from) == 3 {
-		l.from = append(l.from, verdicts, prices)
-	}
-	return take(&l.lessons, most)
+	return l.next(3, &l.lessons, most, verdicts, prices)
 }
 
 func (l *leftovers) ExpireExperiments(_ context.Context, before time.Time, most int) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.from) == 5 {
-		l.from = append(l.from, before)
-	}
-	return take(&l.ended, most)
+	return l.next(5, &l.ended, most, before)
 }
 
 func (l *leftovers) ExpireWebhooks(_ context.Context, before time.Time, most int) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.from) == 6 {
-		l.from = append(l.from, before)
-	}
-	return take(&l.webhooks, most)
+	return l.next(6, &l.webhooks, most, before)
 }
 
 func (l *leftovers) ExpireAlerts(_ context.Context, before time.Time, most int) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.from) == 7 {
-		l.from = append(l.from, before)
-	}
-	return take(&l.alerts, most)
+	return l.next(7, &l.alerts, most, before)
 }
 
 func (l *leftovers) ExpireMinutes(_ context.Context, before time.Time, most int) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.from) == 8 {
-		l.from = append(l.from, before)
-	}
-	return take(&l.minutes, most)
+	return l.next(8, &l.minutes, most, before)
 }
 
 func (l *leftovers) ExpireForgotten(_ context.Context, before time.Time, most int) (int64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.from) == 9 {
-		l.from = append(l.from, before)
-	}
-	return take(&l.forgotten, most)
+	return l.next(9, &l.forgotten, most, before)
 }
 
 // shorter is a project with so many old requests.

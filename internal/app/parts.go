@@ -163,13 +163,10 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: metrics, Ledger: recorder,
-		Requests:    newRecords(s.postgres, pricesOf(gateway)),
-		Savings:     newReports(s.postgres),
-		Accounts:    accounts,
-		Starter:     trials,
-		Steward:     trials,
-		Experiments: trials,
-		Deliveries:  trials,
+		Requests: newRecords(s.postgres, pricesOf(gateway)),
+		Savings:  newReports(s.postgres),
+		Accounts: accounts,
+		Starter:  trials, Steward: trials, Experiments: trials, Deliveries: trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, s.redis, s.postgres, kept),
 		Completions: completions, Decisions: decisions,

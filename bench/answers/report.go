@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/busuhq/busu/bench/measure"
 )
@@ -49,17 +48,11 @@ func (r *results) report() string {
 
 func (r *results) writeMachine(b *strings.Builder) {
 	m := r.Machine
-	b.WriteString("| | |\n| --- | --- |\n")
-	for _, line := range [][2]string{
-		{"commit", m.Commit},
-		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
-		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load before and after", m.Load + "; " + r.LoadAfter},
-		{"software", m.Go},
-		{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, busu and its stores share the cores", r.Done)},
-	} {
-		fmt.Fprintf(b, "| %s | %s |\n", line[0], line[1])
-	}
+	m.WriteTable(b, r.Started, r.Took,
+		[2]string{"load before and after", m.Load + "; " + r.LoadAfter},
+		[2]string{"software", m.Go},
+		[2]string{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, busu and its stores share the cores", r.Done)},
+	)
 }
 
 // mostUnrest is what the control of a quiet machine stays below at p99, in µs.

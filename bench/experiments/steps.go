@@ -168,14 +168,11 @@ func (b *bench) flood(ctx context.Context, ask func() error) ([]time.Duration, e
 func (b *bench) write() error {
 	var s strings.Builder
 	m := b.machine
-	fmt.Fprintf(&s, "# An experiment of %s users\n\nWritten by `make bench-experiments`; do not edit.\n\n| | |\n| --- | --- |\n", measure.Number(float64(b.Users)))
-	for _, line := range [][2]string{
-		{"commit", m.Commit}, {"started", b.started.Format(time.RFC3339) + ", took " + time.Since(b.started).Round(time.Second).String()},
-		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s; load before %s", m.Cores, m.CPU, m.Memory, m.Kernel, m.Load)},
-		{"software", fmt.Sprintf("%s, PostgreSQL %s", m.Go, m.Postgres)},
-	} {
-		fmt.Fprintf(&s, "| %s | %s |\n", line[0], line[1])
-	}
+	fmt.Fprintf(&s, "# An experiment of %s users\n\nWritten by `make bench-experiments`; do not edit.\n\n", measure.Number(float64(b.Users)))
+	m.WriteTable(&s, b.started, time.Since(b.started),
+		[2]string{"load before", m.Load},
+		[2]string{"software", fmt.Sprintf("%s, PostgreSQL %s", m.Go, m.Postgres)},
+	)
 	s.WriteString("\nIn milliseconds. CPU is processor time, which other work on the machine changes little.\n\n| what | measured | goal | | |\n| --- | ---: | ---: | --- | --- |\n")
 	for _, f := range b.figures {
 		goal, verdict := "", ""

@@ -40,16 +40,11 @@ func (b *bench) report() string {
 	var s strings.Builder
 	f, m := &b.facts, b.facts.machine
 	fmt.Fprintf(&s, "# History and the request explorer over %s completions\n\nWritten by `make bench-history`; do not edit.\n\n", grouped(b.Rows))
-	s.WriteString("| | |\n| --- | --- |\n")
-	for _, line := range [][2]string{
-		{"commit", m.Commit},
-		{"started", f.started.Format(time.RFC3339) + ", took " + time.Since(f.started).Round(time.Second).String()},
-		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s; load before %s", m.Cores, m.CPU, m.Memory, m.Kernel, m.Load)},
-		{"software", fmt.Sprintf("%s, PostgreSQL %s", m.Go, m.Postgres)},
-		{"database", fmt.Sprintf("%s completions over 90 days, of %s users, %s", grouped(b.Rows), grouped(names), b.filled())},
-	} {
-		fmt.Fprintf(&s, "| %s | %s |\n", line[0], line[1])
-	}
+	m.WriteTable(&s, f.started, time.Since(f.started),
+		[2]string{"load before", m.Load},
+		[2]string{"software", fmt.Sprintf("%s, PostgreSQL %s", m.Go, m.Postgres)},
+		[2]string{"database", fmt.Sprintf("%s completions over 90 days, of %s users, %s", grouped(b.Rows), grouped(names), b.filled())},
+	)
 	b.writeAnswers(&s)
 	b.writeSizes(&s)
 	b.writeMethod(&s)

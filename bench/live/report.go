@@ -64,17 +64,12 @@ func niceness() int {
 func (f *facts) report(o Options) string {
 	var s strings.Builder
 	m := f.machine
-	s.WriteString("# Live metrics under listeners\n\nWritten by `make bench-live`; do not edit.\n\n| | |\n| --- | --- |\n")
-	for _, line := range [][2]string{
-		{"commit", m.Commit},
-		{"started", f.started.Format(time.RFC3339) + ", took " + time.Since(f.started).Round(time.Second).String()},
-		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load", fmt.Sprintf("before %s, at the end %s (1, 5, 15 minutes; the run's own is in the second); priority of the run: nice %d", m.Load, f.load, niceness())},
-		{"software", m.Go},
-		{"asked for", fmt.Sprintf("%d listeners every %s, %d plain requests a second, %d prompts a second, each part for %s", o.Listeners, o.Interval, o.Rate, o.Traffic, o.For)},
-	} {
-		fmt.Fprintf(&s, "| %s | %s |\n", line[0], line[1])
-	}
+	s.WriteString("# Live metrics under listeners\n\nWritten by `make bench-live`; do not edit.\n\n")
+	m.WriteTable(&s, f.started, time.Since(f.started),
+		[2]string{"load", fmt.Sprintf("before %s, at the end %s (1, 5, 15 minutes; the run's own is in the second); priority of the run: nice %d", m.Load, f.load, niceness())},
+		[2]string{"software", m.Go},
+		[2]string{"asked for", fmt.Sprintf("%d listeners every %s, %d plain requests a second, %d prompts a second, each part for %s", o.Listeners, o.Interval, o.Rate, o.Traffic, o.For)},
+	)
 	s.WriteString("\n| | measured | goal | |\n| --- | ---: | ---: | --- |\n")
 	for _, x := range f.figures(o) {
 		goal, verdict := "", ""

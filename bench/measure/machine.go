@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Machine is where the figures come from.
@@ -21,6 +22,19 @@ type Machine struct {
 	Postgres string `json:"postgres"`
 	Load     string `json:"load"` // averages over 1, 5 and 15 minutes before the run
 	Commit   string `json:"commit"`
+}
+
+// WriteTable is what a report begins with: the commit, when it ran, on what, and
+// more rows of a name and what it was.
+func (m *Machine) WriteTable(b *strings.Builder, started time.Time, took time.Duration, more ...[2]string) {
+	b.WriteString("| | |\n| --- | --- |\n")
+	for _, row := range append([][2]string{
+		{"commit", m.Commit},
+		{"started", started.UTC().Format(time.RFC3339) + ", took " + took.Round(time.Second).String()},
+		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
+	}, more...) {
+		fmt.Fprintf(b, "| %s | %s |\n", row[0], row[1])
+	}
 }
 
 // DescribeMachine is for before anything of ours is a load.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/busuhq/busu/bench/measure"
 )
@@ -84,19 +83,13 @@ func (r *results) report(old string) string {
 
 func (r *results) writeMachine(b *strings.Builder) {
 	m := r.Machine
-	b.WriteString("| | |\n| --- | --- |\n")
-	for _, line := range [][2]string{
-		{"commit", m.Commit},
-		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
-		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load before and after", m.Load + "; " + r.LoadAfter},
-		{"software", fmt.Sprintf("%s, Redis %s, PostgreSQL %s", m.Go, m.Redis, m.Postgres)},
-		{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, proxies, busu and its stores share the cores", r.Done)},
-		{"switched on", "a key with limits on requests and tokens, budgets of the key and of its project, the hybrid strategy, the hold-out, an experiment where it says so, " +
+	m.WriteTable(b, r.Started, r.Took,
+		[2]string{"load before and after", m.Load + "; " + r.LoadAfter},
+		[2]string{"software", fmt.Sprintf("%s, Redis %s, PostgreSQL %s", m.Go, m.Redis, m.Postgres)},
+		[2]string{"work", fmt.Sprintf("%d rounds in turns; callers, upstream, proxies, busu and its stores share the cores", r.Done)},
+		[2]string{"switched on", "a key with limits on requests and tokens, budgets of the key and of its project, the hybrid strategy, the hold-out, an experiment where it says so, " +
 			"look-ups in all caches, streams, metrics, the journal (to the disk every 20 ms), shipping to Redis (append-only file, fsync every second), logs; PostgreSQL with fsync"},
-	} {
-		fmt.Fprintf(b, "| %s | %s |\n", line[0], line[1])
-	}
+	)
 	if r.options.Quick {
 		b.WriteString("\n**A quick run:** it shows that everything works, and nothing else.\n")
 	}

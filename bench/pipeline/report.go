@@ -3,7 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/busuhq/busu/bench/measure"
 )
@@ -23,19 +22,13 @@ func (r *results) report() string {
 
 func (r *results) writeMachine(b *strings.Builder) {
 	m := r.Machine
-	fmt.Fprintf(b, "| | |\n| --- | --- |\n")
-	for _, line := range [][2]string{
-		{"commit", m.Commit},
-		{"started", r.Started.UTC().Format(time.RFC3339) + ", took " + r.Took.Round(time.Second).String()},
-		{"machine", fmt.Sprintf("%d cores (%s), memory %s, Linux %s", m.Cores, m.CPU, m.Memory, m.Kernel)},
-		{"load before and after", m.Load + "; " + r.LoadAfter},
-		{"software", fmt.Sprintf("%s, Redis %s, PostgreSQL %s", m.Go, m.Redis, m.Postgres)},
-		{"durability", "Redis appendonly, appendfsync " + r.AppendFsync + "; PostgreSQL fsync and synchronous_commit on"},
-		{"work", fmt.Sprintf("%d events of %d bytes (a tenth for peers), %d rounds in turns; client and stores share the cores",
+	m.WriteTable(b, r.Started, r.Took,
+		[2]string{"load before and after", m.Load + "; " + r.LoadAfter},
+		[2]string{"software", fmt.Sprintf("%s, Redis %s, PostgreSQL %s", m.Go, m.Redis, m.Postgres)},
+		[2]string{"durability", "Redis appendonly, appendfsync " + r.AppendFsync + "; PostgreSQL fsync and synchronous_commit on"},
+		[2]string{"work", fmt.Sprintf("%d events of %d bytes (a tenth for peers), %d rounds in turns; client and stores share the cores",
 			r.Events, r.EventBytes, r.Done)},
-	} {
-		fmt.Fprintf(b, "| %s | %s |\n", line[0], line[1])
-	}
+	)
 }
 
 func (r *results) writeGoals(b *strings.Builder) {

@@ -37,24 +37,28 @@ func (r *results) goals() []goal {
 		r.plain("RSS of the API at 1,000 routed requests/s, MB", rssMB, openRouted, 80, 40),
 		r.plain("start of the API to ready, stores up, ms", readyMS, readyName, 500, 200),
 	}
-	return append(r.toPeer(), all...)
+	return append(r.toPeers(), all...)
 }
 
-// toPeer compares to Bifrost, or to what is known of its distance.
-func (r *results) toPeer() []goal {
+// toPeers compares to each peer that is measured, by the bounds that are set for
+// Bifrost, and to what is known of Bifrost's distance where it is none of them.
+func (r *results) toPeers() (all []goal) {
+	for _, p := range r.options.Peers {
+		all = append(all,
+			r.ratio(fmt.Sprintf("API CPU per routed request ÷ %s's", p.Name), apiCPU, busuRouted, closedPeer(p.Name), .55, .42, true),
+			r.addedRatio(fmt.Sprintf("added p50 at 1,000/s ÷ %s's", p.Name), measure.P50, openPeer(p.Name), 1, .7, .45),
+			r.addedRatio(fmt.Sprintf("added p99 at 1,000/s ÷ %s's", p.Name), measure.P99, openPeer(p.Name), 1, .4, .2),
+		)
+	}
 	if r.Figures[closedPeer(bifrost)] != nil {
-		return []goal{
-			r.ratio("API CPU per routed request ÷ Bifrost's", apiCPU, busuRouted, closedPeer(bifrost), .55, .42, true),
-			r.addedRatio("added p50 at 1,000/s ÷ Bifrost's", measure.P50, openPeer(bifrost), 1, .7, .45),
-			r.addedRatio("added p99 at 1,000/s ÷ Bifrost's", measure.P99, openPeer(bifrost), 1, .4, .2),
-		}
+		return all
 	}
 	cpu := r.ratio("API CPU per routed request ÷ Bifrost's, estimated", apiCPU, busuRouted, closedEcho, .55, .42, true)
 	cpu.summary = scale(cpu.summary, 1/bifrostCPU)
 	cpu.whence = fmt.Sprintf("Bifrost is not at hand: taken as %g × the Echo proxy", bifrostCPU)
 	p50 := r.addedRatio("added p50 at 1,000/s ÷ Bifrost's, estimated", measure.P50, openEcho, bifrostP50, .7, .45)
 	p99 := r.addedRatio("added p99 at 1,000/s ÷ Bifrost's, estimated", measure.P99, openEcho, bifrostP99, .4, .2)
-	return []goal{cpu, p50, p99}
+	return append(all, cpu, p50, p99)
 }
 
 func scale(s measure.Summary, by float64) measure.Summary {

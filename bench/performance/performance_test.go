@@ -85,8 +85,21 @@ func TestGoals(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
+	r.options.Peers = []Peer{{Name: "other"}}
+	r.Add(closedPeer("other"), 0, measure.Figures{apiCPU: 20})
+	r.Add(openPeer("other"), 0, measure.Figures{measure.P50: 700, measure.P99: 1200})
+	text = r.report("")
+	for _, want := range []string{
+		"routed request ÷ other's | 0.50 | 0.50–0.50 | ≤ 0.55 | ≤ 0.42 | reached |", "added p50 at 1,000/s ÷ other's | 0.33 | 0.33–0.33 | ≤ 0.70 | ≤ 0.45 | met |",
+		"added p99 at 1,000/s ÷ other's | 0.30 |", "÷ Bifrost's, estimated",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("beside a peer, %q is not in\n%s", want, text)
+		}
+	}
+	r.options.Peers = []Peer{{Name: bifrost}}
 	r.Add(closedPeer(bifrost), 0, measure.Figures{apiCPU: 20})
-	if text := r.report(""); !strings.Contains(text, "÷ Bifrost's | 0.50 | 0.50–0.50 | ≤ 0.55 | ≤ 0.42 | reached |") || strings.Contains(text, "estimated") {
+	if text := r.report(""); !strings.Contains(text, "÷ bifrost's | 0.50 | 0.50–0.50 | ≤ 0.55 | ≤ 0.42 | reached |") || strings.Contains(text, "estimated") {
 		t.Errorf("the peer is measured, and not compared to:\n%s", text)
 	}
 	if text := resultsForTest(1).report(""); strings.Contains(text, "RSS of the API") {

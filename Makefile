@@ -106,8 +106,8 @@ bench-pipeline: ## measure the pipeline beside its limits and peers (about 7 min
 bench-answers: ## measure what callers get, streams, cached answers, floods, added latency (about 6 minutes) into docs/
 	cd bench && $(GO) run ./cmd/answers -out ../docs/answers-benchmark.md
 
-bench-history: ## fill a database (ROWS=500000) and measure history and the request explorer into docs/
-	cd bench && $(GO) run ./cmd/history -rows $${ROWS:-500000} -out ../docs/history-benchmark.md
+bench-history: ## fill a database (ROWS=500000; kept and used again in DIR) and measure history and the request explorer into docs/
+	cd bench && $(GO) run ./cmd/history -rows $${ROWS:-500000} -asks $${ASKS:-200} -dir "$${DIR:-}" -out ../docs/history-benchmark.md
 
 bench-live: ## measure live metrics under 5,000 listeners and 1,000 requests a second into docs/
 	cd bench && $(GO) run ./cmd/live -out ../docs/live-benchmark.md

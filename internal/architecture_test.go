@@ -63,7 +63,7 @@ var plan = map[string]room{
 	"internal/stats":       {libs: []string{"gonum.org/v1/gonum"}, why: pure + "; this one is numbers in, numbers out"},
 	"internal/idempotency": {libs: []string{"github.com/sony/gobreaker"}, why: pure},
 	"internal/apidocs":     {why: "a document in, a page out"},
-	"internal/worker":      {may: []string{"budget", "event", "experiment", "learning", "llm", "pricing", "routing", "savings", "verdict", "webhook"}, libs: []string{"github.com/google/uuid"}, why: part},
+	"internal/worker":      {may: []string{"budget", "event", "experiment", "learning", "llm", "pricing", "rollup", "routing", "savings", "verdict", "webhook"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/gateway":     {may: []string{"budget", "cache", "chat", "event", "experiment", "flight", "judge", "learning", "llm", "pricing", "prompt", "redact", "routing"}, libs: []string{"github.com/google/uuid"}, why: part},
 	"internal/aggregator":  {may: []string{"event", "rollup"}, why: part},
 	"internal/tail":        {may: []string{"event"}, why: part + "; so does what follows the streams for listeners"},

@@ -150,7 +150,7 @@ func (s *stores) clean(ctx context.Context) error {
 	if err := s.postgres.EnsureDays(ctx, now.AddDate(0, 0, -1), 3); err != nil {
 		return err
 	}
-	if _, err := s.pool.Exec(ctx, "TRUNCATE completions, rollups_minutes, rollups_hours, rollups_days, rollups_new, journal_marks, river_job"); err != nil {
+	if _, err := s.pool.Exec(ctx, "TRUNCATE completions, rollups_minutes, rollups_five_minutes, rollups_hours, rollups_days, rollups_new, journal_marks, river_job"); err != nil {
 		return err
 	}
 	_, err := s.pool.Exec(ctx, "CHECKPOINT")

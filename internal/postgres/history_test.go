@@ -43,6 +43,10 @@ func TestHistoryIsOfTheFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkHistories(t, db, "all is merged", facts[:900])
+	if err := keepFives(t, db, 8*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	checkHistories(t, db, "five minutes are filled in", facts[:900])
 	persist(facts[900:])
 	checkHistories(t, db, "half is merged", facts)
 	merging := mergeMeanwhile(t, url)
@@ -58,6 +62,7 @@ func checkHistories(t *testing.T, db *postgres.DB, when string, facts []*event.C
 		for _, span := range []rollup.Span{
 			{Length: time.Hour, Step: time.Minute, By: rollup.KindModel, Top: 2},
 			{Length: 24 * time.Hour, Step: 5 * time.Minute, By: rollup.KindError, Top: 5},
+			weekInFives,
 			{Length: 7 * 24 * time.Hour, Step: time.Hour},
 			{Length: 90 * 24 * time.Hour, Step: 24 * time.Hour, By: rollup.KindCache, Top: 5},
 		} {
@@ -84,10 +89,14 @@ func piecesOf(project string, facts []*event.CompletionRecorded, step time.Durat
 	return pieces
 }
 
-// checkLevels holds hours and days against minutes, when all is merged.
+// checkLevels holds five minutes, hours and days against minutes, when all is
+// merged.
 func checkLevels(t *testing.T, url string) {
 	t.Helper()
 	conn := connect(t, url)
+	if _, _, different := keptFives(t, conn); different != 0 {
+		t.Errorf("%d five minutes are not the sums of their minutes", different)
+	}
 	for table, start := range map[string]string{"rollups_hours": "hour", "rollups_days": "day"} {
 		sums := `project, kind, name, sum(requests), sum(errors), sum(cost_nanos), sum(baseline_cost_nanos), sum(tokens_in), sum(tokens_out)`
 		var different, rows int

@@ -1,17 +1,10 @@
 package postgres_test
 
 import (
-	"io/fs"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-
 	"github.com/busuhq/busu/internal/rollup"
-	"github.com/busuhq/busu/internal/storetest"
-	"github.com/busuhq/busu/schema"
 )
 
 // What an earlier release has merged is in hours and days, too, once a worker
@@ -19,24 +12,7 @@ import (
 // along.
 func TestMinutesOfEarlierReleasesGetHours(t *testing.T) {
 	t.Parallel()
-	url := storetest.EmptyPostgres(t)
-	files, err := fs.Sub(schema.Migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	std := stdlib.OpenDB(*config)
-	defer std.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, std, files)
-	if err == nil {
-		_, err = provider.UpTo(t.Context(), 6)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	url := migratedUpTo(t, 6)
 	conn := connect(t, url)
 	for table, from := range map[string]int{"rollups_merged": 1, "rollups_new": 4001} {
 		_, err := conn.Exec(t.Context(), `

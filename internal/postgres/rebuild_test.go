@@ -62,15 +62,20 @@ func TestRebuildEqualsTheBooks(t *testing.T) {
 	}
 }
 
-// mergeMeanwhile merges rollups in two processes and holds them against the
-// rows, until it is told to stop.
+// mergeMeanwhile merges rollups in two processes, lets five minutes reach back
+// further and less far in turns, and holds them against the rows, until it is
+// told to stop.
 func mergeMeanwhile(t *testing.T, url string) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var processes sync.WaitGroup
 	for range 2 {
 		processes.Go(func() {
-			for db := open(t, url); ctx.Err() == nil; {
+			db := open(t, url)
+			for days := 1; ctx.Err() == nil; days = 9 - days {
 				if _, err := db.MergeRollups(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if _, err := db.KeepFiveMinutes(t.Context(), now.AddDate(0, 0, -days)); err != nil {
 					t.Error(err)
 				}
 				l, err := db.Audit(t.Context())

@@ -37,8 +37,8 @@ type level struct {
 	step  time.Duration
 }
 
-// levels are those that minutes are merged into. Hours and days add up all
-// partitions.
+// levels are those that minutes are merged into, beside five minutes. Hours and
+// days add up all partitions.
 var (
 	minutes = level{"rollups_minutes", "minute", time.Minute}
 	coarse  = [...]level{{"rollups_hours", "hour", time.Hour}, {"rollups_days", "day", 24 * time.Hour}}
@@ -112,12 +112,14 @@ func (p packed) ScanBytes(v []byte) (err error) {
 
 // beginMerge keeps others out, and keeps PostgreSQL from a plan that it makes
 // while little is new, and stays with when there is much: to compare every row
-// with all those that are to go, instead of going to where these are.
-const beginMerge = `SELECT pg_try_advisory_xact_lock(hashtext('busu: rollups')) AND set_config('enable_seqscan', 'off', true) = 'off'`
+// with all those that are to go, instead of going to where these are. It tells
+// the database that five minutes are merged, too: earlier releases did not.
+const beginMerge = `SELECT pg_try_advisory_xact_lock(hashtext('busu: rollups')) AND set_config('enable_seqscan', 'off', true) = 'off'
+	AND set_config('busu.five_minutes', 'added', true) = 'added'`
 
 // MergeRollups adds what batches have added to their minutes to the rows of
-// those minutes, hours and days, of which there is one per key, and gives how
-// many it took in: as many as a transaction should.
+// those minutes, five minutes, hours and days, of which there is one per key,
+// and gives how many it took in: as many as a transaction should.
 // Whoever comes while another process does so has nothing to do.
 func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
@@ -135,6 +137,9 @@ func (db *DB) MergeRollups(ctx context.Context) (merged int, err error) {
 			if err := mergePartition(ctx, tx, partition, cells); err != nil {
 				return err
 			}
+		}
+		if err := mergeFiveMinutes(ctx, tx, added); err != nil {
+			return err
 		}
 		for _, l := range coarse {
 			if err := mergeLevel(ctx, tx, l, added.over(l.step)); err != nil {
@@ -282,7 +287,11 @@ func mergeLevel(ctx context.Context, tx pgx.Tx, l level, cells slotSums) error {
 	if _, err := (partitionSums{0: cells}).addAll(rows); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO `+l.table+` (project, `+l.start+`, kind, name, `+rollupSums+`)
+	return writeLevel(ctx, tx, l, cells)
+}
+
+func writeLevel(ctx context.Context, tx pgx.Tx, l level, cells slotSums) error {
+	_, err := tx.Exec(ctx, `INSERT INTO `+l.table+` (project, `+l.start+`, kind, name, `+rollupSums+`)
 		SELECT * FROM `+unnestRollups(1)+`
 		ON CONFLICT (project, kind, `+l.start+`, name) DO UPDATE SET `+replaceSums, columnsOf(0, cells).values()[1:]...)
 	return err

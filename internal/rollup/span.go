@@ -93,6 +93,12 @@ func (s Span) To(now time.Time) time.Time {
 	return s.From(now).Add(time.Duration(s.Points()) * s.Step)
 }
 
+// EarliestFrom is the beginning, at now, of the longest span in such steps, and
+// of its day.
+func EarliestFrom(step time.Duration, now time.Time) time.Time {
+	return Span{Length: min(MostSteps*step, LongestSpan), Step: step}.From(now).Truncate(day)
+}
+
 // Validate says which part of the span is wrong, by the name of the part, and
 // how.
 func (s Span) Validate() (part, fault string) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/rollup"
 )
 
 // Streams keeps streams and their groups small.
@@ -41,6 +42,9 @@ type Rollups interface {
 	// MergeRollups adds up what batches added to the same minute, so that
 	// there is one row of it.
 	MergeRollups(ctx context.Context) (merged int, err error)
+	// KeepFiveMinutes fills in sums of five minutes from a time on, and removes
+	// older ones, as much as it should at once; 0: nothing is left to do.
+	KeepFiveMinutes(ctx context.Context, from time.Time) (rows int64, err error)
 	// ShrinkRollups gives back the room that a backlog has left.
 	ShrinkRollups(ctx context.Context) error
 }
@@ -68,6 +72,7 @@ const (
 	upkeepEvery = time.Second
 	daysEvery   = time.Hour
 	shrinkEvery = time.Minute
+	fivesEvery  = 10 * time.Second
 	daysAhead   = 8 // yesterday, today and the coming six
 	upkeepTries = 5 * time.Second
 	dismissIdle = 10 * time.Minute
@@ -77,7 +82,7 @@ const (
 func (u *Upkeep) Run(ctx context.Context) error {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
-	var daysDone, shrunk time.Time
+	var daysDone, fivesDone, shrunk time.Time
 	for {
 		now := time.Now()
 		if now.Sub(daysDone) >= daysEvery && u.keepDays(ctx, now) {
@@ -87,6 +92,9 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		u.watchMemory(ctx)
 		u.keepHeartbeats(ctx)
 		u.mergeRollups(ctx)
+		if now.Sub(fivesDone) >= fivesEvery && u.keepFiveMinutes(ctx, now) {
+			fivesDone = now
+		}
 		if now.Sub(shrunk) >= shrinkEvery {
 			u.shrinkRollups(ctx)
 			shrunk = now
@@ -152,6 +160,18 @@ func (u *Upkeep) mergeRollups(ctx context.Context) {
 	if _, err := u.Rollups.MergeRollups(ctx); err != nil {
 		u.Log.Debug("rollups cannot be merged now", "err", err)
 	}
+}
+
+// keepFiveMinutes lets the sums of five minutes reach as far back as anybody may
+// ask for them, and reports whether nothing is left to do.
+func (u *Upkeep) keepFiveMinutes(ctx context.Context, now time.Time) (done bool) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTries)
+	defer cancel()
+	rows, err := u.Rollups.KeepFiveMinutes(ctx, rollup.EarliestFrom(5*time.Minute, now))
+	if err != nil {
+		u.Log.Debug("sums of five minutes cannot be kept now", "err", err)
+	}
+	return err == nil && rows == 0
 }
 
 func (u *Upkeep) shrinkRollups(ctx context.Context) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/worker"
 )
 
@@ -21,6 +22,8 @@ type upkeepStores struct {
 	kept     int // heartbeats
 	merged   int // times
 	shrunk   int
+	fives    int       // times that five minutes were kept
+	fivesOf  time.Time // from when on, first
 	dropped  []time.Time
 	features []time.Time // dropped
 	horizons []time.Time
@@ -44,6 +47,17 @@ func (u *upkeepStores) MergeRollups(context.Context) (int, error) {
 		return 0, errors.New("away")
 	}
 	return 10, nil
+}
+
+func (u *upkeepStores) KeepFiveMinutes(_ context.Context, from time.Time) (int64, error) {
+	if u.fives++; u.fives == 1 {
+		u.fivesOf = from
+		return 0, errors.New("away")
+	}
+	if u.fives < 5 {
+		return 10, nil
+	}
+	return 0, nil
 }
 
 func (u *upkeepStores) ShrinkRollups(context.Context) error {
@@ -112,6 +126,9 @@ func TestUpkeep(t *testing.T) {
 		}
 		if s.shrunk < 115 || s.shrunk > 122 {
 			t.Errorf("rollups were shrunk %d times in two hours", s.shrunk)
+		}
+		if want := rollup.EarliestFrom(5*time.Minute, began); s.fives < 725 || s.fives > 735 || !s.fivesOf.Equal(want) { // failed, four times at once, then every 10 s
+			t.Errorf("five minutes were kept %d times in two hours, from %s on first, not %s", s.fives, s.fivesOf, want)
 		}
 		if want := began.Add(-15 * time.Minute); !s.horizons[0].Equal(want) || !slices.Contains(s.lanes, other) {
 			t.Errorf("the first horizon is %s, not %s; lanes %v", s.horizons[0], want, s.lanes[:2])

@@ -3,7 +3,7 @@
 
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { NONE, age, bytes, clock, count, duration, inPercent, money, number, plural, when } from "../core/format.js";
+import { NONE, age, bytes, clock, count, duration, inPercent, money, number, plural, shortDate, when } from "../core/format.js";
 import { html, useState } from "../core/html.js";
 import { change, here } from "../core/router.js";
 import { Confirm } from "../parts/confirm.js";
@@ -45,10 +45,17 @@ function Check({ c }) {
   return html`<span class="check1"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name} ${how}</span></span> `;
 }
 
+const UNTAGGED = /^v[\d.]+-(?:0\.)?(\d{4})(\d\d)(\d\d)\d{6}-(\w{7})\w*(\+dirty)?$/; // what Go calls a build that no tag names
+
+function versionOf({ version }) {
+  const [, year, month, day, commit, dirty] = UNTAGGED.exec(version) ?? [];
+  return { value: version, show: commit ? html`<span title=${version}>${commit} <small>of ${shortDate(Date.UTC(year, month - 1, day))}${dirty && ", changed since"}</small></span>` : version };
+}
+
 const processTable = (s) => ({
   head: ["Process", "Version", ">Up for", ">Heard", "Needs", ">Journal", ">Under way", ">Not shipped", ">Oldest"],
   rows: s.processes.map((p) => ({ key: p.id, cells: [
-    { show: html`${p.role} <small>on ${p.host}, ${p.pid}</small>`, value: `${p.role} ${p.host} ${p.pid}` }, p.version,
+    { show: html`${p.role} <small>on ${p.host}, ${p.pid}</small>`, value: `${p.role} ${p.host} ${p.pid}` }, versionOf(p),
     { show: html`<span title="since ${since(p.started_at)}">${age(p.uptime_ms)}</span>`, value: p.uptime_ms },
     { show: html`${age(p.heard_ms)} <small>ago</small>`, value: p.heard_ms },
     { show: p.checks.map((c) => html`<${Check} key=${c.name} c=${c} />`), value: p.checks.map((c) => `${c.name} ${c.ok ? "ok" : "away"} ${c.since}`).join(", ") },

@@ -2,7 +2,9 @@
 
 GO      ?= go
 BIN     := .local/bin
-FLAGS   := -trimpath
+# Go's own stamp of the commit and of changed files, also where GOFLAGS says otherwise; without a repository that git may read there is none.
+STAMP   := $(if $(shell git rev-parse -q --verify HEAD 2>/dev/null),-buildvcs=auto)
+FLAGS   := -trimpath $(STAMP)
 SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/dev/null) go.mod go.sum
 
 # The race detector needs a C compiler; without one the tests run without it and say so.
@@ -44,7 +46,7 @@ e2e: ## hold busu against the unmodified clients of OpenAI, Anthropic and Vercel
 	cd e2e && $(GO) test -count=1 ./...
 
 screenshots: ## take pictures of every page and state into .local/screenshots, and those that documents show into docs/screenshots
-	cd e2e && $(GO) test -count=1 -timeout 20m ./browser -run 'TestPages/' -pictures ../../.local/screenshots
+	cd e2e && GOFLAGS="$$GOFLAGS $(STAMP)" $(GO) test -count=1 -timeout 20m ./browser -run 'TestPages/' -pictures ../../.local/screenshots
 
 check: ## formatting, vet, staticcheck, tidy and verified modules, alerts
 	@unformatted=$$(gofmt -l cmd internal schema examples bench e2e deploy); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }

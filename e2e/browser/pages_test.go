@@ -97,6 +97,7 @@ func TestPages(t *testing.T) {
 			t.Run("numbers", numbers)
 			t.Run("load", measureLoad)
 			t.Run("updates", measureUpdates)
+			t.Run("steady", measureSteady)
 			t.Run("hours", measureHours)
 		}
 	}

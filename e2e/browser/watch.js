@@ -9,10 +9,15 @@ window.seen = {
   },
   sum: (size) => performance.getEntries().filter((e) => e.entryType === "navigation" || new URL(e.name, location).pathname.startsWith("/static/")).reduce((n, e) => n + (e[size] ?? 0), 0),
 };
+/** A node that has moved, and how. */
+function told({ node, previousRect: a, currentRect: b }) {
+  const text = node.textContent.trim().slice(0, 40), around = node.parentElement?.closest("[class]")?.className;
+  return `${node.nodeName} ${node.className?.baseVal ?? node.className ?? ""} in ${around}: ${JSON.stringify(text)} by ${Math.round(b.x - a.x)}, ${Math.round(b.y - a.y)}`;
+}
 document.addEventListener("securitypolicyviolation", (e) => seen.policy.push(`${e.violatedDirective} forbids ${e.blockedURI} (${e.sourceFile}:${e.lineNumber})`));
 new PerformanceObserver((list) => {
   for (const shift of list.getEntries()) {
     if (shift.hadRecentInput) continue;
-    seen.shifts.push({ value: shift.value, of: shift.sources.map(({ node }) => node && `${node.nodeName} ${node.className?.baseVal ?? node.className ?? ""}`) });
+    seen.shifts.push({ value: shift.value, of: shift.sources.filter(({ node }) => node).map(told) });
   }
 }).observe({ type: "layout-shift", buffered: true });

@@ -13,9 +13,12 @@ import (
 // Nothing else sets them.
 var version, commit, date string
 
+// unnamed is what Go calls a build of which it knows neither tag nor commit.
+const unnamed = "(devel)"
+
 // Build is one build.
 type Build struct {
-	Version  string `json:"version"`          // such as v1.2.3, or of Go's making where no tag says it
+	Version  string `json:"version"`          // such as v1.2.3, of Go's making where no tag says it, or unknown
 	Commit   string `json:"commit,omitempty"` // "" where nobody knows
 	Date     string `json:"date,omitempty"`   // of the commit, RFC 3339
 	Dirty    bool   `json:"dirty"`            // files had been changed since the commit
@@ -38,7 +41,10 @@ func told(info *debug.BuildInfo, linked Build) Build {
 		b.Version = cmp.Or(b.Version, "unknown")
 		return b
 	}
-	b.Version = cmp.Or(b.Version, info.Main.Version, "unknown")
+	if info.Main.Version != unnamed {
+		b.Version = cmp.Or(b.Version, info.Main.Version)
+	}
+	b.Version = cmp.Or(b.Version, "unknown")
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":

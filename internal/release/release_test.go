@@ -23,7 +23,7 @@ func TestTold(t *testing.T) {
 		want   string
 	}{
 		{"nobody says anything", nil, Build{}, "busu unknown"},
-		{"a build without a repository", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, Build{}, "busu (devel)"},
+		{"a build without a repository", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, Build{}, "busu unknown"},
 		{"a build in a repository", recorded, Build{}, "busu v1.2.3+dirty abc 2026-11-26T09:00:00Z dirty"},
 		{"an image", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, linked, "busu v2.0.0 def 2026-12-01T00:00:00Z"},
 		{"the linker goes before what is recorded", recorded, Build{Version: "v2.0.0"}, "busu v2.0.0 abc 2026-11-26T09:00:00Z dirty"},

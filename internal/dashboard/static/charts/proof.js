@@ -167,5 +167,5 @@ function policy(p, [x, y], scale, width, narrow) {
   if (p.role === "mix") return [rect(x - 4, y - 4, 8, 8, "fp si2 w15"), text(x + 10, y + 16, narrow ? "random mix" : "random mix of both, at the same cost", "lb2 halo")];
   const end = p.role !== "", right = x > width - 130;
   return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"),
-    text(right ? x : x + 10, right ? (narrow ? y + 21 : y - 14) : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
+    text(right ? x : x + 10, right ? y - 14 : y + 5, p.name, `${end ? "lb md" : "lb2"} halo ${right ? "e" : ""}`)];
 }

@@ -16,7 +16,7 @@ export function Timeline({ rows, until }) {
     const scale = ticks(0, until, narrow ? 3 : 4).filter((v) => v <= until * 1.001), x = linear(0, until * 1.03, narrow ? 96 : 124, width - (narrow ? 100 : 170));
     return [scale.map((v, i) => [line(x(v), 18, x(v), height - 6, v ? "gr" : "zero"), text(x(v), 12, axisTime(v, until) + (i === scale.length - 1 ? unit : ""), "ax m")]),
       rows.map((row, i) => {
-        const y = 26 + i * 26, note = narrow ? row.text.split(/ · |;/)[0] : row.text;
+        const y = 26 + i * 26, note = narrow ? row.text.split(/ · |;| in /)[0] : row.text;
         return [text(0, y + 12, shorten(row.name, narrow ? 13 : 17), "lb"),
           row.from !== undefined && rect(x(Math.min(row.from, until)), y + 3, row.thin ? 3 : Math.max(2.5, x(Math.min(row.to, until)) - x(row.from)), 11,
           row.cls), text(width, y + 12, note, `${row.mood === "bad" ? "th" : "lb2"} e`)];
@@ -25,17 +25,17 @@ export function Timeline({ rows, until }) {
   return html`<${Chart} ...${{ height, label: `Timeline: ${rows.map((row) => `${row.name} ${row.text}`).join("; ")}. Answered after ${duration(until)}.`, draw }} />`;
 }
 
-/** Models cheapest first: {model, quality, low, high, cost_usd, step, note, chosen}; what says what they are, enough is the quality that is good enough. */
-export function Candidates({ rows, enough, what = "Candidates by cost with predicted quality" }) {
+/** Models cheapest first: {model, quality, low, high, cost_usd, step, note, chosen}; what says what they are, costs of what the costs are, enough is the quality that is good enough. */
+export function Candidates({ rows, enough, what = "Candidates by cost with predicted quality", costs = "cost" }) {
   const height = 30 + rows.length * 27 + 24, digits = moneyDigits(rows.map((c) => c.cost_usd), 2);
   const least = Math.min(...rows.map((c) => c.low ?? c.quality), enough ?? 1);
   const label = `${what}: ${rows.map((c) => `${c.model} ${number(c.quality, 2)} for ${money(c.cost_usd, digits)}${c.note ? `, ${c.note}` : ""}`).join("; ")}.`;
   const draw = (width, narrow) => {
     const scale = ticks(Math.min(0.9, least), 1, 4).filter((v) => v <= 1), x = linear(scale[0], 1, narrow ? 98 : 112, width - (narrow ? 80 : 160)),
       bottom = 30 + rows.length * 27, right = narrow ? width : width - 84;
-    return [scale.map((v) => [line(x(v), 26, x(v), bottom, "gr"), text(x(v), bottom + 16, String(v), "ax m")]), text(right, 16, "cost", "lb2 e"),
+    return [scale.map((v) => [line(x(v), 26, x(v), bottom, "gr"), text(x(v), bottom + 16, number(100 * v, v * 1000 % 10 ? 1 : 0) + (v === 1 ? "\u202f%" : ""), "ax m")]), text(right, 16, costs, "lb2 e"),
       enough !== undefined && [rect(x(enough), 26, x(1) - x(enough), bottom - 26, "fgw"), line(x(enough), 22, x(enough), bottom, "bd"),
-        text(x(enough) + 6, 16, `good enough ${number(enough, 3)}`, "lb2 e")],
+        text(x(enough) + 6, 16, `good enough ${number(100 * enough, 1)}\u202f%`, "lb2 e")],
       rows.map((c, i) => {
         const y = 30 + i * 27 + 13.5, chosen = c.chosen ?? c.note === "answered";
         return [rect(0, y - 5, 9, 9, `f${c.step}`, 2), c.step < 3 && rect(0.5, y - 4.5, 8, 8, "edge", 2),

@@ -96,7 +96,8 @@ export class Client {
       return response;
     } catch (err) {
       if (signal?.aborted) throw err;
-      throw new Problem(0, err.name === "TimeoutError" ? `It took longer than ${PATIENCE / 1000} s to answer.` : "Nothing answers at this address.");
+      const late = err.name === "TimeoutError";
+      throw Object.assign(new Problem(0, late ? `It took longer than ${PATIENCE / 1000} s to answer.` : "Nothing answers at this address."), { late });
     }
   }
 }

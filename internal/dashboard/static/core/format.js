@@ -128,7 +128,7 @@ export function precise(ms) {
   return [(isToday(ms) ? "" : `${day.format(ms)} `) + whole, `.${rest}`];
 }
 
-const isToday = (ms) => new Date(ms).toDateString() === new Date().toDateString();
+export const isToday = (ms) => new Date(ms).toDateString() === new Date().toDateString();
 
 /** Hours and minutes. */
 export const minute = (ms) => hm.format(ms);

@@ -1,16 +1,8 @@
 // Server-sent events over fetch: unlike EventSource, it says why it is refused.
 
-import { client } from "./client.js";
+import { Problem, client } from "./client.js";
 
-/**
- * Gives events as they come: {name, data, id}, data as text, name "" for an id
- * alone. Ends when signal does, or the server; throws a Problem when refused.
- */
-export async function* events(path, { signal, lastID = "" } = {}) {
-  yield* eventsOf(await client.open(path, { signal, headers: lastID ? { "Last-Event-ID": lastID } : {} }));
-}
-
-/** The events of a response that has begun. */
+/** The events of a response that has begun: {name, data, id}, data as text, name "" for an id alone. */
 export async function* eventsOf(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -35,14 +27,16 @@ function parseEvent(block) {
   return event;
 }
 
-/** Reads what a stream has behind lastID and stops when nothing came for quiet milliseconds. */
+/** Reads what a stream has behind lastID; throws a Problem where that is refused or does not begin, and stops when nothing came for quiet milliseconds. */
 export async function drain(path, { signal, lastID = "", quiet = 700 } = {}) {
   const over = new AbortController(), found = [];
   const stop = () => over.abort();
-  let timer = setTimeout(stop, 4000), id = lastID;
+  let timer = setTimeout(stop, 4000), id = lastID, begun = false;
   signal?.addEventListener("abort", stop);
   try {
-    for await (const event of events(path, { signal: over.signal, lastID })) {
+    const response = await client.open(path, { signal: over.signal, headers: lastID ? { "Last-Event-ID": lastID } : {} });
+    begun = true;
+    for await (const event of eventsOf(response)) {
       clearTimeout(timer);
       timer = setTimeout(stop, quiet);
       if (event.id) id = event.id;
@@ -50,6 +44,7 @@ export async function drain(path, { signal, lastID = "", quiet = 700 } = {}) {
     }
   } catch (err) {
     if (!over.signal.aborted) throw err;
+    if (!begun && !signal?.aborted) throw Object.assign(new Problem(0, "The stream does not begin."), { late: true });
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);

@@ -11,6 +11,7 @@ import { Icon } from "../parts/icons.js";
 import { Panel } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
 import { announce } from "../parts/speech.js";
+import { Still } from "../parts/states.js";
 import { METRICS, inPoints } from "./experiment-words.js";
 
 const MOST_ARMS = 8, PAUSE = 300; // milliseconds after the last key
@@ -124,7 +125,7 @@ function doings(models) {
 
 function Plan({ plan, problem, primary, take }) {
   if (problem) return html`<p class="note warn" role="status">${fullStop(problem.beside([]))}</p>`;
-  if (!plan) return NONE;
+  if (!plan) return html`<${Still} height=${140} />`;
   const least = { good: (v) => `${number(100 * v, 1)} points`, quality: (v) => number(v, 3), cost: (v) => money(v), latency: (v) => duration(v) }[primary](plan.mde);
   return html`<${KeyValues} rows=${[["Finds four times in five", plan.mde > 0 ? html`<b>${least}</b> <small>${percent(number(100 * plan.mde_relative, 0))}</small>` : "not known: last week all were alike"],
     ["Power to win", html`<b class=${plan.power_to_win < 0.5 ? "warn" : ""}>${percent(number(100 * plan.power_to_win, 0))}</b> <small>guardrails included</small>`],

@@ -1,6 +1,6 @@
 // What the figures of experiments are called, and how they are read.
 
-import { duration, money, number, percent, percentage } from "../core/format.js";
+import { age, duration, money, number, percent, percentage } from "../core/format.js";
 
 /** How an experiment stands: [state of a Verdict, mood of a Tag, words]. */
 export function standing({ state, outcome, winner }) {
@@ -16,6 +16,11 @@ export const pct = (v) => percent(percentage(100 * v).replace(/\.0$/, ""));
 
 /** A duration of the API without the units that are zero: 720h of 720h0m0s. */
 export const brief = (duration) => duration.replace(/(?<=[hm])(0m0s|0s)$/, "");
+
+const UNITS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/** A duration of the API, such as 720h0m0s, as people say it. */
+export const spoken = (text) => age([...text.matchAll(/([\d.]+)(h|ms|m|s)/g)].reduce((ms, [, n, unit]) => ms + n * UNITS[unit], 0));
 
 /** show gives a value as text; unit is that of the forest plot, axis that of the sequence, scale what makes it of the API's figure. */
 const metric = (name, show, better, worse, unit, axis, scale) => ({ name, show, better, worse, unit, axis, scale });

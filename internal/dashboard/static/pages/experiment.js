@@ -17,7 +17,7 @@ import { mention } from "../parts/speech.js";
 import { AsOf, Failure, Still } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 import { Actions } from "./experiment-actions.js";
-import { METRICS, RULES, brief, figures, inPoints, pct, standing } from "./experiment-words.js";
+import { METRICS, RULES, figures, inPoints, pct, spoken, standing } from "./experiment-words.js";
 
 const FEW = 30; // users of an arm, of whom nothing is said
 const at = Date.parse, p = (v) => (v < 0.001 ? "< 0.001" : number(v, 3)), cell = (value, show = count) => ({ show: show(value), value });
@@ -48,8 +48,8 @@ export function ExperimentPage({ id }) {
 
 function Since({ e, r, results }) {
   const of = { ...results, data: { ...r, stale: r.degraded.includes("postgres") } }, from = at(r.started_at), until = e.ended_at ? at(e.ended_at) : Date.now();
-  return html`<span class="sub">since ${clock(from)}, ${e.ended_at ? "for" : "by now"} ${age(until - from)}${e.archived_at && ", archived"}</span>
-    ${(of.data.stale || !e.ended_at) && html`<${AsOf} of=${of} />`}`;
+  return html`${(of.data.stale || !e.ended_at) && html`<${AsOf} of=${of} />`}
+    <span class="sub">since ${clock(from)}, ${`${e.ended_at ? "for" : "by now"} ${age(until - from)}${e.archived_at ? ", archived" : ""}`}</span>`;
 }
 
 const across = (columns, x, ...drawn) => drawn.map((P) => html`<div class=${columns}><${P} ...${x} /></div>`);
@@ -143,6 +143,7 @@ function Course({ r, arm, primary }) {
 function courseNote({ r, points, crossed, early }) {
   const back = early && points.find((l) => l.n > early.n && l.p_value >= r.alpha);
   return [`The band is the ${pct(1 - r.alpha)} interval, valid at every look. A winner is called when the line clears the dashed boundary and every guardrail holds.`,
+    points.at(-1).n < r.sample.matured && `The last look was at ${count(points.at(-1).n)} users.`,
     crossed && `It did at ${count(crossed.n)} users.`,
     early && `A plain p below ${r.alpha} would have called it at ${count(early.n)} (ring)${back ? `, and taken it back at ${count(back.n)}` : ""}.`].filter(Boolean).join(" ");
 }
@@ -178,7 +179,7 @@ function Arms({ r }) {
     money(a.cost_usd), money(a.avg_cost_usd, digits), ms(a.latency_p50_ms), ms(a.latency_p95_ms)]);
   return html`<${Panel} title="Arms" unit="all who were assigned, fallbacks and failures too; the first is the control">
     <${Table} cls="arms" caption="Arms" rows=${rows}
-      head=${["Arm", ">Users", ">Requests", ">Good answers", ">Rated", ">Fell back", ">Cached", ">Cost, total", ">per request", ">Latency p50", ">p95"]} /></${Panel}>`;
+      head=${["Arm", ">Users", ">Requests", ">Good answers", ">Rated", ">Fell back", ">Cached", ">Cost, total", ">per request", ">Latency p50", ">p95"]} widths=${[150, 70, 84, 116, 100, 90, 90, 96, 96, 96, 84]} /></${Panel}>`;
 }
 
 function Guardrails({ mine }) {
@@ -195,8 +196,8 @@ function Method({ e, r, mine }) {
   const test = html`${r.method}${r.arms.length > 2 && ", Holm’s correction"} <small>α ${early} early${final > 0 && `, ${final} final`}</small>`;
   return html`<${Panel} title="Method, and what could spoil it"><${KeyValues} rows=${[
     ["Test", test],
-    e.observation && ["Windows", `observed ${brief(e.observation)}, then feedback ${brief(e.feedback_window)}`],
-    e.min_duration && ["It lasts", `${brief(e.min_duration)} to ${brief(e.max_duration)}`],
+    e.observation && ["Windows", `observed ${spoken(e.observation)}, then feedback ${spoken(e.feedback_window)}`],
+    e.min_duration && ["It lasts", `${spoken(e.min_duration)} to ${spoken(e.max_duration)}`],
     e.slow_us > 0 && ["Slow is more than", duration(e.slow_us / 1000)],
     reduced && ["Variance taken out", pct(reduced.variance_reduced)],
     ["Design effect", r.arms.map((a) => number(a.design_effect, 2)).join(" / ")],
@@ -213,7 +214,7 @@ function Segments({ r, arm }) {
   const rows = r.segments.filter((s) => s.arm === arm && s.effect).map((s) => [capital(s.by), s.value, reading(s), `${count(s.users.control)} / ${count(s.users.test)}`,
     m.show(s.control), m.show(s.test), effect(points ? s.difference : { ...s, value: s.lift })]);
   return html`<${Panel} title="Segments" unit=${html`<${Tag} mood="warn">exploratory</${Tag}>`} note="For looking around: no verdict depends on it. Intervals hold in all segments together.">
-    <${Table} cls="nowrap" caption="Segments" head=${["By", "Segment", "Reading", ">Users", ">Control", ">Test", ">Change"]} rows=${rows} /></${Panel}>`;
+    <${Table} cls="nowrap" caption="Segments" head=${["By", "Segment", "Reading", ">Users", ">Control", ">Test", ">Change"]} widths=${[110, 120, 120, 110, 80, 80, 200]} rows=${rows} /></${Panel}>`;
 }
 
 const DELIVERED = { delivered: "good", failed: "bad" };

@@ -27,7 +27,7 @@ export function KeysPage() {
   const open = caller.who?.open && "This busu asks nobody for a key: without BUSU_ADMIN_KEY everybody on this machine is the admin.";
   return html`<${PageHead} title="Keys" sub=${html`<${AsOf} of=${keys} />`}>${keys.data && html`<${Create} done=${keys.retry} />`}</${PageHead}><div class="grid">
     <div class="c12"><${Panel} title="Keys" unit="the newest first" of=${keys} acts=${acts} note=${open}>
-      ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Limits", "Budget", ">"]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys"
+      ${() => html`<${Table} head=${["Key", "Role", "Project", "May use", ">Last used", ">Ends", "Limits", "Budget", ">"]} widths=${[130, 76, 80, 100, 90, 90, 110, 290, 190]} rows=${list.map((k) => keyRow(k, keys.retry))} caption="Keys"
           nothing=${all.length ? "All are revoked or have ended." : "There is none yet: create one above, or by busu keys create."} />
         ${(cursor || next) && html`<p class="row l">${cursor && html`<${Button} href=${change({ cursor: null })}>Newest</${Button}>`}${next && html`<${Button} href=${change({ cursor: next })}>Older</${Button}>`}</p>`}`}</${Panel}></div>
     <div class="c12"><${Projects} /></div><div class="c12"><${Audit} keys=${all} /></div></div>`;
@@ -127,7 +127,7 @@ function Budget({ of: { budget: b, budget_usd: usd, budget_period } }) {
   if (!b) return html`<span class="nb">${limit} <small>what is spent is not known now</small></span>`;
   const end = Date.parse(b.resets_at), from = beginOf(period, end), gone = (Date.parse(b.as_of) - from) / (end - from), told = b.alerts?.at(-1);
   return html`<${Burn} ...${{ b, gone, period }} />
-    <span class="nb">${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small></span>
+    <span key=${`${b.spent_usd} ${b.as_of}`}>${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small></span>
     ${told && html` <${Tag} mood=${told.threshold_percent >= 100 ? "bad" : "warn"}>${percent(count(told.threshold_percent))} told ${clock(Date.parse(told.at))}</${Tag}>`}`;
 }
 
@@ -136,7 +136,7 @@ function Projects() {
   const of = useData("budgets", { every: 10_000 });
   const rows = () => of.data.budgets.map((b) => ({ key: b.project + b.budget_period, cells: [b.project, html`<${Budget} of=${b} />`] }));
   return html`<${Panel} title="Budgets of projects" unit="set in busu.yaml; the requests of all keys count" of=${of} height=${90}>
-    ${() => (of.data.budgets.length ? html`<${Table} head=${["Project", "Budget"]} rows=${rows()} caption="Budgets of projects" />`
+    ${() => (of.data.budgets.length ? html`<${Table} head=${["Project", "Budget"]} widths=${[200, 600]} rows=${rows()} caption="Budgets of projects" />`
       : html`<p class="note nm">No project has one. This sets one, in busu.yaml:</p><${Command} text="limits: {projects: [{project: default, budget_usd: 500}]}" />`)}</${Panel}>`;
 }
 
@@ -164,14 +164,14 @@ function Burn({ b, gone, period }) {
 }
 
 const OF_COURSE = ["id", "name", "project", "created_at"];
-const detail = (d) => Object.entries(d ?? {}).filter(([n, v]) => v !== null && typeof v !== "object" && !OF_COURSE.includes(n)).map(([n, v]) => ` · ${n.replaceAll("_", " ")} ${v}`);
+const detail = (d) => Object.entries(d ?? {}).filter(([n, v]) => v !== null && typeof v !== "object" && !OF_COURSE.includes(n)).map(([n, v]) => ` · ${n.replaceAll("_", " ")} ${v}`).join("");
 
 const DOERS = { admin: "the admin key", command: "a command", "": "somebody without a key" };
 
 function Audit({ keys }) {
   const [limit, more] = useState(20), log = useData(`audit?limit=${limit}`, { every: 10_000 });
   const name = (id) => keys.find((k) => k.id === id)?.name, who = (by) => name(by) ?? DOERS[by] ?? (by.startsWith("oidc:") ? by.slice(5) : `key ${by.slice(-6)}`);
-  const text = (a) => html`<b>${a.action}</b> ${name(a.subject) ?? html`<span class="mono">${a.subject}</span>`} <span class="t">by ${who(a.by)}, project ${a.project}${detail(a.detail)}</span>`;
+  const text = (a) => html`<b>${a.action}</b> ${name(a.subject) ?? html`<span class="mono">${a.subject}</span>`} <span class="t">${`by ${who(a.by)}, project ${a.project}${detail(a.detail)}`}</span>`;
   const events = () => log.data.acts.map((a, i) => ({ key: `${a.at}${i}`, at: Date.parse(a.at), text: text(a) }));
   return html`<${Panel} title="Who did what" unit="the newest first" of=${log}>${() => html`<${EventLine} events=${events()} nothing="Nothing has been done yet that takes the role operate or admin." />
     ${log.data.next_cursor && limit < 500 && html`<p class="row l"><${Button} onClick=${() => more(Math.min(500, 5 * limit))}>More than ${count(limit)}</${Button}></p>`}`}</${Panel}>`;

@@ -6,7 +6,7 @@ import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { inWords, useDecisions } from "../core/decisions.js";
 import { NONE, age, count, dollars, duration, inScale, money, moneyDigits, percent, percentage, rate, share, timeScale } from "../core/format.js";
-import { html, useEffect, useMemo } from "../core/html.js";
+import { html, useEffect, useMemo, wordsOf } from "../core/html.js";
 import { useLive } from "../core/live.js";
 import { to } from "../core/router.js";
 import { fromHistory } from "../core/series.js";
@@ -69,12 +69,12 @@ function Figures({ snapshot, report, axis, phrase, waiting }) {
   const asked = s && s.cache.memory + s.cache.redis + s.cache.postgres + s.cache.miss;
   const of = (part) => percentage((100 * part) / asked);
   return html`<div class=${waiting ? "waiting" : ""}><${KeyFigures} label="Figures of the ${phrase}">
-    <${KeyFigure} name="Requests" value=${snapshot && rate(snapshot.requests_per_second)} unit="/s" spark=${recent("rate") ?? []} sub=${s && `${count(s.total_requests)} in the ${phrase}`} />
-    <${KeyFigure} name="Errors" value=${s && share(s.errors, s.total_requests)} unit=${s?.total_requests ? "%" : ""} spark=${recent("errors") ?? []} sub=${s && html`${count(s.errors)} requests · <b>${percent(share(s.fallbacks.requests, s.total_requests))}</b> fell back`} />
+    <${KeyFigure} name="Requests" value=${snapshot && rate(snapshot.requests_per_second)} unit="/s" spark=${recent("rate") ?? []} sub=${s && [`${count(s.total_requests)} in the ${phrase}`]} />
+    <${KeyFigure} name="Errors" value=${s && share(s.errors, s.total_requests)} unit=${s?.total_requests ? "%" : ""} spark=${recent("errors") ?? []} sub=${s && [`${count(s.errors)} · fell back `, percent(share(s.fallbacks.requests, s.total_requests))]} />
     ${time("Latency p95", s?.latency_ms, "p95", recent("p95"))}
     ${time("First token p95", s?.ttft_ms, "p95", recent("ttft"))}
-    <${KeyFigure} name="Cost" value=${snapshot && dollars(snapshot.cost_usd_per_hour)} unit="/h" spark=${recent("cost") ?? []} sub=${s && html`<b>${brief(s.cost_usd)}</b>, baseline <b>${brief(s.baseline_cost_usd)}</b>`} />
-    <${KeyFigure} name="Cache hits" value=${s && (asked ? of(asked - s.cache.miss) : NONE)} unit=${asked ? "%" : ""} spark=${recent("hits") ?? []} sub=${s && asked > 0 && html`memory <b>${of(s.cache.memory)}</b> · Redis <b>${of(s.cache.redis)}</b>`} />
+    <${KeyFigure} name="Cost" value=${snapshot && dollars(snapshot.cost_usd_per_hour)} unit="/h" spark=${recent("cost") ?? []} sub=${s && ["", brief(s.cost_usd), ", baseline ", brief(s.baseline_cost_usd)]} />
+    <${KeyFigure} name="Cache hits" value=${s && (asked ? of(asked - s.cache.miss) : NONE)} unit=${asked ? "%" : ""} spark=${recent("hits") ?? []} sub=${s && asked > 0 && ["memory ", of(s.cache.memory), " · Redis ", percent(of(s.cache.redis))]} />
     ${time("Overhead p99", s?.overhead_ms, "p99", recent("overhead"))}
   </${KeyFigures}></div>`;
 }
@@ -85,7 +85,7 @@ const brief = (usd) => money(usd, moneyDigits([usd], 2));
 function time(name, q, shown, spark) {
   const scale = timeScale(q?.[shown]), rest = ["p50", "p95", "p99"].filter((p) => p !== shown);
   return html`<${KeyFigure} name=${name} value=${q ? inScale(q[shown], scale) : null} unit=${q?.[shown] === null ? "" : scale.unit} spark=${spark ?? []}
-    sub=${q && html`${rest[0]} <b>${inScale(q[rest[0]], scale)}</b> · ${rest[1]} <b>${inScale(q[rest[1]], scale)}</b>`} />`;
+    sub=${q && [`${rest[0]} `, inScale(q[rest[0]], scale), ` · ${rest[1]} `, duration(q[rest[1]], scale)]} />`;
 }
 
 function Course({ live, axis }) {
@@ -101,7 +101,7 @@ function Course({ live, axis }) {
 function Saving() {
   const savings = useData("metrics/savings?window=30d", { every: 30_000 });
   return html`<${Panel} title=${savings.data?.proven.state === "proven" ? "Proven saving" : "Saving"} unit="last 30 days" of=${savings} height=${76}>
-    ${() => html`<${ProvenBar} savings=${savings.data} /><p class="note">${shortProof(savings.data)} <a href=${to("/savings")}>How we know</a></p>`}</${Panel}>`;
+    ${() => html`<${ProvenBar} savings=${savings.data} /><p key=${wordsOf(shortProof(savings.data))} class="note">${shortProof(savings.data)} <a href=${to("/savings")}>How we know</a></p>`}</${Panel}>`;
 }
 
 function shortProof({ proven, modelled }) {
@@ -119,12 +119,12 @@ function ProviderPanel({ live, report }) {
 }
 
 function Happened({ live }) {
-  const decisions = useDecisions();
+  const decisions = useDecisions(), away = live.snapshot?.source === "postgres" && !decisions.data?.length;
   const breakers = (live.snapshot?.providers ?? []).filter((p) => p.breaker !== "closed").map((p) => ({
     key: `breaker-${p.name}`, at: Date.parse(live.snapshot.as_of) - p.breaker_for_ms, text: html`${p.name} breaker <span class="bad">opened</span>`,
   }));
   const events = decisions.data && [...breakers, ...decisions.data].sort((a, b) => b.at - a.at).slice(0, 8).map((e) => ({ ...e, text: e.text ?? inWords(e.decision) }));
-  return html`<${Panel} title="What happened" of=${decisions}>${() => html`<${EventLine} events=${events} nothing="No experiment, no new model, no breaker: nothing was decided yet." />`}</${Panel}>`;
+  return html`<${Panel} title="What happened" of=${decisions}>${() => (away ? html`<p class="note nm">Not known while Redis is away.</p>` : html`<${EventLine} events=${events} nothing="No experiment, no new model, no breaker: nothing was decided yet." />`)}</${Panel}>`;
 }
 
 function Pipeline({ live }) {
@@ -141,8 +141,8 @@ function stations(s, p, providers) {
   return [
     { name: "Gateway", rate: flow, rows: [["at providers", `${count(sum("in_flight"))} of ${count(sum("limit"))}`], ["waiting", count(sum("waiting"))], ["refused", count(sum("shed"))],
       ["in the journal", count(p?.journal_backlog), waits(p?.journal_backlog)]] },
-    { name: "Redis Streams", rate: flow, state: waits(p?.unread) && "late", rows: [["kept", count(p?.stream_entries)], ["not yet read", count(p?.unread), waits(p?.unread)]] },
-    { name: "Workers", rate: flow, state: waits(p?.pending) && "late", rows: [["not yet stored", count(p?.pending), waits(p?.pending)], ["oldest", oldest, late ? "warn" : ""]] },
+    { name: "Redis Streams", state: waits(p?.unread) && "late", rows: [["kept", count(p?.stream_entries)], ["not yet read", count(p?.unread), waits(p?.unread)]] },
+    { name: "Workers", state: waits(p?.pending) && "late", rows: [["not yet stored", count(p?.pending), waits(p?.pending)], ["oldest", oldest, late ? "warn" : ""]] },
     { name: "Ledger", state: p?.dead_letters ? "broken" : p ? "end" : "",
       rows: [["answered in all", count(s.totals?.total_requests)], ["dead letters", count(p?.dead_letters), p?.dead_letters ? "bad" : p ? "good" : ""]] },
   ];

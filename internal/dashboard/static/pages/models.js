@@ -39,14 +39,14 @@ export function ModelsPage() {
 const name = (m, ramp) => ({ show: html`${ramp && html`<span class="key k${ramp.step(m.id)}" />`}${m.id} ${m.is_baseline && html`<${Tag}>baseline</${Tag}>`}`, value: m.id });
 
 function faring({ models }, ramp) {
-  const perThousand = (m) => (m.requests ? 1000 * each(m) : null), digits = moneyDigits(models.map(perThousand));
+  const perThousand = (m) => (m.requests ? 1000 * each(m) : null), digits = moneyDigits(models.map(perThousand)), spent = moneyDigits(models.map((m) => m.cost_usd));
   const rate = (m) => ({ show: m.requests ? inPercent(m.error_rate) : NONE, value: m.error_rate, mood: m.error_rate > 0.05 ? "bad" : "" });
   const good = (q) => ({ show: html`${inPercent(q?.mean)} ${q && html`<small>${within(q)}</small>`}`, value: q?.mean ?? "" });
   const breaker = (state) => ({ show: state ? breakerWord(state) : NONE, mood: { open: "bad", half_open: "warn" }[state] ?? "" });
   return {
-    head: ["Model", ">Share", ">Requests", ">Errors", ">$ per 1,000", ">Spent", ">p50", ">p95", ">p99", ">Good answers", "Breaker"],
+    head: ["Model", ">Share", ">Requests", ">Errors", ">$ per 1,000", ">Spent", ">p50", ">p95", ">p99", ">Good answers", "Breaker"], widths: [170, 64, 84, 64, 92, 84, 76, 76, 76, 150, 84],
     rows: models.filter((m) => m.purpose === "chat" || m.requests).map((m) => ({ key: m.id, cells: [name(m, ramp), { show: inPercent(m.share), value: m.share }, count(m.requests),
-      rate(m), { show: money(perThousand(m), digits), value: perThousand(m) }, { show: money(m.cost_usd), value: m.cost_usd },
+      rate(m), { show: money(perThousand(m), digits), value: perThousand(m) }, { show: money(m.cost_usd, spent), value: m.cost_usd },
       ...["p50", "p95", "p99"].map((q) => ({ show: duration(m.latency_ms[q]), value: m.latency_ms[q] })), good(m.quality), breaker(m.breaker)] })),
   };
 }
@@ -58,7 +58,7 @@ function Quality({ data, ramp }) {
   if (!judged.length) return data.degraded.length ? unknown() : html`<${Nothing} title="Nobody has judged an answer yet.">Verdicts come by POST /feedback; busu demo --feedback-rate 0.5 sends some.</${Nothing}>`;
   const rows = judged.map((m) => ({ model: m.id, quality: m.quality.mean, low: m.quality.low ?? undefined, high: m.quality.high ?? undefined,
     cost_usd: each(m), step: ramp.step(m.id), note: plural(m.quality.verdicts, "verdict") }));
-  return html`<${Candidates} rows=${rows} what="Good answers by verdicts, models by cost" />
+  return html`<${Candidates} rows=${rows} costs="per request" what="Good answers by verdicts, models by cost" />
     <p class="note">Verdicts are on what routing sent to a model, so models got other prompts: they are no ranking.${rows.some((r) => r.low === undefined) && " Below 30 users there is no interval."}</p>`;
 }
 
@@ -100,7 +100,8 @@ function Learned({ data }) {
 }
 
 function listing({ models }) {
-  const price = (m, field) => ({ show: m.price.known ? money(m.price[field]) : html`<span class="t">unknown</span>`, value: m.price.known ? m.price[field] : "" });
+  const digits = moneyDigits(models.filter((m) => m.price.known).flatMap(({ price: p }) => [p.input_usd_per_mtok, p.cached_input_usd_per_mtok, p.output_usd_per_mtok]));
+  const price = (m, field) => ({ show: m.price.known ? money(m.price[field], digits) : html`<span class="t">unknown</span>`, value: m.price.known ? m.price[field] : "" });
   return {
     head: ["Model", "Provider", "Tier", ">In", ">In, cached", ">Out", ">Context", "Speaks", "Lacks"],
     rows: models.map((m) => [name(m), { show: html`${m.provider} <small>${m.upstream !== m.id && m.upstream}</small>`, value: `${m.provider} ${m.upstream}` }, m.tier ?? m.purpose, price(m, "input_usd_per_mtok"), price(m, "cached_input_usd_per_mtok"), price(m, "output_usd_per_mtok"),

@@ -19,6 +19,7 @@ import { CostTable, priced } from "./request.js";
 
 const REST = 400; // after the last key, before the plan is asked for
 const HEADERS = ["X-Request-Id", "X-Busu-Model", "X-Busu-Strategy", "X-Busu-Cache", "X-Busu-Cost-Usd"];
+const ORDER = ["first", "second", "third"];
 const STRATEGIES = [["", "as configured"], ...["hybrid", "learning", "complexity"].map((s) => [s, s])];
 
 /** The body of /complete that the form means, or null without a prompt. */
@@ -54,7 +55,7 @@ export function PlaygroundPage() {
       <p class="row l"><${Button} type="submit" kind="solid" disabled=${run?.busy}>Send</${Button}>${run?.busy && html`<${Button} onClick=${() => over.current.abort()}>Stop</${Button}>`}
         <label class="nb"><input type="checkbox" name="stream" defaultChecked=${true} />stream</label>
         ${body && html`<${Copy} kind="quiet" what="as curl" text=${curl}>as curl</${Copy}>`}</p></form>
-    <div class="c7 stack"><${Panel} title="The plan" unit="before anything is sent" of=${body ? plan : undefined} height=${220} name="plan" table=${body && plan.data && (() => planTable(plan.data))}>
+    <div class="c7 stack"><${Panel} title="The plan" unit=${body ? "predicted chance of a good answer, cheapest first" : "before anything is sent"} of=${body ? plan : undefined} height=${220} name="plan" table=${body && plan.data && (() => planTable(plan.data))}>
         ${() => (body ? html`<${Plan} plan=${plan.data} enough=${body.min_quality} />` : html`<p class="note nm">Write a prompt to see which model would answer it, and why.</p>`)}</${Panel}>
       ${run && html`<${Answer} key=${run.turn} run=${run} />`}</div></div>`;
 }
@@ -97,7 +98,7 @@ async function answer(body, signal, set) {
 
 function Plan({ plan, enough }) {
   const { ramp } = useLiveQuietly(), chance = plan.candidates.some((c) => c.probability > 0);
-  const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: i === 0 ? "asked first" : `then, as ${i + 1}.` })).sort((a, b) => a.cost_usd - b.cost_usd);
+  const rows = plan.candidates.map((c, i) => ({ ...c, step: ramp.step(c.model), chosen: i === 0, note: `asked ${ORDER[i] ?? `as ${i + 1}.`}` })).sort((a, b) => a.cost_usd - b.cost_usd);
   return html`<p class="say">${plan.reason}</p>
     <p class="note">${plan.strategy}, confidence ${plan.confidence}, complexity ${number(plan.complexity, 2)} (${plan.tier}). ${
       chance && `Chance puts first: ${plan.candidates.map((c) => `${c.model} ${inPercent(c.probability)}`).join(", ")}.`}</p>

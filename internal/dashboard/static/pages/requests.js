@@ -5,8 +5,8 @@ import { shorten } from "../charts/draw.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { saveCSV } from "../core/export.js";
-import { clock, count, duration, money, moneyDigits, precise } from "../core/format.js";
-import { html, useMemo } from "../core/html.js";
+import { clock, count, duration, isToday, money, moneyDigits, precise } from "../core/format.js";
+import { html, useMemo, wordsOf } from "../core/html.js";
 import { useLiveQuietly } from "../core/live.js";
 import { change, go, to } from "../core/router.js";
 import { Button, Copy, Menu, Segmented, chosen } from "../parts/controls.js";
@@ -18,26 +18,26 @@ import { RequestDetail, statusOf } from "./request.js";
 
 const PAGE = 50, TAIL = 2000;
 
-/** Columns by their name in the address: head, cell(r, context), and whether they are shown unless chosen otherwise. */
+/** Columns by their name in the address: head, width (in pixels, at least), cell(r, context), and whether they are shown unless chosen otherwise. */
 const COLUMNS = {
-  time: { head: "Time", cell: (r) => time(r), shown: true },
-  strategy: { head: "Strategy", cell: (r) => html`${r.holdout ? "hold-out" : r.strategy}${r.experiments.map((x) => html` <small>${x.arm}</small>`)}`, shown: true, wide: true },
-  answered: { head: "Answered by", cell: (r, { ramp }) => html`<span class="key k${r.cache === "miss" ? ramp.step(r.model) : 0}" />${r.cache === "miss" ? html`<span title=${r.model}>${shorten(r.model ?? "none", 24)}</span>` : `cache · ${r.cache}`}`, shown: true },
-  in: { head: ">Tokens in", cell: (r) => count(r.tokens_in), shown: true, wide: true },
-  out: { head: ">out", cell: (r) => count(r.tokens_out), shown: true, wide: true },
-  latency: { head: ">Latency", cell: (r) => duration(r.latency_ms), shown: true },
-  first: { head: ">First token", cell: (r) => duration(r.ttft_ms) },
-  overhead: { head: ">Overhead", cell: (r) => duration(r.overhead_ms) },
-  cost: { head: ">Cost", cell: (r, { digits }) => (r.unpriced ? html`<span class="t">unpriced</span>` : r.cost_usd === 0 ? html`<span class="t">0</span>` : money(r.cost_usd, digits)), shown: true },
-  saving: { head: ">Saving", cell: (r, { digits }) => money(r.savings_usd, digits) },
-  status: { head: "Status", cell: (r) => statusOf(r), shown: true, wide: true },
-  user: { head: "User", cell: (r) => r.user_id },
-  session: { head: "Session", cell: (r) => r.session_id },
-  provider: { head: "Provider", cell: (r) => r.provider },
-  planned: { head: "Planned", cell: (r) => r.planned_model },
-  confidence: { head: "Confidence", cell: (r) => r.confidence },
-  finish: { head: "Finish", cell: (r) => r.finish_reason },
-  id: { head: "Request id", cell: (r) => html`<span class="mono">${r.request_id}</span>` },
+  time: { head: "Time", width: 100, cell: (r) => time(r), shown: true },
+  strategy: { head: "Strategy", width: 116, cell: (r) => html`${r.holdout ? "hold-out" : r.strategy}${r.experiments.map((x) => html` <small>${x.arm}</small>`)}`, shown: true, wide: true },
+  answered: { head: "Answered by", width: 121, cell: (r, { ramp }) => html`<span class="key k${r.cache === "miss" ? ramp.step(r.model) : 0}" />${r.cache === "miss" ? html`<span title=${r.model}>${shorten(r.model ?? "none", 24)}</span>` : `cache · ${r.cache}`}`, shown: true },
+  in: { head: ">Tokens in", width: 70, cell: (r) => count(r.tokens_in), shown: true, wide: true },
+  out: { head: ">out", width: 48, cell: (r) => count(r.tokens_out), shown: true, wide: true },
+  latency: { head: ">Latency", width: 64, cell: (r) => duration(r.latency_ms), shown: true },
+  first: { head: ">First token", width: 84, cell: (r) => duration(r.ttft_ms) },
+  overhead: { head: ">Overhead", width: 78, cell: (r) => duration(r.overhead_ms) },
+  cost: { head: ">Cost", width: 78, cell: (r, { digits }) => (r.unpriced ? html`<span class="t">unpriced</span>` : r.cost_usd === 0 ? html`<span class="t">0</span>` : money(r.cost_usd, digits)), shown: true },
+  saving: { head: ">Saving", width: 78, cell: (r, { digits }) => money(r.savings_usd, digits) },
+  status: { head: "Status", width: 62, cell: (r) => statusOf(r), shown: true, wide: true },
+  user: { head: "User", width: 100, cell: (r) => r.user_id },
+  session: { head: "Session", width: 100, cell: (r) => r.session_id },
+  provider: { head: "Provider", width: 90, cell: (r) => r.provider },
+  planned: { head: "Planned", width: 110, cell: (r) => r.planned_model },
+  confidence: { head: "Confidence", width: 84, cell: (r) => r.confidence },
+  finish: { head: "Finish", width: 84, cell: (r) => r.finish_reason },
+  id: { head: "Request id", width: 290, cell: (r) => html`<span class="mono">${r.request_id}</span>` },
 };
 
 function time(r) {
@@ -74,18 +74,21 @@ function List({ page, query, asked, id }) {
   const { ramp, snapshot } = useLiveQuietly();
   if (!page.data) return page.problem ? html`<${Failure} ...${{ problem: page.problem, retry: page.retry }} />` : html`<${Still} height=${600} />`;
   const { requests, next_cursor: next, searched_to: searched } = page.data;
-  const names = columnNames(query), context = { ramp, digits: moneyDigits(requests.map((r) => r.cost_usd)) };
+  const names = columnNames(query), dated = requests.some((r) => !isToday(Date.parse(r.at))), context = { ramp, digits: moneyDigits(requests.map((r) => r.cost_usd)) };
   if (!requests.length && (!next || snapshot?.totals?.total_requests === 0)) return anyFilter(query) ? html`<${Nothing} title="No request matches"><${ClearFilters} /></${Nothing}>` : html`<${NoneYet} />`;
   return html`${page.problem && html`<p class="note warn">It could not be read again: ${page.problem.message}</p>`}
-    <div class="tw" tabindex="0" role="group" aria-label="Requests"><table class="reqs"><caption class="vh">Requests, newest first</caption>
+    <div class="tw" tabindex="0" role="group" aria-label="Requests"><table class="reqs fixed"><caption class="vh">Requests, newest first</caption>
+      <colgroup>${names.map((name) => html`<col key=${name} class=${COLUMNS[name].wide ? "hide-s" : ""} width=${COLUMNS[name].width + (dated && name === "time" ? 44 : 0)} />`)}</colgroup>
       <thead><tr>${names.map((name) => html`<th key=${name} scope="col" class=${look(name)}>${COLUMNS[name].head.replace(/^>/, "")}</th>`)}</tr></thead>
       <tbody>${requests.map((r) => html`<tr key=${r.request_id} class=${r.request_id === id ? "sel" : ""} aria-current=${r.request_id === id ? "true" : undefined} onClick=${(e) => open(e, r)}>
-        ${names.map((name) => html`<td key=${name} class=${look(name)}>${COLUMNS[name].cell(r, context)}</td>`)}</tr>`)}</tbody></table></div>
+        ${names.map((name) => drawCell(name, COLUMNS[name].cell(r, context)))}</tr>`)}</tbody></table></div>
     <p class="note pgr"><span class="q">${count(requests.length)} on this page${next && searched && requests.length < PAGE ? `, looked back to ${clock(Date.parse(searched))}` : ""}</span>
       ${query.has("cursor") && html`<a href=${change({ cursor: null, from: null })}><${Icon} name="left" />Newest</a>`}
       ${next && html`<a href=${change({ cursor: next, from: asked.get("from"), live: null })}>Older<${Icon} name="right" /></a>`}
       <${Copy} kind="quiet" what="this search as curl" text=${() => `curl -s '${client.url(`requests?${asked}`)}'`}>as curl</${Copy}></p>`;
 }
+
+const drawCell = (name, cell) => html`<td key="${name} ${wordsOf(cell)}" class=${look(name)}>${cell}</td>`;
 
 const look = (name) => `${COLUMNS[name].head.startsWith(">") ? "num" : ""} ${COLUMNS[name].wide ? "hide-s" : ""}`.trim();
 

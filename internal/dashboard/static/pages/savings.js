@@ -37,8 +37,8 @@ const NothingYet = () => html`<${Empty} title="Nothing has been saved yet." step
 function Hero({ s }) {
   return html`<section class="hero" aria-label="Saving"><div class="c8">
       <p class="eyebrow"><b>${titles[s.proven.state]}</b> · ${count(s.proven.holdout_users)} of ${plural(s.proven.holdout_users + s.proven.routed_users, "user")} compared ${s.proven.holdout_users === 1 ? "is" : "are"} held out, always on the baseline</p>
-      <${Headline} s=${s} /><div class="rulers"><${Guarded}><${SavingRuler} savings=${s} /></${Guarded}></div></div>
-    <div class="c4"><${Quality} s=${s} /></div></section>`;
+      <${Headline} key=${JSON.stringify(s.proven)} s=${s} /><div class="rulers"><${Guarded}><${SavingRuler} savings=${s} /></${Guarded}></div></div>
+    <div class="c4"><${Quality} key=${JSON.stringify(s.good)} s=${s} /></div></section>`;
 }
 
 const titles = { proven: "Proven saving", dearer: "Proven extra cost", open: "Not proven yet", too_few: "Too early to say" };
@@ -91,11 +91,11 @@ function Plane({ savings, s }) {
 function policyTable(s) {
   const routed = s.policies.find((p) => p.name === "routed");
   return {
-    head: ["Policy", ">$ per 1,000", ">Predicted good", ">Against busu"],
+    head: ["Policy", ">$ per 1,000", ">Predicted good", ">Against busu"], widths: [140, 84, 104, 140],
     rows: s.policies.map((p) => {
       const { name, cost } = planePoint(p), shown = p.name === "always_baseline" ? { show: html`${name} <small>${s.baseline_model}</small>`, value: name } : name;
       return { key: p.name, cls: p === routed ? "me" : "",
-        cells: [shown, { show: money(cost), value: cost }, { show: inPercent(p.quality), value: p.quality }, { show: against(p, routed), value: "" }] };
+        cells: [shown, { show: money(cost), value: cost }, { show: inPercent(p.quality), value: p.quality }, { mood: "wrap", show: against(p, routed), value: "" }] };
     }),
   };
 }
@@ -103,7 +103,7 @@ function policyTable(s) {
 function against(p, routed) {
   if (!routed || p === routed) return "";
   const points = 100 * (p.quality - routed.quality), times = p.cost_per_request_usd / routed.cost_per_request_usd;
-  return Math.abs(times - 1) < 0.02 ? `${signed(points, 1)} points` : html`<span class="q">${number(times, 1)} × the cost, ${signed(points, 1)} points</span>`;
+  return Math.abs(times - 1) < 0.02 ? `${signed(points, 1)} points` : html`${signed(points, 1)} points <small>at ${number(times, 1)} × the cost</small>`;
 }
 
 const Policies = ({ savings, s }) => html`<${Panel} title="Policies" unit="predicted, ${plural(s.policies[0]?.requests ?? 0, "request")}" of=${savings}>

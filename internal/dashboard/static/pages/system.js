@@ -3,7 +3,7 @@
 
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { NONE, age, bytes, clock, count, duration, inPercent, money, number, plural, when } from "../core/format.js";
+import { NONE, age, bytes, clock, count, duration, inPercent, money, number, plural, shortDate, when } from "../core/format.js";
 import { html, useState } from "../core/html.js";
 import { change, here } from "../core/router.js";
 import { Confirm } from "../parts/confirm.js";
@@ -41,31 +41,38 @@ export function SystemPage() {
 }
 
 function Check({ c }) {
-  const how = c.ok ? html`<small>since ${when(Date.parse(c.since))}</small>` : `${c.name === "schema" ? "not up to date" : "away"} since ${since(c.since)}`;
-  return html`<span class="check1"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name} ${how}</span></span> `;
+  const how = !c.ok && `${c.name === "schema" ? "not up to date" : "away"} since ${since(c.since)}`;
+  return html`<span class="check1 nb" title="since ${since(c.since)}"><${Dot} kind=${c.ok ? "" : "off"} /> <span class=${c.ok ? "" : "bad"}>${c.name} ${how}</span></span> `;
+}
+
+const UNTAGGED = /^v[\d.]+-(?:0\.)?(\d{4})(\d\d)(\d\d)\d{6}-(\w{7})\w*(\+dirty)?$/; // what Go calls a build that no tag names
+
+function versionOf({ version }) {
+  const [, year, month, day, commit, dirty] = UNTAGGED.exec(version) ?? [];
+  return { mood: "wrap", value: version, show: commit ? html`<span title=${version}>${commit} <small>of ${shortDate(Date.UTC(year, month - 1, day))}${dirty && ", changed since"}</small></span>` : version };
 }
 
 const processTable = (s) => ({
-  head: ["Process", "Version", ">Up for", ">Heard", "Needs", ">Journal", ">Under way", ">Not shipped", ">Oldest"],
+  head: ["Process", "Version", ">Up for", ">Heard", "Needs", ">Journal", ">Under way", ">Not shipped", ">Oldest"], widths: [150, 130, 84, 76, 250, 140, 84, 92, 84],
   rows: s.processes.map((p) => ({ key: p.id, cells: [
-    { show: html`${p.role} <small>on ${p.host}, ${p.pid}</small>`, value: `${p.role} ${p.host} ${p.pid}` }, p.version,
+    { show: html`${p.role} <small>on ${p.host}, ${p.pid}</small>`, value: `${p.role} ${p.host} ${p.pid}` }, versionOf(p),
     { show: html`<span title="since ${since(p.started_at)}">${age(p.uptime_ms)}</span>`, value: p.uptime_ms },
     { show: html`${age(p.heard_ms)} <small>ago</small>`, value: p.heard_ms },
-    { show: p.checks.map((c) => html`<${Check} key=${c.name} c=${c} />`), value: p.checks.map((c) => `${c.name} ${c.ok ? "ok" : "away"} ${c.since}`).join(", ") },
+    { mood: "wrap", show: p.checks.map((c) => html`<${Check} key=${c.name} c=${c} />`), value: p.checks.map((c) => `${c.name} ${c.ok ? "ok" : "away"} ${c.since}`).join(", ") },
     ...(p.journal ? journalCells(p.journal) : [NONE, NONE, NONE, NONE]),
   ] })),
 });
 
 function journalCells(j) {
-  const corrupt = j.corrupt > 0 && html` <span class="bad">${count(j.corrupt)} corrupt</span>`;
+  const corrupt = j.corrupt > 0 && html`<br /><span class="bad">${count(j.corrupt)} corrupt</span>`;
   return [{ show: html`${bytes(j.bytes)} <small>of ${bytes(j.max_bytes)}</small>${corrupt}`, value: j.bytes }, { show: count(j.open_intents), value: j.open_intents },
-    { show: count(j.backlog), value: j.backlog, mood: j.failing ? "bad" : "" }, { show: j.oldest_ms ? age(j.oldest_ms) : "0", value: j.oldest_ms, mood: j.oldest_ms > 60_000 ? "bad" : "" }];
+    { show: count(j.backlog), value: j.backlog, mood: j.failing ? "bad" : "" }, { show: age(j.oldest_ms ?? 0), value: j.oldest_ms, mood: j.oldest_ms > 60_000 ? "bad" : "" }];
 }
 
 function streamTable(s) {
-  const waits = (ms) => ({ show: ms ? duration(ms) : "0", value: ms, mood: ms > 60_000 ? "bad" : ms > 10_000 ? "warn" : "" });
+  const waits = (ms) => ({ show: ms > 0 && ms < 1000 ? duration(Math.round(ms)) : age(ms), value: ms, mood: ms > 60_000 ? "bad" : ms > 10_000 ? "warn" : "" });
   return {
-    head: ["Stream", ">Entries", ">Memory", ">Unread", ">Pending", ">Oldest not stored", ">Oldest not counted"],
+    head: ["Stream", ">Entries", ">Memory", ">Unread", ">Pending", ">Oldest not stored", ">Oldest not counted"], widths: [130, 80, 80, 76, 80, 130, 140],
     rows: s.redis.streams.map((r) => [{ show: html`${r.stream} <small>${r.partition}</small>`, value: r.key }, count(r.entries),
       { show: bytes(r.memory_bytes), value: r.memory_bytes }, count(r.unread), count(r.pending), waits(r.oldest_ms), waits(r.uncounted_ms)]),
   };
@@ -85,10 +92,10 @@ function storeRows({ redis: r, postgres: p }) {
   ];
 }
 
-const guardTable = (s) => ({ head: ["Project", "Guard", ">Since"],
+const guardTable = (s) => ({ head: ["Project", "Guard", ">Since"], widths: [110, 90, 120],
   rows: s.guards.map((g) => [g.project, { show: g.state, mood: g.state === "tripped" ? "bad" : "" }, g.since ? since(g.since) : NONE]) });
 
-const leaseTable = (s) => ({ head: ["Lease", "Process", ">Ends in"],
+const leaseTable = (s) => ({ head: ["Lease", "Process", ">Ends in"], widths: [120, 120, 80],
   rows: s.leases.map((l) => [l.name, l.process ?? { show: "gone", value: l.owner, mood: "warn" }, age(l.ends_ms)]) });
 
 function DeadLetters({ count: all }) {
@@ -155,7 +162,7 @@ function Snapshots({ live }) {
   const note = others.length ? `Other projects: ${others.map((s) => `${s.project} ${s.strategy} ${s.snapshot}`).join(", ")}.` : undefined;
   return html`<${Panel} title="Learned snapshots" unit="of this project, newest first" of=${list} note=${note}
       acts=${html`<${Segmented} name="learner" label="Strategy" options=${STRATEGIES} value=${strategy} />`}>
-    ${() => html`<${Table} head=${["Snapshot", "Published", ">Verdicts", ">Weight", ">Price of quality", ">"]} cls="nowrap" caption="Snapshots"
+    ${() => html`<${Table} head=${["Snapshot", "Published", ">Verdicts", ">Weight", ">Price of quality", ">"]} widths=${[150, 120, 80, 80, 110, 90]} cls="nowrap" caption="Snapshots"
       rows=${list.data.snapshots.map((s) => snapshotRow(s, strategy, list.retry))} nothing="${strategy} has published nothing yet: it learns from verdicts." />`}</${Panel}>`;
 }
 

@@ -2,22 +2,22 @@
 // the line of the pipeline, sentences that conclude.
 
 import { when } from "../core/format.js";
-import { html } from "../core/html.js";
+import { html, wordsOf } from "../core/html.js";
 import { Spark } from "../charts/spark.js";
 import { Icon } from "./icons.js";
 import { Still } from "./states.js";
 
-/** One figure; value null is not there yet. spark are its recent values, sub what stands below. */
+/** One figure; value null is not there yet. spark are its recent values, sub the texts that stand below, each other one, a figure, in bold. */
 export function KeyFigure({ name, value, unit, sub, spark, mood = "" }) {
   return html`<div class="kpi"><dt class="k">${name}</dt>
-    <dd class="v ${mood}">${value === null ? html`<${Still} kind="figure" height="26" />` : html`${value}<small>${unit}</small>`}</dd>
-    ${spark && html`<dd><${Spark} values=${spark} /></dd>`}<dd class="s">${sub ?? "\u00a0"}</dd></div>`;
+    <dd key="v ${value} ${unit}" class="v ${mood}">${value === null ? html`<${Still} kind="figure" height="26" />` : html`${value}<small>${unit}</small>`}</dd>
+    ${spark && html`<dd key="spark"><${Spark} values=${spark} /></dd>`}<dd key="s ${sub}" class="s">${sub ? sub.map((text, i) => (i % 2 ? html`<b>${text}</b>` : text)) : "\u00a0"}</dd></div>`;
 }
 
 export const KeyFigures = ({ label, children, cls = "" }) => html`<dl class="kpis ${cls}" aria-label=${label}>${children}</dl>`;
 
 /** Names with values: rows are [name, value]. */
-export const KeyValues = ({ rows, cls = "rows" }) => html`<dl class="kv ${cls}">${rows.filter(Boolean).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+export const KeyValues = ({ rows, cls = "rows" }) => html`<dl class="kv ${cls}">${rows.filter(Boolean).map(([name, value]) => html`<dt>${name}</dt><dd key=${wordsOf([name, value])}>${value}</dd>`)}</dl>`;
 
 /** What happened, newest first: {at, text, key}. */
 export const EventLine = ({ events, nothing }) => (events.length
@@ -31,12 +31,12 @@ export const CheckList = ({ checks }) => html`<ul class="check">${checks.map((c)
 
 /** Stations on a line: {name, rows, rate, state}; state: "", late, broken, end. rate stands on the way to the next. */
 export const StationLine = ({ stations }) => html`<ol class="line n${stations.length}">${stations.map((s) => html`<li key=${s.name} class=${s.state}>
-  ${s.rate && html`<span class="rate">${s.rate}</span>`}<h3>${s.name}</h3><dl>${s.rows.map(([name, value, mood]) => html`<dt>${name}</dt><dd class=${mood}>${value}</dd>`)}</dl></li>`)}</ol>`;
+  ${s.rate && html`<span class="rate">${s.rate}</span>`}<h3>${s.name}</h3><dl>${s.rows.map(([name, value, mood]) => html`<dt>${name}</dt><dd key="${name} ${value}" class=${mood}>${value}</dd>`)}</dl></li>`)}</ol>`;
 
 const MARKS = { win: "check", lose: "cross", open: "clock", blocked: "cross" };
 
 /** The conclusion of a page, in words. state: win, lose, open or blocked; label says it in two words. */
 export const Verdict = ({ state, label, sentence, note, aside }) => html`<section class="verdict" aria-label="Verdict">
   <div class=${aside ? "c8" : "c12"}><p class="state ${{ lose: "bad", blocked: "bad", open: "q2" }[state] ?? ""}"><${Icon} name=${MARKS[state]} />${label}</p>
-    <p class="say">${sentence}</p>${note && html`<p class="note">${note}</p>`}</div>
+    <p class="say">${sentence}</p>${note && html`<p key=${wordsOf(note)} class="note">${note}</p>`}</div>
   ${aside && html`<aside class="c4">${aside}</aside>`}</section>`;

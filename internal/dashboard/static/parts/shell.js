@@ -16,6 +16,7 @@ const BEAR = 2500; // an interruption shorter than this gets no banner
 /** pages are those that the caller may see; who is who that is. */
 export function Rail({ route, pages, who }) {
   const live = useLive();
+  useEffect(() => document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.page]);
   return html`<header class="rail">
     <a class="brand" href=${to("/")}><svg viewBox="0 0 26 14" aria-hidden="true"><path d="M1.5 2v10M24.5 2v10M1.5 7h23" class="nf si w2" /><circle cx="15.5" cy="7" r="4.4" class="fg" /></svg>busu</a>
     <nav class="nav" aria-label="Pages">${pages.map((p, i) => html`${i > 0 && p.group !== pages[i - 1].group && html`<div class="sep" />`}
@@ -29,7 +30,7 @@ export function Rail({ route, pages, who }) {
 
 function Providers({ providers }) {
   const ill = providers.filter((p) => p.breaker !== "closed");
-  if (!ill.length) return providers.length ? html`<div class="ok"><${Dot} />providers answer</div>` : null;
+  if (!ill.length) return html`<div class="ok">${providers.length ? html`<${Dot} />providers answer` : "\u00a0"}</div>`;
   return ill.map((p) => html`<div class="ok" key=${p.name}><${Dot} kind=${p.breaker === "open" ? "off" : "half"} />${p.name} ${breakerWord(p.breaker)}</div>`);
 }
 

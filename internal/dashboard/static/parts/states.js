@@ -11,7 +11,7 @@ export const Still = ({ kind = "line", height }) => html`<svg class="still ${kin
 
 /** What went wrong inside a panel: the cause, another try, the request's id. */
 export function Failure({ problem, retry }) {
-  const title = problem.status === 503 ? "This cannot be read now." : problem.status ? "This could not be read." : "busu does not answer.";
+  const title = problem.status === 503 ? "This cannot be read now." : problem.status ? "This could not be read." : problem.late ? "This takes too long now." : "busu does not answer.";
   return html`<div class="center failure" role="alert">
     <p><b>${title}</b></p><p class="note nm">${capital(fullStop(problem.message))}</p>
     ${retry && html`<p class="row"><${Button} icon="retry" onClick=${retry}>Try again</${Button}></p>`}
@@ -50,7 +50,7 @@ export function AsOf({ of }) {
   if (!of.data) return null;
   const at = Date.parse(of.data.as_of ?? "") || of.at;
   const old = of.problem || of.data.stale;
-  return html`<span class="sub ${old ? "warn" : ""}"><${Dot} kind=${old ? "half" : ""} /> as of ${old ? clock(at) : `${age(Date.now() - of.at)} ago`}</span>`;
+  return html`<span class="sub asof ${old ? "warn" : ""}"><${Dot} kind=${old ? "half" : ""} /> as of ${old ? clock(at) : `${age(Date.now() - of.at)} ago`}</span>`;
 }
 
 /** How the live feed is. */

@@ -24,6 +24,14 @@ type TLS struct {
 // On reports whether the listeners speak TLS.
 func (t TLS) On() bool { return t.Files.Certificate != "" }
 
+// URL is the address at which a listener of this configuration is asked.
+func (t TLS) URL(addr string) string {
+	if t.On() {
+		return "https://" + addr
+	}
+	return "http://" + addr
+}
+
 // Caller is how commands ask a busu that runs.
 type Caller struct {
 	CA          string // BUSU_CA: a file of authorities to trust; "": those of the system

@@ -10,13 +10,14 @@ import (
 	"syscall"
 
 	"github.com/busuhq/busu/internal/admin"
+	"github.com/busuhq/busu/internal/certificate"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/httpapi"
 )
 
 // startAdmin shows profiles, and lets how much is logged be changed, where the
 // operator wants that; and by signal anyway.
-func startAdmin(cfg config.Config, level *admin.Level, log *slog.Logger, life *lifecycle) error {
+func startAdmin(cfg config.Config, shown *certificate.Keeper, level *admin.Level, log *slog.Logger, life *lifecycle) error {
 	life.start("log level", func(ctx context.Context) error { return followSignals(ctx, level, log) })
 	if cfg.Admin == "" {
 		return nil
@@ -27,13 +28,13 @@ func startAdmin(cfg config.Config, level *admin.Level, log *slog.Logger, life *l
 	}
 	server := httpapi.Server(admin.Handler(cfg.AdminKey.Reveal(), level), log)
 	go func() {
-		if err := ignoreClosed(server.Serve(listener)); err != nil {
+		if err := ignoreClosed(answer(server, listener, shown)); err != nil {
 			life.fail(fmt.Errorf("serve profiles: %w", err))
 		}
 	}()
 	// It is closed last, so that a process that does not stop can be looked into.
 	life.onClose("admin", func(context.Context) error { return ignoreClosed(server.Close()) })
-	log.Info("profiles are shown", "addr", "http://"+listener.Addr().String()+"/debug/pprof/")
+	log.Info("profiles are shown", "addr", cfg.TLS.URL(listener.Addr().String())+"/debug/pprof/")
 	return nil
 }
 

@@ -4,7 +4,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -32,13 +31,17 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	life := newLifecycle(log)
 	defer func() { err = errors.Join(err, life.close()) }()
 
-	listener, err := listen(cfg.Addr)
+	listener, err := listen(cfg, log)
 	if err != nil {
 		return err
 	}
 	life.onClose("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 
-	if err := startAdmin(cfg, level, log, life); err != nil {
+	shown, err := startCertificate(cfg, log, life)
+	if err != nil {
+		return err
+	}
+	if err := startAdmin(cfg, shown, level, log, life); err != nil {
 		return err
 	}
 	life.start("heap", heap.Follow)
@@ -49,6 +52,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	migration := newMigration(stores.postgres, log)
 	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
 	countPools(health.Registry(), stores)
+	countCallers(health.Registry(), listener, shown)
 	stores.presence = newPresence(cfg, health, stores.redis, log)
 	stores.overview = newOverview(cfg, stores, log)
 	stores.tracing = startTracing(cfg, stores.presence.id(), health.Registry(), log, life)
@@ -70,7 +74,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	life.start("migration", migration.Run)
 	life.start("watch", health.Watch)
 	life.start("presence", stores.presence.Run)
-	serve(listener, handler, health, stopping{drain: cfg.Drain, grace: graceOf(cfg)}, log, life)
+	serve(listener, shown, handler, health, stopping{drain: cfg.Drain, grace: graceOf(cfg)}, log, life)
 	if err := migration.first(ctx); err != nil {
 		return err
 	}
@@ -117,14 +121,6 @@ func openStores(ctx context.Context, cfg config.Config, log *slog.Logger, life *
 	}
 	life.onClose("redis", func(context.Context) error { return s.redis.Close() })
 	return s, nil
-}
-
-func listen(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s (%w): stop what listens there, or choose another address with BUSU_ADDR=127.0.0.1:8010", addr, rootCause(err))
-	}
-	return l, nil
 }
 
 // rootCause leaves out what the message around it says already.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/busuhq/busu/internal/certificate"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/httpapi"
 	"github.com/busuhq/busu/internal/localstack"
@@ -32,15 +33,15 @@ type stopping struct {
 	grace time.Duration // how long requests under way may take then
 }
 
-// serve answers on l. On close it first is not ready, and goes on answering
+// serve answers on l, over TLS where shown is not nil. On close it first is not ready, and goes on answering
 // until balancers know; then it lets requests finish, then cancels those that
 // did not and waits for their facts.
-func serve(l net.Listener, h http.Handler, health *httpapi.Health, stop stopping, log *slog.Logger, life *lifecycle) {
+func serve(l net.Listener, shown *certificate.Keeper, h http.Handler, health *httpapi.Health, stop stopping, log *slog.Logger, life *lifecycle) {
 	server := httpapi.Server(h, log)
 	requests, cancelRequests := context.WithCancel(context.Background())
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	go func() {
-		if err := ignoreClosed(server.Serve(l)); err != nil {
+		if err := ignoreClosed(answer(server, l, shown)); err != nil {
 			life.fail(fmt.Errorf("serve: %w", err))
 		}
 	}()
@@ -104,7 +105,7 @@ func welcome(out io.Writer, cfg config.Config, s *stores, addr net.Addr) {
 	if cfg.Process != config.All {
 		return
 	}
-	base := "http://" + addr.String()
+	base := cfg.TLS.URL(addr.String())
 	fmt.Fprintf(out, "\nbusu is up.\n\n  dashboard  %s/\n  metrics    %s/metrics/live\n", base, base)
 	if cfg.Database.Reveal() == "" {
 		fmt.Fprintf(out, "  postgres   psql %q\n", s.urls.database)

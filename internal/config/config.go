@@ -36,6 +36,10 @@ type Config struct {
 	StateDir string        // BUSU_STATE_DIR: embedded stores and spool
 	Drain    time.Duration // BUSU_DRAIN: how long a process that is to stop goes on answering, though it is not ready
 
+	TLS            TLS    // of both listeners
+	MaxConnections int    // BUSU_MAX_CONNECTIONS of callers at once; 0: as many as the open files allow
+	Caller         Caller // how our commands ask a busu that runs
+
 	Database   StoreURL // DATABASE_URL; unset means embedded
 	Redis      StoreURL // REDIS_URL: the ledger; unset means embedded
 	RedisCache StoreURL // REDIS_CACHE_URL; equal to Redis when not given

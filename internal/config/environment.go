@@ -148,6 +148,8 @@ func (e *environment) store(name string, schemes ...string) StoreURL {
 	}
 	if fault := storeFault(s.value, schemes); fault != "" {
 		e.wrong(name, fault, "write "+schemes[0]+"://user:password@host:port/… with special characters percent-encoded")
+	} else {
+		e.rootsOf(name, s.value)
 	}
 	return StoreURL{s.value}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"regexp"
@@ -51,6 +52,14 @@ func (p *printer) environment(c Config) {
 	for _, variable := range []struct{ name, value string }{
 		{"BUSU_ADDR", c.Addr},
 		{"BUSU_ADMIN_ADDR", c.Admin},
+		{"BUSU_TLS_CERT", c.TLS.Files.Certificate},
+		{"BUSU_TLS_KEY", c.TLS.Files.Key},
+		{"BUSU_TLS_CLIENT_CA", c.TLS.Files.ClientCA},
+		{"BUSU_TLS_MIN_VERSION", strings.TrimPrefix(tls.VersionName(c.TLS.Oldest), "TLS ")},
+		{"BUSU_MAX_CONNECTIONS", count(c.MaxConnections)},
+		{"BUSU_CA", c.Caller.CA},
+		{"BUSU_CLIENT_CERT", c.Caller.Certificate},
+		{"BUSU_CLIENT_KEY", c.Caller.Key},
 		{"BUSU_CONFIG", c.File},
 		{"BUSU_STATE_DIR", c.StateDir},
 		{"BUSU_DRAIN", c.Drain.String()},
@@ -216,6 +225,14 @@ func (p *printer) cache(c Cache) {
 	p.line("  ttl: %s\n  postgres_ttl: %s", formatDuration(c.TTL), formatDuration(c.PostgresTTL))
 	p.line("  scope: %s\n  single_flight: %s\n  similar: %t", c.Scope, c.SingleFlight, c.Similar)
 	p.line("  memory_bytes: %s\n  redis_bytes: %s", formatBytes(c.MemoryBytes), formatBytes(c.RedisBytes))
+}
+
+// count writes a number that 0 is none of.
+func count(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // decimal writes the shortest decimal that reads back as x.

@@ -84,7 +84,7 @@ func harmless(query string) string {
 	}
 	for key, list := range values {
 		switch key {
-		case "sslmode", "application_name", "connect_timeout", "pool_max_conns", "addr", "db", "master_name", "protocol":
+		case "sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "connect_timeout", "pool_max_conns", "addr", "db", "master_name", "protocol":
 			kept[key] = list
 		default:
 			kept[key] = []string{"***"}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/busuhq/busu/internal/app"
 	"github.com/busuhq/busu/internal/config"
@@ -28,6 +29,7 @@ Idempotency-Key, what was seen of the prompts and learned from that, and what pe
 wrote to verdicts. Rows that money is counted from stay, under a name by chance that
 is noted nowhere, without session, caller's id and metadata. Prints how much that was,
 by where it was; what processes had in memory goes within a second, and is not counted.
+Says up to when files of journals may hold the user's name yet.
 When it fails, some may be left: repeat it. docs/privacy.md says what is out of reach.
 
 Example:
@@ -68,7 +70,12 @@ func (c forgetCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("some may be left, repeat it: %w", err)
 	}
 	delete(removed, event.CacheMemory) // this process had none
-	return printRemoved(os.Stdout, removed)
+	if err := printRemoved(os.Stdout, removed); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "Files of journals may hold what requests said of the user until %s (journal.rotate_after), longer only while facts wait to be stored.\n",
+		time.Now().Add(app.JournalOptions(cfg, log).OnDisk()).UTC().Format(time.RFC3339))
+	return nil
 }
 
 // openAnswers connects to the Redis that answers are kept in.

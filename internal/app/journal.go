@@ -30,7 +30,7 @@ func startJournal(cfg config.Config, s *stores, r telemetry.Registerer, log *slo
 // JournalOptions are the configured ones.
 func JournalOptions(cfg config.Config, log *slog.Logger) journal.Options {
 	return journal.Options{Partitions: cfg.Streams.Partitions, MaxBytes: cfg.Journal.MaxBytes, Sync: cfg.Journal.Sync,
-		Boot: journal.BootID(), Log: log}
+		SegmentAge: cfg.Journal.RotateAfter, Boot: journal.BootID(), Log: log}
 }
 
 func countJournal(r telemetry.Registerer, j *journal.Journal, s *journal.Shipper) {

@@ -169,6 +169,7 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 		Starter:  trials, Steward: trials, Experiments: trials, Deliveries: trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),
 		Users:       forgetters(answers, s.redis, s.postgres, kept),
+		OnDisk:      JournalOptions(cfg, log).OnDisk(),
 		Completions: completions, Decisions: decisions,
 		Lineup: newLineups(cfg, gateway, metrics, s.postgres, log), Snapshots: snapshots{s.postgres},
 		System: s.overview, Letters: letters{s.redis, s.postgres}, Books: newAuditor(s),

@@ -217,6 +217,9 @@ type Streams struct {
 type Journal struct {
 	MaxBytes int64
 	Sync     time.Duration // how often it is forced to disk; 0: before every answer
+	// RotateAfter is how old what a file holds becomes before another one is
+	// begun, and the file goes once all in it is stored.
+	RotateAfter time.Duration
 }
 
 // Limits are of spending and of rates.

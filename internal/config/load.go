@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -199,6 +200,7 @@ func (l *loader) completeRouting() {
 			r.Observation = simulatedObserved
 		}
 	}
+	l.warnOfGuard()
 	if l.cfg.Routing.BaselineModel != "" {
 		return
 	}
@@ -206,6 +208,21 @@ func (l *loader) completeRouting() {
 		return // no model, which is a mistake of its own
 	}
 	l.note("savings are measured against %s, the cheapest model of the most demanding tier; routing.baseline_model names another", l.cfg.Routing.BaselineModel)
+}
+
+// warnOfGuard warns of a goal that the guard of savings does not let stand: it
+// gives everybody the baseline when answers are shown to be worse by more than
+// it allows for (savings.Margin). The default goal is nearer to that than
+// what is said of quality mostly shows.
+func (l *loader) warnOfGuard() {
+	r := &l.cfg.Routing
+	aims := r.Strategy != StrategyComplexity && r.DailyBudget == 0 && r.StrongShare == 0
+	if !aims || r.Holdout == 0 || r.QualityTarget >= defaults().Routing.QualityTarget {
+		return
+	}
+	l.warn("routing.quality_target %s lets answers be worse than the baseline's by up to %s %%, and the guard allows for 2 points: "+
+		"once it is shown (routing.holdout), everybody gets the baseline; raise the target to 0.95, or to 0.98 to be sure",
+		decimal(r.QualityTarget), decimal(math.Round(1000*(1-r.QualityTarget))/10))
 }
 
 func (l *loader) note(format string, args ...any) {

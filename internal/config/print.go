@@ -202,6 +202,7 @@ func (p *printer) policies(c Config) {
 	p.line("\nstreams:\n  partitions: %d", c.Streams.Partitions)
 	p.line("  retention: %s\n  groups: [%s]", formatDuration(c.Streams.Retention), list(c.Streams.Groups))
 	p.line("\njournal:\n  max_bytes: %s\n  sync: %s", formatBytes(c.Journal.MaxBytes), formatDuration(c.Journal.Sync))
+	p.line("  rotate_after: %s", formatDuration(c.Journal.RotateAfter))
 	p.line("\nlimits:\n  when_unavailable: %s", c.Limits.WhenUnavailable)
 	p.projectBudgets(c.Limits.Projects)
 	p.alerts(c.Limits.Alerts)

@@ -137,7 +137,7 @@ func TestNoSecretInErrors(t *testing.T) {
 		{"", "models: [{id: '" + long + " ', provider: " + long + ", tier: " + long + "}]"},
 		{"", "routing: {strategy: " + long + ", baseline_model: " + long + "}"},
 		{"", long + ": true"},
-		{"", "cache: {ttl: " + long + ", scope: " + long + "}\njournal: {max_bytes: " + long + ", sync: " + long + "}"},
+		{"", "cache: {ttl: " + long + ", scope: " + long + "}\njournal: {max_bytes: " + long + ", sync: " + long + ", rotate_after: " + long + "}"},
 		{"", "api_key: " + long + ": x: y\n  bad"},
 		{"", "providers: [{name: a, api_key: " + long},
 		{"", "providers: \"" + long},

@@ -15,7 +15,7 @@ func defaults() Config {
 		Cache:     defaultCache(),
 		Retention: Retention{Prompts: "none", Features: 90 * day, Completions: 400 * day},
 		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
-		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond},
+		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond, RotateAfter: time.Hour},
 		Limits:    Limits{WhenUnavailable: "closed"},
 		Keys:      Keys{Grace: time.Hour},
 		Sessions:  Sessions{Idle: time.Hour, Lifetime: 12 * time.Hour},
@@ -127,6 +127,7 @@ func (l *loader) journal(v value) {
 	v.object(
 		field{"max_bytes", func(v value) { v.bytes(&j.MaxBytes, minJournalBytes, maxJournalBytes) }},
 		field{"sync", func(v value) { v.duration(&j.Sync, 0, 10*time.Second) }},
+		field{"rotate_after", func(v value) { v.duration(&j.RotateAfter, time.Minute, longest) }},
 	)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -51,8 +52,9 @@ type API struct {
 	Deliveries  Deliveries
 	Repeats     idempotency.Store // nil: an Idempotency-Key has no effect
 	Users       gateway.Forgetter
-	Budgets     Budgets // nil: there are none
-	Limits      Limits  // nil: there are none
+	OnDisk      time.Duration // how long a journal's files hold what was removed elsewhere
+	Budgets     Budgets       // nil: there are none
+	Limits      Limits        // nil: there are none
 	Lineup      Lineup
 	Snapshots   Snapshots
 	System      System

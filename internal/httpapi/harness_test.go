@@ -110,7 +110,7 @@ func build(choose ...func(*setup)) *stack {
 		Sessions: st.Sessions, SessionEnds: s.sessions, SignOn: s.signOn, Proxies: s.proxies,
 		Completions: st.Hubs[0], Decisions: st.Hubs[1],
 		Gateway: s.gateway, Names: httpapi.Names{Strategies: []string{"complexity"}, Models: simulated.Models(), Embedders: []string{simulated.Embedding}},
-		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Accounts: s.accounts, Repeats: s.repeats, Users: s.users, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
+		Metrics: s.metrics, Ledger: st.Ledger, Requests: s.requests, Savings: s.savings, Accounts: s.accounts, Repeats: s.repeats, Users: s.users, OnDisk: onDisk, Starter: s.trials, Steward: s.trials, Experiments: s.trials, Deliveries: s.trials,
 		Lineup: s.system, Snapshots: s.system, System: s.system, Letters: s.system, Books: s.system, Keys: keys, KeyMaker: s.keys, KeyList: s.keys, Audit: s.keys, Budgets: s.budgets, Limits: s.limits, Health: st.Health,
 		Dashboard: http.FileServerFS(fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>busu</title>")},

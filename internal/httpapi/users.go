@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,6 +21,7 @@ var errRemains = errors.New("some of what is kept of this user may be left, beca
 type forgotten struct {
 	UserID  string           `json:"user_id"`
 	Removed map[string]int64 `json:"removed"`
+	OnDisk  time.Time        `json:"on_disk_until"` // in files of journals, where nothing waits to be stored
 }
 
 // forgetUser removes what is kept of a user of the caller's project.
@@ -38,7 +40,7 @@ func (a *API) forgetUser(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errRemains, err)
 	}
-	return c.JSON(http.StatusOK, forgotten{user, removed})
+	return c.JSON(http.StatusOK, forgotten{user, removed, time.Now().Add(a.OnDisk).UTC().Truncate(time.Second)})
 }
 
 // nameless is what the audit log has of a user who is to be forgotten: whoever

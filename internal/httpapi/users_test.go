@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // forgetting notes who is forgotten, or fails.
@@ -19,6 +20,9 @@ func (f forgetting) ForgetUser(_ context.Context, project, user string) (map[str
 	f.users <- project + "/" + user
 	return map[string]int64{"memory": 1, "idempotency": 2}, f.err
 }
+
+// onDisk is how long journals hold what was removed.
+const onDisk = time.Hour
 
 // TestForgetUser: of the caller's project, whatever the name is made of.
 func TestForgetUser(t *testing.T) {
@@ -33,10 +37,15 @@ func TestForgetUser(t *testing.T) {
 		var got struct {
 			UserID  string `json:"user_id"`
 			Removed map[string]int64
+			OnDisk  time.Time `json:"on_disk_until"`
 		}
+		before := time.Now().Truncate(time.Second)
 		s.send(t, http.MethodDelete, "/users/"+path, "").want(t, 200).decode(t, &got)
 		if asked := <-f.users; asked != "default/"+user || got.UserID != user || !maps.Equal(got.Removed, map[string]int64{"memory": 1, "idempotency": 2}) {
 			t.Errorf("%s: %q was forgotten, told is %+v", path, asked, got)
+		}
+		if got.OnDisk.Before(before.Add(onDisk)) || got.OnDisk.After(time.Now().Add(onDisk)) {
+			t.Errorf("on disk until %s", got.OnDisk)
 		}
 	}
 	for path, status := range map[string]int{

@@ -35,6 +35,7 @@ type Options struct {
 	Partitions   int           // of each stream, default 1
 	MaxBytes     int64         // default 2 GiB
 	SegmentBytes int64         // default 64 MiB, at most a quarter of MaxBytes
+	SegmentAge   time.Duration // after which Rotate begins another segment; default an hour
 	Sync         time.Duration // between fdatasyncs; 0 means before every return
 	Boot         string        // identifies the machine's boot; see BootID
 	Log          *slog.Logger
@@ -50,6 +51,9 @@ func (o *Options) setDefaults() {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = 64 << 20
 	}
+	if o.SegmentAge == 0 {
+		o.SegmentAge = time.Hour
+	}
 	// Only whole segments can be let go of: a full journal needs several.
 	o.SegmentBytes = min(o.SegmentBytes, o.MaxBytes/4)
 	if o.Log == nil {
@@ -60,9 +64,10 @@ func (o *Options) setDefaults() {
 const maxPartitions = math.MaxUint16 // what a record has room for
 
 func (o *Options) validate() error {
-	if o.Dir == "" || o.Partitions < 0 || o.Partitions > maxPartitions || o.MaxBytes < 0 || o.SegmentBytes < 0 || o.Sync < 0 {
-		return fmt.Errorf("dir %q, %d partitions, %d bytes, %d per segment, sync every %s: out of range",
-			o.Dir, o.Partitions, o.MaxBytes, o.SegmentBytes, o.Sync)
+	if o.Dir == "" || o.Partitions < 0 || o.Partitions > maxPartitions || o.MaxBytes < 0 || o.SegmentBytes < 0 ||
+		o.SegmentAge < 0 || o.Sync < 0 {
+		return fmt.Errorf("dir %q, %d partitions, %d bytes, %d or %s per segment, sync every %s: out of range",
+			o.Dir, o.Partitions, o.MaxBytes, o.SegmentBytes, o.SegmentAge, o.Sync)
 	}
 	return nil
 }
@@ -200,6 +205,7 @@ func (j *Journal) intend(id uuid.UUID, body []byte) error {
 	if err != nil {
 		return err
 	}
+	end.segment.holdsOf(event.TimeOf(id))
 	j.reserved += fact - j.open[id].reserved
 	j.open[id] = intent{segment: end.segment.number, reserved: fact, body: body}
 	return j.awaitSync(end)
@@ -247,6 +253,7 @@ func (j *Journal) record(f event.Fact) (extent, error) {
 	}
 	j.next[lane] = seq + 1
 	end.segment.keep(lane, seq)
+	end.segment.holdsOf(event.TimeOf(head.ID))
 	j.facts++
 	j.settled(head.ID)
 	select {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -25,7 +26,8 @@ func TestAnyHistory(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{open: map[uuid.UUID]*event.CompletionRecorded{}, high: map[numbered]int64{},
-			o: Options{Dir: filepath.Join(dir, uuid.NewString()), Boot: boot, Partitions: 2, SegmentBytes: 2 << 10, MaxBytes: 1 << 20, Sync: 1 << 40}}
+			o: Options{Dir: filepath.Join(dir, uuid.NewString()), Boot: boot, Partitions: 2, SegmentBytes: 2 << 10, MaxBytes: 1 << 20,
+				SegmentAge: time.Hour, Sync: 1 << 40}}
 		m.reopen(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"intend":  m.intend,
@@ -36,6 +38,7 @@ func TestAnyHistory(t *testing.T) {
 			"boot":    func(t *rapid.T) { kill(t, m.j); m.o.Boot += "'"; m.reopen(t) },
 			"tear":    m.tear,
 			"release": m.release,
+			"rotate":  func(t *rapid.T) { rotate(t, m.j, m.o.SegmentAge) },
 			"":        m.check,
 		})
 		kill(t, m.j)

@@ -145,6 +145,7 @@ func (j *Journal) loadSegment(number int64, unsettled map[uuid.UUID][]byte) (loa
 func (j *Journal) loadRecord(s *segment, payload []byte, unsettled map[uuid.UUID][]byte) (isKnown bool, err error) {
 	if id, body, ok := parseIntent(payload); ok {
 		unsettled[id] = slices.Clone(body)
+		s.holdsOf(event.TimeOf(id))
 		return true, nil
 	}
 	f, ok := parseFact(payload)
@@ -158,6 +159,7 @@ func (j *Journal) loadRecord(s *segment, payload []byte, unsettled map[uuid.UUID
 		s.journal = factsJournal(f.body)
 	}
 	s.keep(f.lane, f.seq)
+	s.holdsOf(event.TimeOf(f.id))
 	j.facts++
 	delete(unsettled, f.id)
 	return true, nil

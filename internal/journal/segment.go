@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/busuhq/busu/internal/event"
 )
@@ -23,6 +24,14 @@ type segment struct {
 	synced    int64                       // bytes that are durable
 	allocated int64                       // bytes that the disk has promised, at least
 	seqs      map[event.Lane]event.Ranges // of the facts in it
+	oldest    time.Time                   // when the oldest of what it holds arrived; zero: it holds nothing
+}
+
+// holdsOf notes that the segment holds something of a moment.
+func (s *segment) holdsOf(at time.Time) {
+	if s.oldest.IsZero() || at.Before(s.oldest) {
+		s.oldest = at
+	}
 }
 
 // keep notes that a fact is in the segment.

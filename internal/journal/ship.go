@@ -325,7 +325,8 @@ type marks map[string]map[event.Lane]event.Ranges
 
 func (m marks) of(journal string, lane event.Lane) event.Ranges { return m[journal][lane] }
 
-// release asks what is persisted and removes segments that are.
+// release asks what is persisted, begins another segment when it is time to,
+// and removes segments that are persisted.
 func (s *Shipper) release(ctx context.Context) marks {
 	ctx, cancel := context.WithTimeout(ctx, shipTimeout)
 	defer cancel()
@@ -337,6 +338,9 @@ func (s *Shipper) release(ctx context.Context) marks {
 			return m
 		}
 		m[id] = lanes
+	}
+	if err := s.Journal.Rotate(time.Now()); err != nil {
+		s.Log.Warn("another journal segment could not be begun; what is in the last one stays on disk", "err", err)
 	}
 	if err := s.Journal.Release(m.of); err != nil {
 		s.Log.Warn("journal segments could not be removed", "err", err)

@@ -21,9 +21,9 @@ func (j *Journal) active() *segment { return j.segments[len(j.segments)-1] }
 const allocateStep = 4 << 20
 
 // makeRoom sees to it that n more bytes, and the facts of all open intents,
-// fit into the limit and onto the disk, or says that they do not. It is the
-// only place that begins a new segment, so that a fact that was promised its
-// room never has to.
+// fit into the limit and onto the disk, or says that they do not. Besides
+// Rotate it is the only place that begins a new segment, so that a fact that
+// was promised its room never has to.
 func (j *Journal) makeRoom(n int64) error {
 	if j.broken != nil {
 		return j.broken

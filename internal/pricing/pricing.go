@@ -33,8 +33,12 @@ func (n Nanos) AppendDecimal(dst []byte) []byte {
 	if fraction == 0 {
 		return dst
 	}
-	digits := fmt.Appendf(nil, ".%09d", fraction)
-	return append(dst, strings.TrimRight(string(digits), "0")...)
+	dst = append(dst, '.')
+	for unit := uint64(nanosPerDollar / 10); fraction > 0; unit /= 10 {
+		dst = append(dst, '0'+byte(fraction/unit))
+		fraction %= unit
+	}
+	return dst
 }
 
 // MarshalJSON gives dollars as an exact decimal number.

@@ -124,7 +124,7 @@ func (m fakeMetrics) History(_ context.Context, _ string, s rollup.Span) (rollup
 	for d, c := range sampleCells() {
 		for _, name := range []string{d.Name, d.Name + "2"} {
 			d.Name = name
-			pieces = append(pieces, rollup.Piece{Start: sampleTime.Unix(), Dim: d, Cell: *c, Latency: [][]byte{c.Latency.AppendPacked(nil)}})
+			pieces = append(pieces, rollup.Piece{Start: sampleTime.Unix(), Dim: d, Cell: *c, Latency: c.Latency.AppendPacked(nil)})
 		}
 	}
 	return rollup.NewHistory(s, pieces, rollup.SourcePostgres, sampleTime)

@@ -29,7 +29,11 @@ func (a *API) history(c echo.Context) error {
 	if err != nil {
 		return errors.Join(errNoHistory, err)
 	}
-	return c.JSON(http.StatusOK, h)
+	text, err := h.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	return c.JSONBlob(http.StatusOK, append(text, '\n'))
 }
 
 // span reads what history is asked for.

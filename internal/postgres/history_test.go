@@ -83,7 +83,7 @@ func piecesOf(project string, facts []*event.CompletionRecorded, step time.Durat
 	for slot, c := range rollup.Sum(facts, step) {
 		if slot.Project == project {
 			pieces = append(pieces, rollup.Piece{Start: slot.Start, Dim: slot.Dim, Cell: *c,
-				Latency: [][]byte{c.Latency.AppendPacked(nil)}, TTFT: [][]byte{c.TTFT.AppendPacked(nil)}, Overhead: [][]byte{c.Overhead.AppendPacked(nil)}})
+				Latency: c.Latency.AppendPacked(nil), TTFT: c.TTFT.AppendPacked(nil), Overhead: c.Overhead.AppendPacked(nil)})
 		}
 	}
 	return pieces

@@ -9,13 +9,13 @@ import (
 	"github.com/busuhq/busu/internal/pricing"
 )
 
-// Piece is what is stored of one name in one step: its sums, and the packed
-// sketches that add up to its own. The cell's own sketches are not used.
+// Piece is what is stored of one name in one step, or in a part of it: its sums,
+// and its sketches, packed. The cell's own sketches are not used.
 type Piece struct {
 	Start                   int64 // of the step, in Unix seconds
 	Dim                     Dim
 	Cell                    Cell
-	Latency, TTFT, Overhead [][]byte
+	Latency, TTFT, Overhead []byte
 }
 
 // Point is one step of a history. Steps without requests are there, with
@@ -124,7 +124,7 @@ func (h *History) fill(whole *line) error {
 		p.Point = whole.point(i)
 		for _, of := range []struct {
 			piles  *[2]Pile
-			packed func(*Piece) [][]byte
+			packed func(*Piece) []byte
 			to     *Quantiles
 		}{{&latency, latencyOf, &p.LatencyMS}, {&ttft, ttftOf, &p.TTFTMS}, {&overhead, overheadOf, &p.OverheadMS}} {
 			if err := of.piles[0].addAll(pieces, of.packed); err != nil {
@@ -139,16 +139,14 @@ func (h *History) fill(whole *line) error {
 	return nil
 }
 
-func latencyOf(p *Piece) [][]byte  { return p.Latency }
-func ttftOf(p *Piece) [][]byte     { return p.TTFT }
-func overheadOf(p *Piece) [][]byte { return p.Overhead }
+func latencyOf(p *Piece) []byte  { return p.Latency }
+func ttftOf(p *Piece) []byte     { return p.TTFT }
+func overheadOf(p *Piece) []byte { return p.Overhead }
 
-func (p *Pile) addAll(pieces []*Piece, packed func(*Piece) [][]byte) error {
+func (p *Pile) addAll(pieces []*Piece, packed func(*Piece) []byte) error {
 	for _, piece := range pieces {
-		for _, b := range packed(piece) {
-			if err := p.AddPacked(b); err != nil {
-				return err
-			}
+		if err := p.AddPacked(packed(piece)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -30,12 +30,7 @@ func piecesOf(r *rand.Rand, facts []*event.CompletionRecorded, step time.Duratio
 	return pieces
 }
 
-func packs(s rollup.Sketch) [][]byte {
-	if len(s) == 0 {
-		return nil
-	}
-	return [][]byte{s.AppendPacked(nil)}
-}
+func packs(s rollup.Sketch) []byte { return s.AppendPacked(nil) }
 
 // A history says of every step what the facts in it add up to, whatever the
 // span; what no series has is in the rest.
@@ -64,6 +59,10 @@ func TestHistoryAddsUpToTheFacts(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkHistory(t, h, span, now, inside)
+		want, err := json.Marshal(h)
+		if got, fault := h.AppendJSON([]byte("before")); err != nil || fault != nil || string(got) != "before"+string(want) {
+			t.Errorf("%+v is written\n%s, by reflection\n%s (%v, %v)", span, got, want, fault, err)
+		}
 	}
 }
 

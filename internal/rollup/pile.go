@@ -25,23 +25,32 @@ func (p *Pile) AddPacked(b []byte) error {
 	if p.counts == nil {
 		p.counts = make([]int64, len(binBounds))
 	}
-	bin := uint64(0)
-	for first := true; len(b) > 0; first = false {
-		step, n := binary.Uvarint(b)
-		if n <= 0 {
-			return errPacked
+	bin, all, first := uint64(0), int64(0), true
+	for len(b) > 0 {
+		var step, count uint64
+		if len(b) > 1 && b[0]|b[1] < 0x80 { // nearly all are of a byte each
+			step, count, b = uint64(b[0]), uint64(b[1]), b[2:]
+		} else {
+			n, m := 0, 0
+			if step, n = binary.Uvarint(b); n <= 0 {
+				return errPacked
+			}
+			if count, m = binary.Uvarint(b[n:]); m <= 0 || count > mostCounted {
+				return errPacked
+			}
+			b = b[n+m:]
 		}
-		count, m := binary.Uvarint(b[n:])
-		if bin += step; m <= 0 || bin >= uint64(len(p.counts)) || count > mostCounted {
+		if bin += step; bin >= uint64(len(p.counts)) {
 			return errPacked
 		}
 		if first {
 			p.widen(int(bin))
+			first = false
 		}
 		p.counts[bin] += int64(count)
-		p.total += int64(count)
-		b = b[n+m:]
+		all += int64(count)
 	}
+	p.total += all
 	p.widen(int(bin))
 	return nil
 }

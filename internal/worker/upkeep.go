@@ -72,7 +72,7 @@ const (
 	upkeepEvery = time.Second
 	daysEvery   = time.Hour
 	shrinkEvery = time.Minute
-	fivesEvery  = 10 * time.Second
+	fivesEvery  = time.Minute
 	daysAhead   = 8 // yesterday, today and the coming six
 	upkeepTries = 5 * time.Second
 	dismissIdle = 10 * time.Minute

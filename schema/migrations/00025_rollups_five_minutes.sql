@@ -20,7 +20,6 @@ CREATE TABLE rollups_five_minutes (
     overhead            bytea       NOT NULL,
     PRIMARY KEY (project, kind, minute, name)
 ) WITH (fillfactor = 50); -- the newest rows change every second, in place
-CREATE INDEX rollups_five_minutes_by_time ON rollups_five_minutes (minute);
 
 -- From when on each of its rows is the sum of merged minutes, in one row. What
 -- is older is read from minutes; workers fill it in, as far back as anybody may

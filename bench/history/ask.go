@@ -57,7 +57,7 @@ func historyQuestions() []question {
 		{"90 d in days", span("1d", 90*day, ""), historyGoal},
 		{"90 d in days, by model", span("1d", 90*day, "&by=model"), historyGoal},
 		{"90 d in hours", span("1h", 90*day, ""), historyGoal},
-		{"90 d in hours, by model, top 5", span("1h", 90*day, "&by=model&top=5"), 0},
+		{"90 d in hours, by model, top 5", span("1h", 90*day, "&by=model&top=5"), historyGoal},
 		{"90 d in days, by model, cached", same("/metrics/history?window=90d&step=1d&by=model"), historyGoal},
 	}
 }

@@ -46,6 +46,7 @@ type facts struct {
 	started time.Time
 	filling time.Duration
 	merging time.Duration
+	merged  int // rows of rollups, in this run
 	sizes   []size
 	inserts []insert
 	answers []answer

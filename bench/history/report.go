@@ -95,7 +95,9 @@ func (b *bench) writeMethod(s *strings.Builder) {
 
 - Completions are generated: users by a Zipf law, more by day than at night and at weekends, eight models of which one answers every
   5,000th request, 2 %% failures, 20 %% cache hits, an experiment a month ago. They are stored by the product's own code, COPY and rollups, %s
-  at a time; rollups are merged by the product; then VACUUM ANALYZE, which autovacuum comes to do.
+  at a time; rollups are merged by the product, and sums of five minutes filled in as after an upgrade; then VACUUM ANALYZE, which autovacuum comes to do.
+- `+"`make bench-history ROWS=10000000 DIR=folder`"+` keeps the database in a folder and uses it again, brought up to the build's schema: it fills
+  only the first time. Histories end now: the day after it is filled again, the last day of an old one is empty.
 - %s is the product's binary, with a Redis of its own, on the same PostgreSQL and cores. Histories are asked for with a window that
   was not asked for before, so that nothing is kept of them; the last one is kept. Pages of the explorer are never kept.
 - A page looks for what is rare for about 60 ms, then tells how far it has come: those are marked.

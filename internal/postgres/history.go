@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,7 +61,10 @@ func (db *DB) pieces(ctx context.Context, project string, s rollup.Span, now tim
 	}
 	defer rows.Close()
 	r := pieceReader{step: int64(s.Step / time.Second)}
-	var pieces []rollup.Piece
+	pieces := make([]rollup.Piece, 0, s.Points()) // of all requests; for names as many as a history may have
+	if s.By != "" {
+		pieces = slices.Grow(pieces, s.Points()*(s.Top+1))
+	}
 	for rows.Next() {
 		p, err := r.read(rows.RawValues())
 		if err != nil {

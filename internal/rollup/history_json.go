@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,6 +20,7 @@ func (h *History) AppendJSON(b []byte) ([]byte, error) {
 	if err != nil {
 		return b, fmt.Errorf("write history: %w", err)
 	}
+	b = slices.Grow(b, len(rest)+len(h.Points)*(1+len(h.Series))*pointBytes)
 	before, rest, _ := bytes.Cut(rest, []byte(`"points":null`)) // in strings there is no quote without a backslash
 	b = append(append(b, before...), `"points":`...)
 	b = appendList(b, h.Points, (*TotalPoint).appendJSON)
@@ -29,6 +31,9 @@ func (h *History) AppendJSON(b []byte) ([]byte, error) {
 	}
 	return append(b, rest...), nil
 }
+
+// pointBytes is what a point takes, as a rule.
+const pointBytes = 300
 
 func appendSeries(b []byte, all []Series) ([]byte, error) {
 	var err error

@@ -134,7 +134,7 @@ var plan = map[string]room{
 	"internal/contract":              {libs: []string{"github.com/getkin/kin-openapi"}, io: true, why: "test support: answers beside the document, and nothing of who answers"},
 	"internal/provider/providertest": {may: []string{"llm"}, io: true, why: "test support"},
 	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
-	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
+	"internal/storetest":             {may: []string{"certificatetest", "localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
 	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 	"internal/certificatetest":       {io: true, why: "test support"},
 	"internal/budgettest":            {may: []string{"budget", "pricing"}, why: "test support"},

@@ -112,16 +112,14 @@ func rootsIn(path string) (*x509.CertPool, error) {
 func unasked(err error) error {
 	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
 	_, misnamed := errors.AsType[x509.HostnameError](err)
-	_, refused := errors.AsType[*net.OpError](err)
+	alert, told := errors.AsType[*net.OpError](err)
 	switch {
 	case unknown:
 		return fmt.Errorf("busu cannot be asked (%w): name the authority that signed its certificate with BUSU_CA=/path/ca.pem", err)
 	case misnamed:
 		return fmt.Errorf("busu cannot be asked (%w): ask by a name that its certificate has, with --url", err)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("busu cannot be asked (%w): it speaks no TLS there, so ask by http://", err)
-	case refused && strings.Contains(err.Error(), "remote error: tls: certificate required"):
-		return fmt.Errorf("busu cannot be asked (%w): set BUSU_CLIENT_CERT and BUSU_CLIENT_KEY to a certificate of its clients' authority", err)
+	case told && alert.Op == "remote error": // as crypto/tls calls what the other side says
+		return fmt.Errorf("busu cannot be asked (%w): where it asks clients for certificates, set BUSU_CLIENT_CERT and BUSU_CLIENT_KEY", err)
 	}
 	return fmt.Errorf("busu cannot be asked (%w): does it run?", err)
 }

@@ -28,7 +28,11 @@ func callerOf(cfg config.Config, address string) (base string, client *http.Clie
 	if !strings.HasPrefix(base, "https://") {
 		return base, client, nil
 	}
-	trust := trusted{here: address == "" || isHere(base)}
+	u, err := url.Parse(base)
+	if err != nil || u.Hostname() == "" {
+		return "", nil, fmt.Errorf("%q is no address of busu: write it like https://busu.example.com", base)
+	}
+	trust := trusted{name: u.Hostname(), here: address == "" || isHere(u.Hostname())}
 	pair := [2]string{cfg.Caller.Certificate, cfg.Caller.Key}
 	if trust.here && cfg.TLS.On() {
 		if trust.own, err = leafOf(cfg.TLS.Files.Certificate); err != nil {
@@ -57,6 +61,7 @@ func callerOf(cfg config.Config, address string) (base string, client *http.Clie
 // name that was asked for; and on this machine who shows the certificate that it
 // is configured with here, which rarely names a loopback address.
 type trusted struct {
+	name  string         // or IP address; what the library tells of the connection leaves addresses out
 	roots *x509.CertPool // nil: the system's
 	own   []byte         // DER; nil: there is none
 	here  bool
@@ -70,18 +75,14 @@ func (t trusted) verify(c tls.ConnectionState) error {
 	for _, cert := range c.PeerCertificates[1:] {
 		between.AddCert(cert)
 	}
-	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: t.roots, Intermediates: between, DNSName: c.ServerName})
+	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: t.roots, Intermediates: between, DNSName: t.name})
 	return err
 }
 
-// isHere reports whether an address is of this machine and no other.
-func isHere(base string) bool {
-	u, err := url.Parse(base)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return strings.EqualFold(u.Hostname(), "localhost") || err == nil && (ip.Unmap().IsLoopback() || ip.IsUnspecified())
+// isHere reports whether a host is this machine and no other.
+func isHere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && (ip.Unmap().IsLoopback() || ip.IsUnspecified())
 }
 
 func leafOf(path string) ([]byte, error) {

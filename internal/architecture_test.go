@@ -121,7 +121,7 @@ var plan = map[string]room{
 	"cmd/worker":   {may: []string{"app", "config"}, io: true, why: "commands are flags, signals and exit codes"},
 	"cmd/aggregator": {may: []string{"app", "config"}, io: true,
 		why: "commands are flags, signals and exit codes"},
-	"cmd/busu": {may: []string{"access", "app", "budget", "cgroup", "config", "demo", "doctor", "event", "experiment", "figure", "forecast", "heap", "journal", "learning", "llm", "localstack", "manual", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "release", "replay", "rollup", "routellm", "routing", "savings", "selftest", "statement", "system", "trafficlog", "webhook"}, libs: []string{"github.com/alecthomas/kong", "golang.org/x/sys"}, io: true,
+	"cmd/busu": {may: []string{"access", "app", "budget", "certificate", "cgroup", "config", "demo", "doctor", "event", "experiment", "figure", "forecast", "heap", "journal", "learning", "llm", "localstack", "manual", "postgres", "pricelist", "pricing", "reconcile", "redisdb", "release", "replay", "rollup", "routellm", "routing", "savings", "selftest", "statement", "system", "trafficlog", "webhook"}, libs: []string{"github.com/alecthomas/kong", "golang.org/x/sys"}, io: true,
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 
@@ -134,7 +134,7 @@ var plan = map[string]room{
 	"internal/contract":              {libs: []string{"github.com/getkin/kin-openapi"}, io: true, why: "test support: answers beside the document, and nothing of who answers"},
 	"internal/provider/providertest": {may: []string{"llm"}, io: true, why: "test support"},
 	"internal/eventtest":             {may: []string{"event"}, libs: []string{"github.com/google/uuid"}, why: "test support"},
-	"internal/storetest":             {may: []string{"localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
+	"internal/storetest":             {may: []string{"certificatetest", "localstack", "schema"}, libs: []string{"*"}, io: true, why: "test support"},
 	"internal/storetest/withstores":  {may: []string{"localstack", "storetest"}, io: true, why: "test support"},
 	"internal/certificatetest":       {io: true, why: "test support"},
 	"internal/budgettest":            {may: []string{"budget", "pricing"}, why: "test support"},

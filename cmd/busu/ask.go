@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/busuhq/busu/internal/config"
@@ -38,7 +36,11 @@ func (f apiFlags) ask(ctx context.Context, method, path string, body any, accept
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, cmp.Or(strings.TrimSuffix(f.URL, "/"), "http://"+cfg.Addr)+path, sent)
+	base, client, err := callerOf(cfg, f.URL)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, base+path, sent)
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +48,9 @@ func (f apiFlags) ask(ctx context.Context, method, path string, body any, accept
 	if key := cfg.AdminKey.Reveal(); key != "" {
 		r.Header.Set("Authorization", "Bearer "+key)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("busu cannot be asked (%w): does it run?", err)
+		return nil, unasked(err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/busuhq/busu/internal/config"
 )
@@ -32,6 +33,9 @@ func (checkCommand) Run() error {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	fmt.Println("the configuration is valid")
+	if cfg.TLS.On() {
+		fmt.Printf("the certificate is good for %.1f more days\n", time.Until(cfg.TLS.Expires).Hours()/24)
+	}
 	return nil
 }
 

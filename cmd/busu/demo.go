@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"time"
 
@@ -48,14 +47,16 @@ func (c demoCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.URL == "" {
-		c.URL = "http://" + cfg.Addr
+	base, client, err := callerOf(cfg, c.URL)
+	if err != nil {
+		return err
 	}
+	client.Timeout = 2 * time.Minute
 	progress := demo.NewProgress(os.Stderr, demo.IsTerminal(os.Stderr), time.Now)
 	report, err := demo.Drive(ctx, demo.Options{
-		BaseURL: c.URL, APIKey: cfg.AdminKey.Reveal(), Requests: c.Requests, Concurrency: c.Concurrency,
+		BaseURL: base, APIKey: cfg.AdminKey.Reveal(), Requests: c.Requests, Concurrency: c.Concurrency,
 		Seed: c.Seed, Users: c.Users, Feedback: c.FeedbackRate, TruthSeed: truthSeed(cfg), Progress: progress.Update,
-		Client: &http.Client{Timeout: 2 * time.Minute},
+		Client: client,
 	})
 	progress.Close()
 	if err != nil {

@@ -44,6 +44,9 @@ func gather(ctx context.Context, cfg config.Config, probe bool) doctor.Facts {
 func configurationFacts(cfg config.Config) doctor.Configuration {
 	c := doctor.Configuration{File: cfg.File, Warnings: cfg.Warnings, Collector: cfg.OTLP.Endpoint}
 	c.Listeners = append(c.Listeners, listenerOf("api", cfg.Addr, cfg.AdminKey.IsSet()))
+	if cfg.TLS.On() {
+		c.Certificate = &doctor.Certificate{Left: time.Until(cfg.TLS.Expires), Whole: cfg.TLS.Expires.Sub(cfg.TLS.Begins)}
+	}
 	if cfg.Admin != "" {
 		c.Listeners = append(c.Listeners, listenerOf("admin", cfg.Admin, cfg.AdminKey.IsSet()))
 	}

@@ -11,12 +11,15 @@ import (
 )
 
 type healthCommand struct {
-	URL string `help:"The process to ask; by default the API at BUSU_ADDR." placeholder:"URL"`
+	URL      string `help:"The process to ask; by default the API at BUSU_ADDR." placeholder:"URL"`
+	Degraded bool   `help:"Ready is, too, who answers without a store."`
 }
 
 func (healthCommand) Help() string {
 	return `Prints what /readyz says, and fails when the process is not ready: for health
-checks in images that hold nothing else.
+checks in images that hold nothing else. Over TLS a process on this machine may
+show what BUSU_TLS_CERT names, whatever it is called; BUSU_CA names whom to
+trust elsewhere.
 
 Example:
 
@@ -25,22 +28,27 @@ Example:
 }
 
 func (c healthCommand) Run(ctx context.Context) error {
-	if c.URL == "" {
-		cfg, err := config.FromEnvironment(config.All)
-		if err != nil {
-			return err
-		}
-		c.URL = "http://" + cfg.Addr
+	cfg, err := config.FromEnvironment(config.All)
+	if err != nil {
+		return err
+	}
+	base, client, err := callerOf(cfg, c.URL)
+	if err != nil {
+		return err
+	}
+	path := "/readyz"
+	if c.Degraded {
+		path += "?degraded=allowed"
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/readyz", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := client.Do(r)
 	if err != nil {
-		return err
+		return unasked(err)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
@@ -49,7 +57,7 @@ func (c healthCommand) Run(ctx context.Context) error {
 	}
 	fmt.Printf("%s", body)
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s answered %s", c.URL, answer.Status)
+		return fmt.Errorf("not ready: %s answered %s", base, answer.Status)
 	}
 	return nil
 }

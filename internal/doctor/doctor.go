@@ -47,7 +47,16 @@ type Configuration struct {
 	Warnings  []string
 	Listeners []Listener
 	Collector string // of traces; "" for none
+
+	Certificate *Certificate // that listeners show; nil: there is no TLS
 }
+
+// Certificate is how much is left of one.
+type Certificate struct{ Left, Whole time.Duration }
+
+// soon is when a certificate should have been renewed: two weeks before it
+// expires, of one that lives short a quarter of its life.
+func (c Certificate) soon() time.Duration { return min(14*24*time.Hour, c.Whole/4) }
 
 // Listener is where a process listens.
 type Listener struct {
@@ -169,6 +178,9 @@ func (j *judge) configuration(c Configuration) {
 		default:
 			j.say("listen."+l.Name, Fail, "set BUSU_ADMIN_KEY, or listen on 127.0.0.1", "%s is open to all who reach it", l.Addr)
 		}
+	}
+	if t := c.Certificate; t != nil {
+		j.say("certificate", when(t.Left < t.soon(), Warn), "renew it: the files are read again every ten seconds", "TLS; it is good for %.1f more days", t.Left.Hours()/24)
 	}
 	if c.Collector != "" {
 		j.say("traces", OK, "", "told to %s", c.Collector)

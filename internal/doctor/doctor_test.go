@@ -11,7 +11,7 @@ import (
 // healthy is an installation that nothing is to be said against.
 func healthy() Facts {
 	return Facts{
-		Configuration: Configuration{File: "busu.yaml", Listeners: []Listener{{Name: "api", Addr: "0.0.0.0:8000", Keyed: true}, {Name: "admin", Addr: "127.0.0.1:8009", Loopback: true}}},
+		Configuration: Configuration{File: "busu.yaml", Certificate: &Certificate{15 * 24 * time.Hour, 90 * 24 * time.Hour}, Listeners: []Listener{{Name: "api", Addr: "0.0.0.0:8000", Keyed: true}, {Name: "admin", Addr: "127.0.0.1:8009", Loopback: true}}},
 		Host: Host{StateDir: "/var/lib/busu", FreeBytes: 50 * gib, JournalBytes: 100, JournalMost: 2 * gib, Files: 65536, Processors: 2, GroupCPUs: 2,
 			GroupMemory: gib, KeptBytes: 64 * mib},
 		Postgres: Store{Settings: map[string]string{"server_version": "15.8 (Debian)", "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
@@ -51,6 +51,8 @@ func TestBroken(t *testing.T) {
 	}{
 		"wrong configuration":    {func(f *Facts) { f.Configuration = Configuration{Err: "BUSU_ADDR: no"} }, "configuration", Fail, "BUSU_ADDR: no"},
 		"a warning":              {func(f *Facts) { f.Configuration.Warnings = []string{"plain http"} }, "configuration", Warn, "plain http"},
+		"an old certificate":     {func(f *Facts) { f.Configuration.Certificate.Left = 13 * 24 * time.Hour }, "certificate", Warn, "13.0 more days"},
+		"a short one, aged":      {func(f *Facts) { f.Configuration.Certificate = &Certificate{5 * time.Hour, 24 * time.Hour} }, "certificate", Warn, "0.2 more days"},
 		"open to all":            {func(f *Facts) { f.Configuration.Listeners[0].Keyed = false }, "listen.api", Fail, "open to all"},
 		"no right to write":      {func(f *Facts) { f.Host.StateErr = "permission denied" }, "state", Fail, "permission"},
 		"little disk":            {func(f *Facts) { f.Host.FreeBytes = gib + 1 }, "disk", Warn, "1.0 GiB free"},

@@ -42,9 +42,12 @@ func newEventWriter(w http.ResponseWriter) *eventWriter {
 }
 
 // newFeed begins events that clients come back for. The connection is not used
-// again: a client that was given up leaves it in the middle of a line.
-func newFeed(w http.ResponseWriter) *eventWriter {
-	w.Header().Set("Connection", "close")
+// again: a client that was given up leaves it in the middle of a line. By HTTP/2
+// it is other requests' too, and only the stream ends.
+func newFeed(w http.ResponseWriter, r *http.Request) *eventWriter {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
 	e := newEventWriter(w)
 	e.text.WriteString("retry: " + reconnectAfter + "\n")
 	return e

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -30,12 +31,24 @@ func newEcho(log *slog.Logger) *echo.Echo {
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	// All answers share these values: whoever sets another puts one of its own in their place.
 	sniff, referrer, frame := []string{"nosniff"}, []string{"no-referrer"}, []string{"DENY"}
+	transport := []string{"max-age=31536000"} // a year, of this name alone
 	policy := []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h["X-Content-Type-Options"], h["Referrer-Policy"], h["X-Frame-Options"], h["Content-Security-Policy"] = sniff, referrer, frame, policy
+		if r := c.Request(); r.TLS != nil && hasItsName(r.Host) {
+			h["Strict-Transport-Security"] = transport
+		}
 		return next(c)
 	}
+}
+
+// hasItsName reports whether busu was asked at HTTPS's own port of a name. Only
+// then are browsers told to ask that name by HTTPS alone: they would do so on all
+// of its ports, where others may speak plain HTTP; of localhost that is whatever
+// a developer runs.
+func hasItsName(host string) bool {
+	return !strings.ContainsAny(host, ":[]") && !strings.EqualFold(host, "localhost") && net.ParseIP(host) == nil
 }
 
 // setHeaders sets headers by their canonical names. Their values share one

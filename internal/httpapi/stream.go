@@ -105,7 +105,7 @@ var errMayNoMore = errors.New("its key or session has ended")
 // process stops.
 func (a *API) follow(c echo.Context, l *tail.Listener) {
 	ctx, cancel := context.WithCancel(c.Request().Context())
-	f := follower{listener: l, out: newFeed(c.Response()), stands: func() bool { return a.stands(c.Request()) }}
+	f := follower{listener: l, out: newFeed(c.Response(), c.Request()), stands: func() bool { return a.stands(c.Request()) }}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()

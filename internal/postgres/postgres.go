@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -52,7 +53,18 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 func (db *DB) Close() { db.pool.Close() }
 
 // Check reports why PostgreSQL cannot be used, or nil.
-func (db *DB) Check(ctx context.Context) error { return db.pool.Ping(ctx) }
+func (db *DB) Check(ctx context.Context) error { return explained(db.pool.Ping(ctx)) }
+
+// explained says what to do about a server that cannot be trusted.
+func explained(err error) error {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return fmt.Errorf("%w: add sslrootcert=/path/ca.pem to DATABASE_URL, with the authority that signed the server's certificate", err)
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return fmt.Errorf("%w: write a name that the server's certificate has into DATABASE_URL", err)
+	}
+	return err
+}
 
 // Connections counts the pool's connections.
 type Connections struct {

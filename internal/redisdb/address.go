@@ -19,12 +19,15 @@ import (
 //	redis+cluster://user:password@host:port               a cluster that one name stands for
 //	redis+sentinel://user:password@a:26379,b/name/0       what these Sentinels name
 //
-// rediss is the same over TLS. ?addr=host:port adds a host, as it does for the
-// client library.
+// rediss is the same over TLS; ?sslrootcert=/path names a file of authorities to
+// trust, sslcert and sslkey what servers ask clients for, in the words that
+// PostgreSQL's addresses have for it. ?addr=host:port adds a host, as it does for
+// the client library.
 type address struct {
 	kind   kind
 	first  *url.URL
 	others []string // host:port each
+	files  tlsFiles
 }
 
 // kind is how many servers there are, and who says which one is asked.
@@ -68,6 +71,9 @@ func parseAddress(raw string) (a address, err error) {
 	if a.first, err = url.Parse(scheme + "://" + user + a.withPort(names[0]) + path); err != nil {
 		return a, errNoAddress
 	}
+	if a.files, err = takeFiles(a.first); err != nil {
+		return a, err
+	}
 	if a.kind == single && (len(names) > 1 || a.first.Query().Has("addr")) {
 		a.kind = cluster
 	}
@@ -99,7 +105,13 @@ func (a address) library(change func(url.Values)) string {
 	return u.String()
 }
 
-func (a address) single() (*redis.Options, error) { return redis.ParseURL(a.library(nil)) }
+func (a address) single() (*redis.Options, error) {
+	o, err := redis.ParseURL(a.library(nil))
+	if err == nil {
+		err = a.files.into(o.TLSConfig)
+	}
+	return o, err
+}
 
 // cluster lets each node show the certificate of its own name.
 func (a address) cluster() (*redis.ClusterOptions, error) {
@@ -110,6 +122,9 @@ func (a address) cluster() (*redis.ClusterOptions, error) {
 	if err == nil && o.TLSConfig != nil {
 		o.TLSConfig.ServerName = ""
 		o.TLSConfig.InsecureSkipVerify, err = strconv.ParseBool(cmp.Or(a.first.Query().Get("skip_verify"), "false"))
+	}
+	if err == nil {
+		err = a.files.into(o.TLSConfig)
 	}
 	return o, err
 }
@@ -136,6 +151,9 @@ func (a address) sentinel() (*redis.FailoverOptions, error) {
 	}))
 	if err == nil && o.TLSConfig != nil {
 		o.TLSConfig.ServerName = ""
+	}
+	if err == nil {
+		err = a.files.into(o.TLSConfig)
 	}
 	return o, err
 }

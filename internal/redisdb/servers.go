@@ -175,7 +175,7 @@ func (db *DB) spread() bool {
 // to be there.
 func (db *DB) Check(ctx context.Context) error {
 	if !db.spread() {
-		return db.rdb.Ping(ctx).Err()
+		return explained(db.rdb.Ping(ctx).Err())
 	}
 	return db.each(ctx, func(ctx context.Context, node *redis.Client) error {
 		info, err := node.ClusterInfo(ctx).Result()
@@ -183,7 +183,7 @@ func (db *DB) Check(ctx context.Context) error {
 			err = errors.New("it says that the cluster is down: some slots have no server")
 		}
 		if err != nil {
-			return fmt.Errorf("node %s of the redis cluster: %w", node.Options().Addr, err)
+			return fmt.Errorf("node %s of the redis cluster: %w", node.Options().Addr, explained(err))
 		}
 		return nil
 	})

@@ -90,8 +90,8 @@ const (
 	redisWithin    = 50 * time.Millisecond
 	postgresWithin = 100 * time.Millisecond
 
-	redisFilterBits    = 1 << 22 // for 700,000 entries at 6 bits: 512 KiB, twice
-	postgresFilterBits = 1 << 25 // for 5,600,000: 4 MiB, twice, as they are needed
+	redisFilterBits    = 1 << 22 // at most, for 700,000 entries at 6 bits: 512 KiB, twice
+	postgresFilterBits = 1 << 25 // at most, for 5,600,000: 4 MiB, twice
 )
 
 // New makes a cache.

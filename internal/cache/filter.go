@@ -15,13 +15,15 @@ import (
 // What is stored is told by announce, with fingerprints of keys. Two Bloom
 // filters take turns: after each span, in which everything in the older one has
 // expired, that one begins anew. So their answer "not there" is right, and "may
-// be there" is wrong at times, and more often in a flood.
+// be there" is wrong at times, and more often in a flood. A filter begins small,
+// and one that is full gets a larger one beside it: 64 KiB do for most, and
+// what may be needed, 4 MiB, would be touched all over by the first thousand.
 //
 // It need not be told at once. Who is late to know of an answer has it made
 // again, as if it had asked a moment before.
 type filter struct {
 	span time.Duration // how long what is stored lives
-	bits uint64        // of each Bloom filter, a power of two
+	bits uint64        // most of a Bloom filter, a power of two
 
 	since  atomic.Int64 // announced without a gap since, in Unix nanoseconds
 	behind atomic.Bool  // something may have been stored and not announced yet
@@ -33,7 +35,7 @@ type filter struct {
 
 type turns struct {
 	began        int64 // Unix nanoseconds
-	young, older bloom
+	young, older *bloom
 }
 
 const (
@@ -50,7 +52,7 @@ func newFilter(span time.Duration, bits uint64) *filter {
 	f := &filter{span: span, bits: bits}
 	f.since.Store(never)
 	f.behind.Store(true)
-	f.turns.Store(&turns{young: newBloom(bits), older: newBloom(bits)})
+	f.turns.Store(&turns{young: newBloom(min(bits, leastBits), nil)})
 	return f
 }
 
@@ -81,19 +83,30 @@ func (f *filter) announce(fp uint64, now time.Time) {
 	if t := f.turns.Load(); now.UnixNano()-t.began >= int64(f.span) {
 		f.take(t, now)
 	}
-	f.turns.Load().young.add(fp)
+	if young := f.turns.Load().young; young.add(fp) && young.full() && young.size() < f.bits {
+		f.grow(young)
+	}
 	place, tag := missPlace(fp)
 	if v := f.missed[place].Load(); v>>missModelBits>>missTimeBits == tag {
 		f.missed[place].CompareAndSwap(v, 0)
 	}
 }
 
-// take begins a new turn behind t.
+// take begins a new turn behind t, as large as that has become.
 func (f *filter) take(t *turns, now time.Time) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	if f.turns.Load() == t {
-		f.turns.Store(&turns{began: now.UnixNano(), young: newBloom(f.bits), older: t.young})
+		f.turns.Store(&turns{began: now.UnixNano(), young: newBloom(t.young.size(), nil), older: t.young})
+	}
+}
+
+// grow puts a larger one before the young one that is full.
+func (f *filter) grow(full *bloom) {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	if t := f.turns.Load(); t.young == full {
+		f.turns.Store(&turns{began: t.began, young: newBloom(min(f.bits, full.size()*bloomGrows), full), older: t.older})
 	}
 }
 
@@ -140,24 +153,58 @@ func modelsTag(models []string) uint64 {
 	return (h >> 40) & missModelMask
 }
 
-// bloom is a Bloom filter that may be read and added to at once.
-type bloom []atomic.Uint64
-
-// bloomProbes is how many bits an element sets: right for 6 bits each.
-const bloomProbes = 4
-
-func newBloom(bits uint64) bloom { return make(bloom, bits/64) }
-
-func (b bloom) add(fp uint64) {
-	for i := range uint64(bloomProbes) {
-		word, bit := b.place(fp, i)
-		b[word].Or(bit)
-	}
+// bloom is a Bloom filter that may be read and added to at once. What is in
+// smaller ones is in it, too.
+type bloom struct {
+	words   []atomic.Uint64
+	added   atomic.Int64 // elements, without those that seemed to be there
+	smaller *bloom       // nil: none
 }
 
-func (b bloom) has(fp uint64) bool {
+const (
+	bloomProbes = 4       // how many bits an element sets: right for 6 bits each
+	bloomSpares = 8       // bits for each element of one that is full: it is wrong of one in forty
+	bloomGrows  = 4       // how much larger the next one is
+	leastBits   = 1 << 19 // of the first, 64 KiB: for 65,000 elements
+)
+
+func newBloom(bits uint64, smaller *bloom) *bloom {
+	return &bloom{words: make([]atomic.Uint64, bits/64), smaller: smaller}
+}
+
+// size is in bits, without smaller ones.
+func (b *bloom) size() uint64 { return uint64(len(b.words)) * 64 }
+
+func (b *bloom) full() bool { return uint64(b.added.Load())*bloomSpares >= b.size() }
+
+// add reports whether an element was not there.
+func (b *bloom) add(fp uint64) bool {
+	isNew := false
 	for i := range uint64(bloomProbes) {
-		if word, bit := b.place(fp, i); b[word].Load()&bit == 0 {
+		word, bit := b.place(fp, i)
+		if b.words[word].Or(bit)&bit == 0 {
+			isNew = true
+		}
+	}
+	if isNew {
+		b.added.Add(1)
+	}
+	return isNew
+}
+
+// has reports whether an element may be there. There is none in nil.
+func (b *bloom) has(fp uint64) bool {
+	for ; b != nil; b = b.smaller {
+		if b.holds(fp) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *bloom) holds(fp uint64) bool {
+	for i := range uint64(bloomProbes) {
+		if word, bit := b.place(fp, i); b.words[word].Load()&bit == 0 {
 			return false
 		}
 	}
@@ -166,7 +213,7 @@ func (b bloom) has(fp uint64) bool {
 
 // place is where probe i of an element is. Its fingerprint is random as it is;
 // the halves make as many places as are wanted (Kirsch and Mitzenmacher 2006).
-func (b bloom) place(fp, i uint64) (word int, bit uint64) {
-	at := (fp&math.MaxUint32 + i*(fp>>32|1)) % (uint64(len(b)) * 64)
+func (b *bloom) place(fp, i uint64) (word int, bit uint64) {
+	at := (fp&math.MaxUint32 + i*(fp>>32|1)) % b.size()
 	return int(at / 64), 1 << (at % 64)
 }

@@ -88,6 +88,46 @@ func TestFilterNeverSparesWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestFilterGrows with what it is told of, to what it may, and forgets nothing.
+func TestFilterGrows(t *testing.T) {
+	t.Parallel()
+	const most = leastBits * bloomGrows * bloomGrows
+	f := newFilter(time.Hour, most)
+	f.follow(forever)
+	r := rand.New(rand.NewPCG(3, 4))
+	var told []uint64
+	for _, want := range []uint64{leastBits, leastBits * bloomGrows, most} {
+		for f.turns.Load().young.size() <= want && len(told) < most/6 {
+			told = append(told, r.Uint64())
+			f.announce(told[len(told)-1], now)
+		}
+		if got := f.turns.Load().young.size(); len(told) < most/6 && got != want*bloomGrows {
+			t.Errorf("%d bits behind %d answers, want %d", got, len(told), want*bloomGrows)
+		}
+		wrong, asked := 0, 20_000
+		for range asked {
+			if !f.misses(keyOf(r.Uint64()), anyModel, now) {
+				wrong++
+			}
+		}
+		if wrong*100 > asked*12 {
+			t.Errorf("after %d answers %d of %d new questions may be there", len(told), wrong, asked)
+		}
+	}
+	if got := f.turns.Load().young.size(); got != most {
+		t.Errorf("%d bits, want %d", got, most)
+	}
+	for _, fp := range told {
+		if f.misses(keyOf(fp), anyModel, now) {
+			t.Fatalf("one of %d answers is spared", len(told))
+		}
+	}
+	f.announce(r.Uint64(), now.Add(time.Hour))
+	if got := f.turns.Load().young; got.size() != most || got.smaller != nil {
+		t.Errorf("the next turn begins with %d bits", got.size())
+	}
+}
+
 // After a gap it begins anew; while it lags it spares nothing by what it knows.
 func TestFilterAfterAGap(t *testing.T) {
 	t.Parallel()

@@ -30,10 +30,10 @@ import (
 var files embed.FS
 
 // Handler serves the page at /, docs as the page at /docs, and their files
-// under /static/.
-func Handler(docs []byte) http.Handler {
+// under /static/. It calls docs once, when somebody first reads that page.
+func Handler(docs func() []byte) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /docs", newAsset(contentTypes[".html"], func() []byte { return docs }))
+	mux.Handle("GET /docs", newAsset(contentTypes[".html"], docs))
 	for name, file := range load() {
 		if name == "static/index.html" {
 			mux.Handle("GET /{$}", file)

@@ -45,7 +45,7 @@ var docs = sync.OnceValue(func() []byte {
 	return page
 })
 
-var handler = sync.OnceValue(func() http.Handler { return Handler(docs()) })
+var handler = sync.OnceValue(func() http.Handler { return Handler(docs) })
 
 func get(t *testing.T, target string, header ...string) *http.Response {
 	t.Helper()

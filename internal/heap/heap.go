@@ -3,8 +3,10 @@
 // At Go's usual pace the heap grows to twice what is in use. A process of ours
 // has a few megabytes in use: under load it would collect again and again,
 // which takes processor time and delays requests. So a small heap may grow
-// further. One that is large, because answers are kept in it,
-// may not: five times of it would be memory that nobody was told of. And none
+// further, by a fixed room for garbage. At 1,000 requests a second that lets
+// less than two collections a second happen, of some milliseconds each. Five
+// times the room saved one percent of the processor time of requests and cost
+// 70 MB. One that is large, because answers are kept in it, grows as usual. And none
 // may outgrow what the container allows, while there is garbage to collect.
 package heap
 
@@ -19,9 +21,9 @@ import (
 )
 
 const (
-	smallPercent = 400       // garbage that may come together, in percent of what is in use
-	most         = 128 << 20 // bytes of garbage, until as much is in use
-	usualPercent = 100       // beyond that: Go's own
+	smallPercent = 400      // garbage that may come together, in percent of what is in use
+	most         = 24 << 20 // bytes of garbage, until as much is in use
+	usualPercent = 100      // beyond that: Go's own
 
 	lookEvery = 100 * time.Millisecond
 	tolerance = 10 // percent of a pace that is not worth changing: doing so stops everything for a moment

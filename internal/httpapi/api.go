@@ -69,9 +69,9 @@ type API struct {
 	SignOn      *SignOn // nil: nobody vouches for people
 	Proxies     Proxies
 	Health      *Health
-	Tracer      Tracer       // nil: requests are not followed
-	Dashboard   http.Handler // the pages / and /docs, and the files under /static/
-	OpenAPI     []byte       // JSON
+	Tracer      Tracer        // nil: requests are not followed
+	Dashboard   http.Handler  // the pages / and /docs, and the files under /static/
+	OpenAPI     func() []byte // JSON; only asked for when somebody wants it
 	Log         *slog.Logger
 
 	screen  *screen // of the live metrics
@@ -88,7 +88,7 @@ func (a *API) Handler() http.Handler {
 		e.Use(a.trace)
 	}
 	a.Health.routes(e)
-	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI) })
+	get(e, "/openapi.json", func(c echo.Context) error { return c.JSONBlob(http.StatusOK, a.OpenAPI()) })
 	get(e, "/", a.static)
 	get(e, "/docs", a.static)
 	get(e, "/static/*", a.static)

@@ -117,7 +117,7 @@ func build(choose ...func(*setup)) *stack {
 			"docs":          {Data: []byte("<!doctype html><title>HTTP reference</title>")},
 			"static/app.js": {Data: []byte("'use strict'")},
 		}),
-		OpenAPI: openAPI, Log: log,
+		OpenAPI: func() []byte { return openAPI }, Log: log,
 	}
 	st.Handler = api.Handler()
 	return st

@@ -42,6 +42,15 @@ func (db *DB) Migrate(ctx context.Context) ([]string, error) {
 	if current > target {
 		return nil, fmt.Errorf("%w (schema %d, known %d)", ErrNewerSchema, current, target)
 	}
+	// Up takes the lock even where there is nothing to do, and who finds it taken
+	// looks again after seconds: processes that start together would wait for it.
+	pending, err := provider.HasPending(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	if !pending {
+		return nil, nil
+	}
 	results, err := provider.Up(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)

@@ -160,6 +160,9 @@ func (w *writer) callDelta(d llm.ToolCallDelta) {
 // costUSD being a JSON number, and nothing else changed. A body without usage
 // gets one from u. What is not a JSON object stays as it is.
 func WithCost(body []byte, u llm.Usage, costUSD string) []byte {
+	if end := usageEnd(body); end >= 0 {
+		return withCost(body, end, costUSD)
+	}
 	usage := gjson.GetBytes(body, "usage") // parsing all of it would copy it
 	e := edit{splicer: newSplicer(body)}
 	cost := `"cost_usd":` + costUSD

@@ -36,18 +36,30 @@ func (a *API) chatCompletions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, chatBody(answer))
+	return exchangeOf(c).send(chatBody(answer))
 }
 
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, errTooLarge
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readAll(r)
 	if err != nil {
 		return nil, errors.Join(errUnread, err)
 	}
 	return body, nil
+}
+
+// readAll reads a body into as much room as it says it takes, unless that is so
+// much that it has to be sent first.
+func readAll(r *http.Request) ([]byte, error) {
+	const most = 64 << 10
+	if r.ContentLength < 0 || r.ContentLength > most {
+		return io.ReadAll(r.Body)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 // chatBody is a whole answer: the vendor's own where there is one, with the

@@ -160,16 +160,11 @@ func (w *timed) WriteHeader(status int) {
 // Unwrap gives the rest of what a connection can do.
 func (w *timed) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// limitWrites puts timed before an answer. Of the request before on the same
-// connection a time may have run out by now, which only matters to whom the server
-// itself is to say 100: another system call for the others would be for nothing.
+// limitWrites puts timed before an answer. The server takes the time away behind
+// it: what comes next on the same connection may take as long as it does.
 func limitWrites(x *exchange) {
-	w := x.Response().Writer
-	x.out = timed{w}
+	x.out = timed{x.Response().Writer}
 	x.Response().Writer = &x.out
-	if given(x.Request().Header, "Expect") != "" {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-	}
 }
 
 // Server wraps a handler with limits on time and headers. That on writing is

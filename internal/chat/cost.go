@@ -1,11 +1,14 @@
 package chat
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // usageEnd is where the usage of an answer ends that has one as an object without
-// a cost, or -1. It reads from the end, so nothing of what the model wrote: an
-// answer of 600 bytes takes 0.2 µs, where looking for the member from its
-// beginning took 1.1 µs, and longer with each word.
+// a cost, or -1. It reads from the end, so nothing of what the model wrote: to put
+// the cost into 4 KB takes 1.9 µs, where looking for the member from the beginning
+// took 4.3.
 //
 // In JSON `"usage"` is always a text of its own: within another its quotes are
 // behind backslashes.
@@ -34,17 +37,18 @@ func usageEnd(body []byte) int {
 
 // closing is where the bracket is closed that text begins within, or -1.
 func closing(text []byte) int {
-	depth, quoted := 1, false
+	depth := 1
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
 			depth++
-		case c == '}' || c == ']':
+		case '}', ']':
 			if depth--; depth == 0 {
 				return i
 			}
@@ -53,10 +57,10 @@ func closing(text []byte) int {
 	return -1
 }
 
-// withCost puts the cost behind the members of the usage that ends at end.
-func withCost(body []byte, end int, usd string) []byte {
+// appendCost puts the cost behind the members of the usage that ends at end.
+func appendCost(out, body []byte, end int, usd string) []byte {
 	const name = `"cost_usd":`
-	out := append(make([]byte, 0, len(body)+1+len(name)+len(usd)), body[:end]...)
+	out = append(slices.Grow(out, len(body)+1+len(name)+len(usd)), body[:end]...)
 	if before := bytes.TrimRight(out, " \t\r\n"); before[len(before)-1] != '{' {
 		out = append(out, ',')
 	}

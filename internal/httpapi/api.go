@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -74,8 +75,9 @@ type API struct {
 	OpenAPI     []byte       // JSON
 	Log         *slog.Logger
 
-	screen  *screen // of the live metrics
-	refused refused // sign-ins
+	screen  *screen   // of the live metrics
+	buffers sync.Pool // of *[]byte: see buffer
+	refused refused   // sign-ins
 }
 
 // Handler gives the routes.

@@ -52,14 +52,21 @@ func refusedByServer(got answer) bool {
 	return got.hurry && got.Header.Get("X-Request-Id") == "" && slices.Contains([]int{400, 417, 431, 501, 505}, got.Status) && len(got.Body) < 200
 }
 
+// prompts are the operations whose answers no browser shows: they go without what
+// only concerns pages.
+func prompts() []string {
+	return []string{"POST /complete", "POST /recommendation", "POST /v1/chat/completions", "POST /v1/messages", "POST /v1/embeddings"}
+}
+
 // headers are those that every answer has, and those that none has.
 func (j judge) headers(r *request, got answer) (faults []string) {
+	isPage := !slices.Contains(prompts(), r.operation.method+" "+r.operation.path)
 	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"} {
-		if got.Header.Get(name) != value {
+		if got.Header.Get(name) != value && (isPage || name == "X-Content-Type-Options") {
 			faults = append(faults, fmt.Sprintf("the header %s is %q", name, got.Header.Get(name)))
 		}
 	}
-	if policy := got.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") {
+	if policy := got.Header.Get("Content-Security-Policy"); isPage && !(strings.Contains(policy, "default-src 'none'") && strings.Contains(policy, "frame-ancestors 'none'")) {
 		faults = append(faults, "there is no policy for content")
 	}
 	if len(got.Header.Get("X-Request-Id")) != 36 {

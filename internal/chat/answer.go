@@ -156,10 +156,23 @@ func (w *writer) callDelta(d llm.ToolCallDelta) {
 	})
 }
 
-// WithCost is body, an answer or a piece of one, with cost_usd in its usage,
-// costUSD being a JSON number, and nothing else changed. A body without usage
-// gets one from u. What is not a JSON object stays as it is.
+// AppendWithCost appends body, an answer or a piece of one, with cost_usd in its
+// usage, costUSD being a JSON number, and nothing else changed. A body without
+// usage gets one from u. What is not a JSON object stays as it is.
+func AppendWithCost(out, body []byte, u llm.Usage, costUSD string) []byte {
+	if end := usageEnd(body); end >= 0 {
+		return appendCost(out, body, end, costUSD)
+	}
+	return append(out, spliceCost(body, u, costUSD)...)
+}
+
+// WithCost is AppendWithCost to nothing.
 func WithCost(body []byte, u llm.Usage, costUSD string) []byte {
+	return AppendWithCost(nil, body, u, costUSD)
+}
+
+// spliceCost is WithCost for any body.
+func spliceCost(body []byte, u llm.Usage, costUSD string) []byte {
 	usage := gjson.GetBytes(body, "usage") // parsing all of it would copy it
 	e := edit{splicer: newSplicer(body)}
 	cost := `"cost_usd":` + costUSD

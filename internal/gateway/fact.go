@@ -13,6 +13,16 @@ import (
 // provider was called: interrupted, at the expected cost.
 func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	planned := p.Choices[0]
+	f := g.outline(r, p)
+	f.Status = event.StatusInterrupted
+	f.Estimated = true
+	g.charge(f, planned.Candidate, llm.Usage{In: p.tokensIn, Out: planned.TokensOut})
+	return f
+}
+
+// outline is what a fact says of the request and its plan, whatever comes of them.
+func (g *Gateway) outline(r Request, p decision) *event.CompletionRecorded {
+	planned := p.Choices[0]
 	f := event.NewCompletion(r.ID)
 	f.Project, f.KeyID = r.Project, r.KeyID
 	f.UserID, f.SessionID, f.CallerID, f.Metadata = r.UserID, r.SessionID, r.CallerID, r.Metadata
@@ -33,9 +43,6 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 	f.Cache, f.Degraded = event.CacheMiss, slices.Concat(r.Degraded, p.degraded)
 	offer := g.offer(f.At)
 	f.BaselineModel, f.PriceVersion = offer.baselineFor(planned.Candidate).Model.ID, offer.PriceVersion
-	f.Status = event.StatusInterrupted
-	f.Estimated = true
-	g.charge(f, planned.Candidate, llm.Usage{In: p.tokensIn, Out: planned.TokensOut})
 	return f
 }
 

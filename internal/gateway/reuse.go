@@ -55,11 +55,10 @@ func constraintsOf(r *Request) (constraints []string) {
 // share answers r with what is kept, or with the one search and call that is
 // made for all who ask the same now.
 func (g *Gateway) share(ctx context.Context, r Request, p decision, key cache.Key, started time.Time) (Answer, error) {
-	models := modelsOf(p.Plan)
-	if kept, ok := g.Reuse.Cache.Recall(key, models); ok {
+	if kept, ok := g.Reuse.Cache.Recall(key, modelsOf(p.Plan)); ok { // models that go no further stay on the stack
 		return g.again(r, p, hitOf(kept), started)
 	}
-	return g.search(ctx, r, p, key, models, started)
+	return g.search(ctx, r, p, key, modelsOf(p.Plan), started)
 }
 
 // search is for what is not in memory. The call may outlive r, which is why it is
@@ -84,9 +83,10 @@ func (g *Gateway) search(ctx context.Context, r Request, p decision, key cache.K
 }
 
 func modelsOf(p routing.Plan) []string {
-	ids := make([]string, len(p.Choices))
-	for i, c := range p.Choices {
-		ids[i] = c.Model.ID
+	const usual = 8
+	ids := make([]string, 0, usual)
+	for i := range p.Choices {
+		ids = append(ids, p.Choices[i].Model.ID)
 	}
 	return ids
 }
@@ -245,7 +245,7 @@ func (g *Gateway) again(r Request, p decision, h hit, started time.Time) (Answer
 // hitFact is the fact of a request that was answered with h: nothing was paid,
 // and what the call that made it had cost is beside that.
 func (g *Gateway) hitFact(r Request, p decision, h hit, started time.Time) *event.CompletionRecorded {
-	f := g.begin(r, p)
+	f := g.outline(r, p)
 	f.Cache, f.CacheMatch = h.level, string(h.label)
 	f.Provider, f.Model = h.of.provider, h.of.model
 	f.Status, f.FinishReason, f.Estimated = h.of.status, h.of.finish, h.of.estimated

@@ -73,7 +73,7 @@ func (a *API) answerInPieces(c echo.Context, r gateway.Request, d dialect) error
 	if err == nil {
 		err = d.end(s.out, answer)
 	} else {
-		c.Set(notKeptKey, true)
+		exchangeOf(c).notKept = true
 		err = d.fail(s.out, tell(a.Log, err, c))
 	}
 	if err := errors.Join(err, s.out.flush()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -74,16 +75,16 @@ type API struct {
 	OpenAPI     func() []byte // JSON; only asked for when somebody wants it
 	Log         *slog.Logger
 
-	screen  *screen // of the live metrics
-	refused refused // sign-ins
+	screen  *screen   // of the live metrics
+	buffers sync.Pool // of *[]byte: see buffer
+	refused refused   // sign-ins
 }
 
 // Handler gives the routes.
 func (a *API) Handler() http.Handler {
 	a.screen = newScreen(a.Metrics)
 	a.screen.export(a.Health.Registry())
-	e := newEcho(a.Log)
-	e.Use(noStore, a.authenticate, a.onlyOwnPages, authorize(e), chooseProject, storableIDs)
+	e := newEcho(a.Log, a.checks()...)
 	if a.Tracer != nil {
 		e.Use(a.trace)
 	}
@@ -93,12 +94,12 @@ func (a *API) Handler() http.Handler {
 	get(e, "/docs", a.static)
 	get(e, "/static/*", a.static)
 
-	e.POST("/complete", a.complete, a.repeatable)
-	e.POST("/feedback", a.feedback, a.repeatable)
+	e.POST("/complete", a.repeatable(a.complete))
+	e.POST("/feedback", a.repeatable(a.feedback))
 	e.POST("/recommendation", a.recommend)
 	get(e, "/recommendation", a.recommendQuery)
-	e.POST("/v1/chat/completions", a.chatCompletions, a.repeatable)
-	e.POST("/v1/messages", a.anthropicMessages, a.repeatable)
+	e.POST("/v1/chat/completions", a.repeatable(a.chatCompletions))
+	e.POST("/v1/messages", a.repeatable(a.anthropicMessages))
 	e.POST("/v1/embeddings", a.embeddings)
 	get(e, "/v1/models", a.models)
 	get(e, "/v1/models/:model", a.model)
@@ -120,7 +121,7 @@ func (a *API) Handler() http.Handler {
 	get(e, "/statements/:month", a.statement)
 	get(e, "/requests", a.findRequests)
 	get(e, "/requests/:request_id", a.request)
-	e.POST("/experiments/start", a.startExperiment, a.repeatable)
+	e.POST("/experiments/start", a.repeatable(a.startExperiment))
 	e.POST("/experiments/plan", a.planExperiment)
 	e.POST("/experiments/:experiment_id/stop", a.stopExperiment)
 	e.POST("/experiments/:experiment_id/ramp", a.rampExperiment)
@@ -189,12 +190,19 @@ func (a *API) static(c echo.Context) error {
 	return w.err()
 }
 
+// checks are those of the API's routes, in their order: who asks, before anything
+// of the request is looked at, and what they may.
+func (a *API) checks() []check {
+	return []check{noStore(), a.authenticate, a.ownPagesOnly(), authorize, chooseProject, storableIDs}
+}
+
 // noStore keeps answers out of browsers' and proxies' caches.
-func noStore(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if !public(c.Path()) || strings.HasPrefix(c.Path(), routeSession) {
-			c.Response().Header().Set("Cache-Control", "no-store")
+func noStore() check {
+	never := []string{"no-store"} // of all answers
+	return func(x *exchange) error {
+		if !public(x.Path()) || strings.HasPrefix(x.Path(), routeSession) {
+			x.Response().Header()["Cache-Control"] = never
 		}
-		return next(c)
+		return nil
 	}
 }

@@ -36,30 +36,65 @@ func (a *API) chatCompletions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSONBlob(http.StatusOK, chatBody(answer))
+	out := a.buffer()
+	*out = appendChat(*out, answer)
+	err = exchangeOf(c).send(*out)
+	a.free(out)
+	return err
 }
 
 func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, errTooLarge
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := readAll(r)
 	if err != nil {
 		return nil, errors.Join(errUnread, err)
 	}
 	return body, nil
 }
 
-// chatBody is a whole answer: the vendor's own where there is one, with the
+// readAll reads a body into as much room as it says it takes, unless that is so
+// much that it has to be sent first.
+func readAll(r *http.Request) ([]byte, error) {
+	const most = 64 << 10
+	if r.ContentLength < 0 || r.ContentLength > most {
+		return io.ReadAll(r.Body)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
+// mostKept bounds the buffers that are kept for other answers, in bytes.
+const mostKept = 64 << 10
+
+// buffer is for an answer while it is sent: in the caches it must stay as it is,
+// and a copy for each was a tenth of what a request took of memory.
+func (a *API) buffer() *[]byte {
+	if b, ok := a.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+func (a *API) free(b *[]byte) {
+	if cap(*b) <= mostKept {
+		*b = (*b)[:0]
+		a.buffers.Put(b)
+	}
+}
+
+// appendChat appends a whole answer: the vendor's own where there is one, with the
 // cost put in.
-func chatBody(answer gateway.Answer) []byte {
+func appendChat(out []byte, answer gateway.Answer) []byte {
 	f := answer.Fact
 	body := answer.Body
 	if body == nil {
 		answer.Usage = gateway.Usage(f)
 		body = chat.EncodeResponse(answer.Response, "chatcmpl-"+f.ID.String(), f.At, f.Model)
 	}
-	return priced(body, f)
+	return chat.AppendWithCost(out, body, gateway.Usage(f), pricing.Nanos(f.CostNanos).String())
 }
 
 // priced is a vendor's answer, or a piece of one, with the cost put in.

@@ -81,11 +81,13 @@ func (a *API) complete(c echo.Context) error {
 // describe tells what was done in headers, for clients that do not look into
 // the body.
 func describe(c echo.Context, f *event.CompletionRecorded) {
-	h := c.Response().Header()
-	setHeaders(h, [2]string{headerRequestID, f.ID.String()}, [2]string{headerModel, f.Model}, [2]string{headerStrategy, f.Strategy},
-		[2]string{headerCache, f.Cache}, [2]string{headerCost, pricing.Nanos(f.CostNanos).String()})
-	if x := armOf(f); x != nil {
-		h.Set(headerExperiment, x.ID+"/"+x.Arm)
+	x := exchangeOf(c)
+	x.set(headerModel, f.Model)
+	x.set(headerStrategy, f.Strategy)
+	x.set(headerCache, f.Cache)
+	x.set(headerCost, pricing.Nanos(f.CostNanos).String())
+	if in := armOf(f); in != nil {
+		x.set(headerExperiment, in.ID+"/"+in.Arm)
 	}
 }
 
@@ -135,7 +137,7 @@ func (a *API) readRequest(c echo.Context) (r gateway.Request, stream bool, err e
 
 func (a *API) checkRequest(c echo.Context, o *object) (r gateway.Request, stream bool, err error) {
 	caller := callerOf(c)
-	r = gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c), Degraded: a.degradedOf(c),
+	r = gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: exchangeOf(c).callerID, Degraded: a.degradedOf(c),
 		Budgets: a.budgetsOf(caller)}
 	r.Ask.Messages = readMessages(o)
 	r.Ask.MaxTokens = o.whole("max_tokens", 1, maxMaxTokens, defaultMaxTokens)
@@ -166,7 +168,7 @@ func readIdentity(o *object, r *gateway.Request) {
 // and the stores that it is answered without.
 func (a *API) degradedOf(c echo.Context) []string {
 	away := a.Health.Away()
-	if what, ok := c.Get(degradedKey).(string); ok {
+	if what := exchangeOf(c).degraded; what != "" {
 		return append([]string{what}, away...)
 	}
 	return away

@@ -52,7 +52,7 @@ func (a *API) headerConstraints(h http.Header, r *gateway.Request, f *document.F
 		}
 		r.MinQuality = q
 	}
-	if text := h.Get(headerModels); text != "" {
+	if text := given(h, headerModels); text != "" {
 		ids := strings.Split(text, ",")
 		for i := range ids {
 			ids[i] = strings.TrimSpace(ids[i])

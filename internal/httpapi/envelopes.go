@@ -69,7 +69,7 @@ func asVendor(p problem) problem {
 // speaksAnthropic recognises Anthropic's clients on /v1: by the path that is theirs,
 // or by the header that they always send.
 func speaksAnthropic(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/v1/messages") || r.Header.Get("anthropic-version") != ""
+	return strings.HasPrefix(r.URL.Path, "/v1/messages") || given(r.Header, "Anthropic-Version") != ""
 }
 
 func openAIErrorOf(p problem) openAIError {

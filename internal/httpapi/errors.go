@@ -251,7 +251,7 @@ func tell(log *slog.Logger, err error, c echo.Context) problem {
 	p := problemOf(err)
 	p.Type = problemURN + p.Type
 	p.Title = http.StatusText(p.Status)
-	p.RequestID = idOf(c).String()
+	p.RequestID = exchangeOf(c).idText
 	if p.Status >= 500 {
 		log.Log(c.Request().Context(), severity(p, err), "request failed",
 			"request_id", p.RequestID, "path", c.Path(), "status", p.Status, "err", err)

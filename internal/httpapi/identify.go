@@ -14,24 +14,12 @@ import (
 	"github.com/busuhq/busu/internal/session"
 )
 
-const callerKey = "caller"
-
 // authenticate finds the caller, before anything of the request is looked at.
-func (a *API) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if public(c.Path()) {
-			return next(c)
-		}
-		caller, one, err := a.identify(c.Request(), time.Now())
-		if err != nil {
-			return err
-		}
-		c.Set(callerKey, caller)
-		if one != nil {
-			c.Set(sessionKey, *one)
-		}
-		return next(c)
+func (a *API) authenticate(x *exchange) (err error) {
+	if !public(x.Path()) {
+		x.caller, x.session, err = a.identify(x.Request(), time.Now())
 	}
+	return err
 }
 
 // identify finds the caller by the key that a request presents, or else by the
@@ -61,37 +49,32 @@ func (a *API) stands(r *http.Request) bool {
 // presentedKey is the bearer token, else x-api-key. Names of authentication
 // schemes are the same in upper and lower case.
 func presentedKey(h http.Header) string {
-	scheme, token, ok := strings.Cut(h.Get(echo.HeaderAuthorization), " ")
+	scheme, token, ok := strings.Cut(given(h, echo.HeaderAuthorization), " ")
 	if ok && strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token)
 	}
 	return h.Get("x-api-key")
 }
 
-func callerOf(c echo.Context) access.Caller {
-	caller, _ := c.Get(callerKey).(access.Caller)
-	return caller
-}
-
-// onlyOwnPages refuses what other websites make a visitor's browser send: an
+// ownPagesOnly refuses what other websites make a visitor's browser send: an
 // API without keys on the visitor's machine would otherwise spend their money.
 // Clients that are no browsers are not affected.
-func (a *API) onlyOwnPages(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) ownPagesOnly() check {
 	guard := http.NewCrossOriginProtection()
-	return func(c echo.Context) error {
-		if public(c.Path()) && c.Path() != routeSession {
-			return next(c)
+	return func(x *exchange) error {
+		if public(x.Path()) && x.Path() != routeSession {
+			return nil
 		}
-		if guard.Check(c.Request()) != nil {
+		if guard.Check(x.Request()) != nil {
 			return errForeignPage
 		}
-		if _, signedIn := sessionOf(c); signedIn && !fromOwnPage(c.Request()) {
+		if x.session != nil && !fromOwnPage(x.Request()) {
 			return errNotOwnPage
 		}
-		if a.Keys.Open() && !localName(c.Request().Host) {
+		if a.Keys.Open() && !localName(x.Request().Host) {
 			return errForeignHost
 		}
-		return next(c)
+		return nil
 	}
 }
 

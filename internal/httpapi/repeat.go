@@ -31,29 +31,27 @@ const (
 	// finishWithin bounds a request whose client has left.
 	finishWithin = idempotency.Longest
 
-	degradedKey   = "degraded"
-	repeatedKey   = "repeated"
-	notKeptKey    = "not-kept"
 	noIdempotency = "idempotency"
 )
 
 // repeatable answers a request with an Idempotency-Key once: who sends it
 // again gets the same answer. Its client may leave: the answer is made all the
-// same, since it will be asked for. Failures are not kept.
+// same, since it will be asked for. Failures are not kept. It is put around a
+// handler once: what Echo puts around one, it does for each request.
 func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		given := c.Request().Header.Get(headerIdempotencyKey)
-		if given == "" || a.Repeats == nil {
+		named := given(c.Request().Header, headerIdempotencyKey)
+		if named == "" || a.Repeats == nil {
 			return next(c)
 		}
-		if len(given) > idempotency.MaxKey || !storable(given) {
+		if len(named) > idempotency.MaxKey || !storable(named) {
 			return document.Invalid(headerIdempotencyKey, "is longer than %d bytes, or cannot be stored", idempotency.MaxKey)
 		}
 		fingerprint, err := fingerprintOf(c.Request())
 		if err != nil {
 			return err
 		}
-		key := callerOf(c).Project + ":" + given
+		key := callerOf(c).Project + ":" + named
 		token := uuid.NewString()
 		ctx, cancel := context.WithTimeout(c.Request().Context(), rememberWithin)
 		kept, err := a.Repeats.Begin(ctx, key, fingerprint, token)
@@ -63,7 +61,7 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		case err != nil:
 			a.Log.Debug("a repetition of this request could not be told", "request_id", idOf(c), "err", err)
-			c.Set(degradedKey, noIdempotency)
+			exchangeOf(c).degraded = noIdempotency
 			return next(c)
 		case kept != nil:
 			return resend(c, kept)
@@ -88,7 +86,7 @@ func fingerprintOf(r *http.Request) (string, error) {
 
 // answerOnce makes the answer and keeps it.
 func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token string) error {
-	c.Set(repeatedKey, key)
+	exchangeOf(c).repeated = key
 	ctx, stop := a.outliving(c.Request().Context())
 	defer stop()
 	var renewing sync.WaitGroup
@@ -108,7 +106,7 @@ func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token strin
 	c.Response().Writer = recorder
 	c.SetRequest(c.Request().WithContext(ctx))
 	err := next(c)
-	if err == nil && c.Response().Status < http.StatusBadRequest && c.Get(notKeptKey) == nil {
+	if err == nil && c.Response().Status < http.StatusBadRequest && !exchangeOf(c).notKept {
 		answer = recorder.answer(c.Response()).Encode()
 	}
 	return err
@@ -117,15 +115,15 @@ func (a *API) answerOnce(c echo.Context, next echo.HandlerFunc, key, token strin
 // own says whose an answer is that will be kept for a repetition: it goes when
 // they are forgotten. Where that cannot be said it is not kept.
 func (a *API) own(c echo.Context, r *gateway.Request) {
-	key, ok := c.Get(repeatedKey).(string)
-	if !ok || r.UserID == "" {
+	key := exchangeOf(c).repeated
+	if key == "" || r.UserID == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), rememberWithin)
 	defer cancel()
 	if err := a.Repeats.Own(ctx, key, r.Project, r.UserID); err != nil {
 		a.Log.Debug("a repetition of this request will not be told", "request_id", idOf(c), "err", err)
-		c.Set(notKeptKey, true)
+		exchangeOf(c).notKept = true
 		r.Degraded = append(slices.Clone(r.Degraded), noIdempotency)
 	}
 }

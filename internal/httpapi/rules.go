@@ -89,24 +89,20 @@ func (e *forbiddenError) problem() problem {
 
 // authorize refuses callers whose role has not the right that a route takes.
 // What is no route goes on, to be told so.
-func authorize(e *echo.Echo) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			method, route := c.Request().Method, c.Path()
-			action, ok := rules[ruleName(method, route)]
-			if public(route) || !ok && !isRoute(e, method, route) {
-				return next(c)
-			}
-			if callerOf(c).May(action) {
-				return next(c)
-			}
-			takes := "this takes a key with " + listRoles(access.WhoMay(action))
-			if action == access.Oversee {
-				takes += ", of all projects"
-			}
-			return &forbiddenError{detail: takes}
-		}
+func authorize(x *exchange) error {
+	method, route := x.Request().Method, x.Path()
+	if public(route) {
+		return nil
 	}
+	action, ok := rules[ruleName(method, route)]
+	if x.caller.May(action) || !ok && !isRoute(x.Echo(), method, route) {
+		return nil
+	}
+	takes := "this takes a key with " + listRoles(access.WhoMay(action))
+	if action == access.Oversee {
+		takes += ", of all projects"
+	}
+	return &forbiddenError{detail: takes}
 }
 
 func ruleName(method, route string) string {
@@ -143,51 +139,47 @@ func listRoles(roles []access.Role) string {
 const (
 	headerProject    = "X-Busu-Project"
 	parameterProject = "project" // of every query
-	projectNamedKey  = "project-named"
 )
 
 // chooseProject takes the project that a request names, in a header or in its
 // query, where its caller may choose one.
-func chooseProject(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if public(c.Path()) {
-			return next(c)
-		}
-		r := c.Request()
-		name, field := r.Header.Get(headerProject), headerProject
-		if strings.Contains(r.URL.RawQuery, parameterProject) {
-			q, err := url.ParseQuery(r.URL.RawQuery)
-			given := q[parameterProject]
-			if err == nil && len(given) == 1 { // else the route refuses it
-				name, field = given[0], parameterProject
-				q.Del(parameterProject)
-				stripped := *r.URL
-				stripped.RawQuery = q.Encode()
-				r = r.WithContext(r.Context())
-				r.URL = &stripped
-				c.SetRequest(r)
-			}
-		}
-		if name == "" {
-			return next(c)
-		}
-		if !access.IsProject(name) {
-			return document.Invalid(field, "is %q, must be 1 to 64 letters, digits, dots, dashes and underscores", document.Cut(name))
-		}
-		caller, ok := callerOf(c).In(name)
-		if !ok {
-			return &forbiddenError{field: field, detail: fmt.Sprintf("names another project than %s, which the key is of", caller.Project)}
-		}
-		c.Set(callerKey, caller)
-		c.Set(projectNamedKey, true)
-		return next(c)
+func chooseProject(x *exchange) error {
+	if public(x.Path()) {
+		return nil
 	}
+	r := x.Request()
+	name, field := given(r.Header, headerProject), headerProject
+	if strings.Contains(r.URL.RawQuery, parameterProject) {
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		values := q[parameterProject]
+		if err == nil && len(values) == 1 { // else the route refuses it
+			name, field = values[0], parameterProject
+			q.Del(parameterProject)
+			stripped := *r.URL
+			stripped.RawQuery = q.Encode()
+			r = r.WithContext(r.Context())
+			r.URL = &stripped
+			x.SetRequest(r)
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	if !access.IsProject(name) {
+		return document.Invalid(field, "is %q, must be 1 to 64 letters, digits, dots, dashes and underscores", document.Cut(name))
+	}
+	caller, ok := x.caller.In(name)
+	if !ok {
+		return &forbiddenError{field: field, detail: fmt.Sprintf("names another project than %s, which the key is of", caller.Project)}
+	}
+	x.caller, x.projectNamed = caller, true
+	return nil
 }
 
 // scopeOf is the project that lists of keys and acts, and usage, are of; "" where
 // they are of all: the caller may choose one, and has not.
 func scopeOf(c echo.Context) string {
-	if caller := callerOf(c); !caller.Anywhere || c.Get(projectNamedKey) != nil {
+	if caller := callerOf(c); !caller.Anywhere || exchangeOf(c).projectNamed {
 		return caller.Project
 	}
 	return ""

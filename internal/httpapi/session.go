@@ -15,18 +15,12 @@ import (
 
 const (
 	sessionCookie = "busu-session"
-	sessionKey    = "session" // in the context
 	routeSession  = "/session"
 	maxKey        = 4096 // bytes
 )
 
 // errSignedOutHere says that a session was ended where it was asked for only.
 var errSignedOutHere = errors.New("you are signed out of this browser; PostgreSQL does not answer, so for other processes the session goes on until it ends by itself")
-
-func sessionOf(c echo.Context) (session.Session, bool) {
-	one, ok := c.Get(sessionKey).(session.Session)
-	return one, ok
-}
 
 // signInWays is the answer of GET /session, which anybody may ask for.
 type signInWays struct {

@@ -82,3 +82,38 @@ func trickle(ctx context.Context, conn net.Conn, begins string, every time.Durat
 		}
 	}
 }
+
+// TestNoTimeIsLeftOfTheAnswerBefore: on a connection that answered once, a request
+// that takes longer than an answer may is answered, and told to go on before.
+func TestNoTimeIsLeftOfTheAnswerBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &waiting{began: make(chan struct{}), end: make(chan struct{})}
+		conn := dialSlowly(t, build(func(s *setup) { s.gateway = g }).Handler)
+		in := bufio.NewReader(conn)
+		const body = `{"prompt": "a"}`
+		for range 2 {
+			head := "POST /complete HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 15\r\n\r\n"
+			if _, err := io.WriteString(conn, head); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := http.ReadResponse(in, nil); err != nil || r.StatusCode != http.StatusContinue {
+				t.Fatalf("%v, %v", r, err)
+			}
+			if _, err := io.WriteString(conn, body); err != nil {
+				t.Fatal(err)
+			}
+			<-g.began
+			time.Sleep(time.Hour)
+			g.end <- struct{}{}
+			r, err := http.ReadResponse(in, nil)
+			if err != nil || r.StatusCode != http.StatusUnprocessableEntity {
+				t.Fatalf("%v, %v", r, err)
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}

@@ -39,7 +39,7 @@ func askingHeaders() []string {
 // and what busu's headers say beside it.
 func (a *API) vendorRequest(c echo.Context, ask llm.Request, user string) (gateway.Request, error) {
 	caller := callerOf(c)
-	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: callerID(c),
+	r := gateway.Request{ID: idOf(c), Project: caller.Project, KeyID: caller.KeyID, CallerID: exchangeOf(c).callerID,
 		Degraded: a.degradedOf(c), Ask: ask, Budgets: a.budgetsOf(caller)}
 	h, f := c.Request().Header, new(document.Faults)
 	r.UserID = cmp.Or(headerText(h, headerUser, f), user)
@@ -91,7 +91,7 @@ func (n Names) choose(model string) (id, strategy string, err error) {
 }
 
 func headerText(h http.Header, name string, f *document.Faults) string {
-	value := h.Get(name)
+	value := given(h, name)
 	if len(value) > maxID || !storable(value) {
 		f.Add(document.CodeValue, name, "is longer than %d bytes, or cannot be stored", maxID)
 		return ""
@@ -100,7 +100,7 @@ func headerText(h http.Header, name string, f *document.Faults) string {
 }
 
 func headerOneOf(h http.Header, name string, allowed []string, f *document.Faults) string {
-	value := h.Get(name)
+	value := given(h, name)
 	if value != "" && !slices.Contains(allowed, value) {
 		f.Add(document.CodeValue, name, "is %q, must be one of: %s", document.Cut(value), listing(allowed))
 		return ""

@@ -40,6 +40,7 @@ type Ledger struct {
 	TraceOf func(uuid.UUID) string
 
 	next        ledger
+	known       known
 	completions *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	latency     *prometheus.HistogramVec
@@ -140,10 +141,11 @@ func verdictOf(f *event.FeedbackRecorded) string {
 const nanosPerDollar = 1e9
 
 func (l *Ledger) count(c *event.CompletionRecorded) {
-	l.completions.WithLabelValues(c.Strategy, c.Model, c.Provider, c.Status, c.Cache).Inc()
-	l.tokens.WithLabelValues(c.Model, "in").Add(float64(c.TokensIn))
-	l.tokens.WithLabelValues(c.Model, "out").Add(float64(c.TokensOut))
-	l.cost.WithLabelValues(c.Model).Add(float64(c.CostNanos) / nanosPerDollar)
+	s := l.seriesOf(c)
+	s.completions.Inc()
+	s.in.Add(float64(c.TokensIn))
+	s.out.Add(float64(c.TokensOut))
+	s.cost.Add(float64(c.CostNanos) / nanosPerDollar)
 	l.baseline.Add(float64(c.BaselineCostNanos) / nanosPerDollar)
 	for _, model := range c.Fallbacks {
 		l.fallbacks.WithLabelValues(model).Inc()
@@ -154,10 +156,10 @@ func (l *Ledger) count(c *event.CompletionRecorded) {
 	if c.Unpriced {
 		l.unpriced.WithLabelValues(c.Model).Inc()
 	}
-	if !c.Failed() && !c.Background() { // nobody waited
+	if s.latency != nil {
 		trace := l.exampleOf(c.ID)
-		observe(l.latency.WithLabelValues(c.Model), c.Latency().Seconds(), trace)
-		observe(l.ttft.WithLabelValues(c.Model), float64(c.TTFTUS)/1e6, trace)
+		observe(s.latency, c.Latency().Seconds(), trace)
+		observe(s.ttft, float64(c.TTFTUS)/1e6, trace)
 		l.overhead.Observe(float64(c.OverheadUS) / 1e6)
 	}
 }

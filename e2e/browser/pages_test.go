@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -160,7 +161,7 @@ func behindPrefix(t *testing.T) {
 		v := arrive(t, p, there)
 		addresses, _ := v.Requests()
 		for _, a := range addresses {
-			if !strings.HasPrefix(a, v.origin+"/") && v.isOurs(a) {
+			if u, err := url.Parse(a); err != nil || u.Host != "" && !strings.HasPrefix(u.Path, prefix+"/") {
 				t.Errorf("%s asks for %s", p.name, a)
 			}
 		}

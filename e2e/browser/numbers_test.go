@@ -106,7 +106,7 @@ var figures = []figure{
 	{"system", "", "its weight", text("[aria-label=Snapshots] tbody td:nth-of-type(3)"), `SELECT weight` + newest},
 	{"keys", "", "keys", howMany("[aria-label=Keys] tbody tr"), `SELECT count(*) FROM keys WHERE revoked_at IS NULL`},
 	{"keys", "", "search's budget", `(` + cell("Keys", "search", "Budget") + `).split(" of $")[1]`, `SELECT budget_nanos / 1e9 FROM keys WHERE name = 'search'`},
-	{"keys", "", "what was done", howMany(".ev li"), `SELECT count(*) FROM audit_log`},
+	{"keys", "", "what was done", howMany(".ev li"), `SELECT count(*) FROM audit`},
 }
 
 // numbers holds what pages show against SQL, while nothing changes.

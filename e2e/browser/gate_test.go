@@ -11,8 +11,12 @@ import (
 	"sync"
 )
 
+// prefix is the path that pages have behind the gatekeeper, as behind a proxy
+// that serves more than busu.
+const prefix = "/under/here"
+
 // gatekeeper stands before busu and lets pages and their files through, and
-// what pages ask for while it is open.
+// what pages ask for while it is open. It knows nothing outside of the prefix.
 type gatekeeper struct {
 	*httptest.Server
 
@@ -31,7 +35,7 @@ func newGatekeeper(target string) (*gatekeeper, error) {
 		r.SetURL(to)
 		r.Out.Host = r.In.Host // what a page's WebSocket says of where it comes from
 	}, ErrorLog: log.New(io.Discard, "", 0)} // tabs that close leave requests behind
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.Server = httptest.NewServer(http.StripPrefix(prefix, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" && !strings.HasPrefix(r.URL.Path, "/static/") {
 			select {
 			case <-g.now():
@@ -40,7 +44,7 @@ func newGatekeeper(target string) (*gatekeeper, error) {
 			}
 		}
 		proxy.ServeHTTP(w, r)
-	}))
+	})))
 	return g, nil
 }
 

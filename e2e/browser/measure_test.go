@@ -45,8 +45,8 @@ func measureLoad(t *testing.T) {
 // measureUpdates pushes live snapshots into the page Live, some to fill what
 // it keeps, then as many again: nothing moves, and it keeps no more memory.
 func measureUpdates(t *testing.T) {
-	v := open(t, pages[0], false, feed)
-	v.await(t, `window.fed && `+settled)
+	v := open(t, pages[0], false, feed+vary)
+	v.await(t, `window.fed && `+settled+` && `+noBanner)
 	ctx := soon(t)
 	push := func(n int) {
 		if err := v.push(ctx, n); err != nil {

@@ -20,8 +20,11 @@ type figure struct {
 	query string // of the page's address
 	name  string
 	shown string // JavaScript that gives the text
-	sql   string
+	sql   string // {request} stands for the id of the request that is looked at
 }
+
+// The pages Start and Playground show no figure that is stored: what they tell
+// is predicted when they ask.
 
 // cell gives the JavaScript for a cell of a panel's table, by the head of its
 // column and the first cell of its row.
@@ -37,6 +40,16 @@ func beside(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll(".kv dt")].find((k) => k.textContent === %q).nextElementSibling.textContent`, name)
 }
 
+// text gives the JavaScript for the words of the first thing that a selector finds.
+func text(selector string) string {
+	return fmt.Sprintf(`document.querySelector(%q).textContent`, selector)
+}
+
+// howMany gives that for how many things it finds.
+func howMany(selector string) string {
+	return fmt.Sprintf(`String(document.querySelectorAll(%q).length)`, selector)
+}
+
 // countedIn are the requests that an arm's figures are made of: until the end
 // of the observation, the second behind a user's exposure, of the users whom the
 // judge has counted.
@@ -50,6 +63,11 @@ const judged = `SELECT count(*) > 0 AND (bool_and(u.judged) OR EXISTS (SELECT FR
 
 const ofModel = ` FROM completions WHERE model = 'medium'`
 
+const theRequest = ` FROM completions WHERE id = '{request}'`
+
+// newest is the newest snapshot of what learns by itself.
+const newest = ` FROM snapshots WHERE project = 'default' AND strategy = 'hybrid' ORDER BY snapshot DESC LIMIT 1`
+
 var figures = []figure{
 	{"live", "?window=24h", "requests", below("Requests"), `SELECT count(*) FROM completions`},
 	{"live", "?window=24h", "errors", below("Errors"), `SELECT count(*) FROM completions WHERE status NOT IN ('ok', 'cut_off', 'empty', 'canceled')`},
@@ -62,6 +80,10 @@ var figures = []figure{
 	{"live", "?window=24h", "medium's cost", cell("Where requests go", "medium", "Cost"), `SELECT sum(cost_nanos) / 1e9` + ofModel},
 	{"live", "?window=24h", "medium's cost per 1,000", cell("Where requests go", "medium", "per 1,000"), `SELECT 1000 * sum(cost_nanos) / 1e9 / count(*)` + ofModel},
 	{"live", "?window=24h", "medium's saving", cell("Where requests go", "medium", "Saving, modelled"), `SELECT sum(baseline_cost_nanos - cost_nanos) / 1e9` + ofModel},
+	{"live", "?window=24h", "answered in all", `[...document.querySelectorAll(".line dt")].find((t) => t.textContent === "answered in all").nextElementSibling.textContent`, `SELECT count(*) FROM completions`},
+	{"models", "?window=24h", "medium's share", cell("How each fares", "medium", "Share"), `SELECT 100.0 * count(*) FILTER (WHERE model = 'medium') / count(*) FROM completions`},
+	{"models", "?window=24h", "the learned snapshot", beside("Published"), `SELECT snapshot` + newest},
+	{"models", "?window=24h", "verdicts learned from", beside("Verdicts learned from"), `SELECT verdicts` + newest},
 	{"models", "?window=24h", "medium's requests", cell("How each fares", "medium", "Requests"), `SELECT count(*)` + ofModel},
 	{"models", "?window=24h", "medium's cost", cell("How each fares", "medium", "Spent"), `SELECT sum(cost_nanos) / 1e9` + ofModel},
 	{"savings", "", "requests of the hold-out", `(` + beside("Hold-out") + `).split("users,")[1]`, `SELECT count(*) FROM completions WHERE holdout`},
@@ -70,8 +92,21 @@ var figures = []figure{
 	{"savings", "", "modelled baseline", `(` + beside("Modelled, in all") + `).split(" of ")[1]`, `SELECT sum(baseline_cost_nanos) / 1e9 FROM completions WHERE NOT holdout`},
 	{"experiment", "", "requests of the control", cell("Arms", "control complexity", "Requests"), `SELECT count(*)` + countedIn("control")},
 	{"experiment", "", "cost of the test", cell("Arms", "test hybrid", "Cost, total"), `SELECT sum(origin_cost_nanos) / 1e9` + countedIn("test")},
+	{"experiments", "", "users who entered", text(".exps tbody td:nth-of-type(4)"), `SELECT count(*) FROM experiment_units`},
+	{"experiments", "", "users who have matured", text(".exps tbody td:nth-of-type(5)"), `SELECT count(*) FROM experiment_units WHERE counted`},
 	{"requests", "", "tokens of the newest", `document.querySelector(".reqs tbody td.num").textContent`, `SELECT tokens_in FROM completions ORDER BY at DESC, id DESC LIMIT 1`},
 	{"requests", "?model=medium", "tokens of medium's newest", `document.querySelector(".reqs tbody td.num").textContent`, `SELECT tokens_in` + ofModel + ` ORDER BY at DESC, id DESC LIMIT 1`},
+	{"request", "", "tokens in", text(".detail .sum tr:nth-child(1)"), `SELECT tokens_in` + theRequest},
+	{"request", "", "tokens out", text(".detail .sum tr:nth-child(2)"), `SELECT tokens_out` + theRequest},
+	{"request", "", "cost", text(".detail .sum .tot b"), `SELECT cost_nanos / 1e9` + theRequest},
+	{"request", "", "baseline cost", text(".detail .sum tr:last-child td:last-child"), `SELECT baseline_cost_nanos / 1e9` + theRequest},
+	{"system", "", "migrations", beside("Migrations"), `SELECT max(version_id) FROM goose_db_version`},
+	{"system", "", "the newest snapshot", text("[aria-label=Snapshots] tbody th"), `SELECT snapshot` + newest},
+	{"system", "", "its verdicts", text("[aria-label=Snapshots] tbody td:nth-of-type(2)"), `SELECT verdicts` + newest},
+	{"system", "", "its weight", text("[aria-label=Snapshots] tbody td:nth-of-type(3)"), `SELECT weight` + newest},
+	{"keys", "", "keys", howMany("[aria-label=Keys] tbody tr"), `SELECT count(*) FROM keys WHERE revoked_at IS NULL`},
+	{"keys", "", "search's budget", `(` + cell("Keys", "search", "Budget") + `).split(" of $")[1]`, `SELECT budget_nanos / 1e9 FROM keys WHERE name = 'search'`},
+	{"keys", "", "what was done", howMany(".ev li"), `SELECT count(*) FROM audit`},
 }
 
 // numbers holds what pages show against SQL, while nothing changes.
@@ -95,11 +130,7 @@ func numbers(t *testing.T) {
 			v.do(t, `document.querySelectorAll("[aria-label^='Show '][aria-label$=' as a table']").forEach((b) => b.click())`)
 			visits[f.page+f.query] = v
 		}
-		var want float64
-		if err := conn.QueryRow(ctx, `SELECT (`+f.sql+`)::float8`).Scan(&want); err != nil {
-			t.Fatal(err)
-		}
-		if text, err := v.shows(t, f.shown, want); err != nil {
+		if text, want, err := v.agree(t, conn, f); err != nil {
 			t.Errorf("%s, %s: %v", f.page, f.name, err)
 		} else if !agrees(text, want) {
 			t.Errorf("%s, %s: the page says %q, the database %v", f.page, f.name, text, want)
@@ -121,14 +152,18 @@ func await(t *testing.T, conn *pgx.Conn, question string) {
 
 const behind = 10 * time.Second // what a page shows may be older than what is stored, by its polls and what answers them
 
-// shows gives what the page says, as soon as that is want, or else at last.
-func (v *visit) shows(t *testing.T, shown string, want float64) (text string, err error) {
+// agree gives what the page says and what SQL says at the same moment, as soon
+// as they are the same, or else at last.
+func (v *visit) agree(t *testing.T, conn *pgx.Conn, f figure) (text string, want float64, err error) {
 	t.Helper()
 	ctx := soon(t)
 	for until := time.Now().Add(behind); ; {
-		err = v.Eval(ctx, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(`+shown+`))))`, &text)
+		if err = conn.QueryRow(ctx, `SELECT (`+of(f.sql)+`)::float8`).Scan(&want); err != nil {
+			return "", 0, err
+		}
+		err = v.Eval(ctx, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(`+f.shown+`))))`, &text)
 		if err != nil || agrees(text, want) || time.Now().After(until) {
-			return text, err
+			return text, want, err
 		}
 	}
 }

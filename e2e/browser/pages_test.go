@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -94,6 +95,7 @@ func TestPages(t *testing.T) {
 			}
 		})
 		if s.name == "data" {
+			t.Run("prefix", behindPrefix)
 			t.Run("numbers", numbers)
 			t.Run("load", measureLoad)
 			t.Run("updates", measureUpdates)
@@ -147,6 +149,22 @@ func freeze(program string) func(context.Context) (func() error, error) {
 			}
 			return errors.Join(server.Ready(context.Background()), quiet(context.Background()))
 		}, nil
+	}
+}
+
+// behindPrefix opens pages where a proxy has busu under a path of its own: they
+// find their modules, their figures and the live feed there.
+func behindPrefix(t *testing.T) {
+	there := states[1]
+	there.gated = true
+	for _, p := range pages {
+		v := arrive(t, p, there)
+		addresses, _ := v.Requests()
+		for _, a := range addresses {
+			if u, err := url.Parse(a); err != nil || u.Host != "" && !strings.HasPrefix(u.Path, prefix+"/") {
+				t.Errorf("%s asks for %s", p.name, a)
+			}
+		}
 	}
 }
 

@@ -3,13 +3,19 @@ package browser
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/busuhq/busu/e2e/chrome"
 )
 
-// shown are the pictures that documents show; they are kept small.
+// documents is where the pictures are that documents show: every page with
+// data in three looks, and in every other state in one. They are kept small.
 const documents = "../../docs/screenshots"
+
+func inDocuments(state, look string) bool {
+	return state == "data" && look != "dark-narrow" || look == "light"
+}
 
 // takePictures keeps how the page looks: wide and narrow, light and dark.
 func (v *visit) takePictures(t *testing.T, s state) {
@@ -21,8 +27,8 @@ func (v *visit) takePictures(t *testing.T, s state) {
 	darkNarrow.Dark = true
 	for name, look := range map[string]chrome.View{"light": wide, "dark": dark, "light-narrow": narrow, "dark-narrow": darkNarrow} {
 		v.takePicture(t, look, filepath.Join(*pictures, v.page.name+"-"+s.name+"-"+name+".png"), "png")
-		if s.name == "data" && name != "dark-narrow" && !v.page.still {
-			v.takePicture(t, look, filepath.Join(documents, v.page.name+"-"+name+".webp"), "webp")
+		if inDocuments(s.name, name) {
+			v.takePicture(t, look, filepath.Join(documents, strings.TrimSuffix(v.page.name+"-"+s.name, "-data")+"-"+name+".webp"), "webp")
 		}
 	}
 }

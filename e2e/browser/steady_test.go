@@ -6,7 +6,7 @@ import (
 )
 
 //go:embed vary.js
-var vary string // gives pages other figures each time they ask
+var vary string // gives pages other figures each time they ask, and nothing else that is new
 
 // lively are the pages that change by themselves.
 func lively() []page {
@@ -25,7 +25,7 @@ func measureSteady(t *testing.T) {
 	for _, p := range lively() {
 		t.Run(p.name, func(t *testing.T) {
 			v := open(t, p, false, feed+fast+vary)
-			v.await(t, `window.fed && `+settled)
+			v.await(t, `window.fed && `+settled+` && `+noBanner+` && !document.querySelector(".failure")`)
 			v.live(t, warmUp)
 			if moved := v.moved(t); len(moved) > 0 {
 				t.Logf("while it comes: %q", moved)

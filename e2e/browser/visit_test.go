@@ -26,6 +26,7 @@ var (
 	dark   = chrome.View{Width: 1440, Height: 900, Dark: true}
 	narrow = chrome.View{Width: 390, Height: 844}
 	least  = chrome.View{Width: 320, Height: 640}
+	vast   = chrome.View{Width: 3840, Height: 2160}
 )
 
 // visit is a page in a tab.
@@ -73,7 +74,7 @@ func open(t *testing.T, p page, gated bool, script string) *visit {
 	t.Helper()
 	origin := server.URL
 	if gated {
-		origin = gate.URL
+		origin = gate.URL + prefix
 	}
 	return openAt(t, p, origin, script)
 }
@@ -91,14 +92,15 @@ func openAt(t *testing.T, p page, origin, script string) *visit {
 	if err := tab.BeforeLoad(ctx, watch+script); err != nil {
 		t.Fatal(err)
 	}
-	if err := tab.Navigate(ctx, v.origin+"/"+address(p)); err != nil {
+	if err := tab.Navigate(ctx, v.origin+"/"+of(p.hash)); err != nil {
 		t.Fatal(err)
 	}
 	return v
 }
 
-func address(p page) string {
-	return strings.NewReplacer("{request}", ids.request, "{experiment}", ids.experiment).Replace(p.hash)
+// of puts the ids of what traffic made where text has their names.
+func of(text string) string {
+	return strings.NewReplacer("{request}", ids.request, "{experiment}", ids.experiment).Replace(text)
 }
 
 func (v *visit) await(t *testing.T, expression string) {
@@ -159,7 +161,11 @@ func (v *visit) judge(t *testing.T, s state) {
 			t.Errorf("%s, %s: it asks for %s", v.page.name, s.name, a)
 		}
 	}
-	for _, look := range []chrome.View{dark, least} {
+	looks := []chrome.View{dark, least}
+	if s.name == "data" {
+		looks = append(looks, vast)
+	}
+	for _, look := range looks {
 		v.judgeLook(t, s, look)
 	}
 }

@@ -94,6 +94,11 @@ func (t *Tab) BeforeLoad(ctx context.Context, script string) error {
 	return t.call(ctx, "Page.addScriptToEvaluateOnNewDocument", values{"source": script}, nil)
 }
 
+// MoveTo puts the tab into a time zone, such as Asia/Kolkata.
+func (t *Tab) MoveTo(ctx context.Context, zone string) error {
+	return t.call(ctx, "Emulation.setTimezoneOverride", values{"timezoneId": zone}, nil)
+}
+
 // Navigate loads a page; it does not wait until it is there.
 func (t *Tab) Navigate(ctx context.Context, url string) error {
 	var done struct{ ErrorText string }

@@ -2,7 +2,7 @@
 // logarithmic scale. They share a cursor: pointing at one, or the arrow keys,
 // reads all of them at that time.
 
-import { clock, count, duration, percent, rate, share, tick } from "../core/format.js";
+import { behindUTC, clock, count, duration, percent, rate, share, tick } from "../core/format.js";
 import { html, useId, useState } from "../core/html.js";
 import { known } from "../core/series.js";
 import { Chart, area, circle, clipped, line, linear, logTicks, logarithmic, path, rect, shorten, spread, text, ticks, trace } from "./draw.js";
@@ -70,7 +70,7 @@ const STEPS = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_
 function timeTicks(x, y1, taken) {
   const room = Math.max(2, Math.floor((x.b - x.a) / 84)), span = x.to - x.from;
   const step = STEPS.find((s) => span / s <= room) ?? span / room;
-  const shift = step >= 3_600_000 ? new Date(x.to).getTimezoneOffset() * 60_000 : 0; // whole hours of the reader's day
+  const shift = step >= 3_600_000 ? behindUTC(x.to) : 0; // whole hours of the reader's day
   const marks = [];
   for (let t = Math.ceil((x.from - shift) / step) * step + shift; t <= x.to; t += step) {
     const at = x(t);

@@ -1,5 +1,6 @@
 // Numbers and times as text: always with their unit, never NaN. The page is
-// in English, so its numbers are too; times are in the zone of the reader.
+// in English, so its numbers are too; times are in the zone of the reader,
+// or in UTC where that is chosen.
 
 const THIN = "\u202f"; // narrow no-break space
 const MINUS = "\u2212";
@@ -109,18 +110,22 @@ export function age(ms) {
   return pair(Math.floor(s / 86_400), "d", Math.floor((s % 86_400) / 3600), "h");
 }
 
-const hms = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const ZONE = "busu-zone"; // where this browser keeps the choice
+const isUTC = () => { try { return localStorage.getItem(ZONE) === "UTC"; } catch { return false; } };
+const utc = isUTC();
+const times = (parts) => new Intl.DateTimeFormat("en-GB", utc ? { ...parts, timeZone: "UTC" } : parts);
+
+const hms = times({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = times({ day: "numeric", month: "short" });
 
 /** A time of day, with the date when it is not today. */
 export function clock(ms) {
-  const t = new Date(ms);
-  return (t.toDateString() === new Date().toDateString() ? "" : `${day.format(t)} `) + hms.format(t);
+  return (isToday(ms) ? "" : `${day.format(ms)} `) + hms.format(ms);
 }
 
-const ms3 = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
-const hm = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const long = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const ms3 = times({ hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const hm = times({ hour: "2-digit", minute: "2-digit" });
+const long = times({ day: "numeric", month: "short", year: "numeric" });
 
 /** A time to the millisecond: what can be read at once, and the rest of it. */
 export function precise(ms) {
@@ -128,7 +133,7 @@ export function precise(ms) {
   return [(isToday(ms) ? "" : `${day.format(ms)} `) + whole, `.${rest}`];
 }
 
-export const isToday = (ms) => new Date(ms).toDateString() === new Date().toDateString();
+export const isToday = (ms) => long.format(ms) === long.format(Date.now());
 
 /** Hours and minutes. */
 export const minute = (ms) => hm.format(ms);
@@ -141,4 +146,19 @@ export const tick = (ms, step) => (step >= 86_400_000 ? day.format(ms) : step >=
 /** When an event was: the time today, the date before. */
 export const when = (ms) => (isToday(ms) ? hm.format(ms) : day.format(ms));
 
-export const zone = hms.resolvedOptions().timeZone.replaceAll("_", " ");
+const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** The zone that times are in, and the other one that there is to choose, "" where that is the same. */
+export const zone = (utc ? "UTC" : own).replaceAll("_", " "), otherZone = own === "UTC" ? "" : utc ? own.replaceAll("_", " ") : "UTC";
+
+/** How far UTC is ahead of the zone at a time, in milliseconds. */
+export const behindUTC = (ms) => (utc ? 0 : new Date(ms).getTimezoneOffset() * 60_000);
+
+/** Changes to the other zone, in this browser. */
+export function turnZone() {
+  try {
+    if (utc) localStorage.removeItem(ZONE);
+    else localStorage.setItem(ZONE, "UTC");
+  } catch { /* storage is off: it stays as it is */ }
+  location.reload(); // what formats times is made once
+}

@@ -6,7 +6,7 @@
 
 import { useEffect, useState } from "./html.js";
 
-const OF_ONE_PAGE = ["cursor", "live", "arm"];
+const OF_ONE_PAGE = ["cursor", "live", "arm", "table"];
 
 /** Reads a fragment: its path, the path's parts, and its query. */
 export function parse(hash) {

@@ -153,7 +153,7 @@ function Far({ e, r, withheld }) {
   const note = `${found ? `These users tell ${found} from nothing, four times in five.` : "Nobody has matured: requests and feedback are still coming."}${
     e.planned_sample_size ? ` Extended from ${count(e.planned_sample_size)}: only what holds at all looks decides.` : ""}`;
   const decided = d ? { n: d.units, text: `decided ${count(d.units)}`, good: r.outcome === "win" } : undefined;
-  return html`<${Panel} title="Progress" unit="${count(sample.users)} entered" note=${withheld ? undefined : note}>
+  return html`<${Panel} title="Progress" unit="${count(sample.users)} entered" name="progress" table=${() => ({ head: ["Users", ">Number"], rows: [["Entered", cell(sample.users)], ["Matured", cell(sample.matured)], ["Planned", cell(sample.target)]] })} note=${withheld ? undefined : note}>
     <${Progress} n=${sample.matured} target=${sample.target} what="matured" at=${decided} /></${Panel}>`;
 }
 
@@ -161,7 +161,8 @@ function SplitPanel({ r, withheld }) {
   const { split, p_value: value } = r.srm, arms = split.length > 2 ? split : split.slice(0, 1), any = r.sample.users > 0;
   const how = any && html`<span class=${withheld ? "bad" : "good"}>${withheld ? "broken" : "as planned"}</span>`;
   const note = `${split.map((s) => `${s.arm} ${count(s.users)}`).join(", ")}; p ${p(value)}. ${withheld ? "Chance alone hardly does this." : "Below 0.001 no verdict would be shown."}`;
-  return html`<${Panel} title="Split" unit=${how} note=${note}>
+  const table = () => ({ head: ["Arm", ">Users", ">Share", ">Planned", ">Low", ">High"], rows: split.map((s) => [s.arm, cell(s.users), ...["share", "expected", "low", "high"].map((f) => cell(s[f], pct))]) });
+  return html`<${Panel} title="Split" unit=${how} note=${note} name="split" table=${any ? table : undefined}>
     ${any && arms.map((s) => html`<${Split} key=${s.arm} arm=${s.arm} share=${100 * s.share} planned=${100 * s.expected} low=${100 * s.low} high=${100 * s.high}
       ok=${s.share >= s.low && s.share <= s.high} />`)}</${Panel}>`;
 }

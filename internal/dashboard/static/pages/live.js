@@ -100,8 +100,13 @@ function Course({ live, axis }) {
 /** The proof of the last 30 days, in short. */
 function Saving() {
   const savings = useData("metrics/savings?window=30d", { every: 30_000 });
-  return html`<${Panel} title=${savings.data?.proven.state === "proven" ? "Proven saving" : "Saving"} unit="last 30 days" of=${savings} height=${76}>
+  return html`<${Panel} title=${savings.data?.proven.state === "proven" ? "Proven saving" : "Saving"} unit="last 30 days" of=${savings} height=${76} name="saving" table=${() => savingTable(savings.data)}>
     ${() => html`<${ProvenBar} savings=${savings.data} /><p key=${wordsOf(shortProof(savings.data))} class="note">${shortProof(savings.data)} <a href=${to("/savings")}>How we know</a></p>`}</${Panel}>`;
+}
+
+function savingTable({ proven: { savings_pct: p, state }, modelled }) {
+  const row = (name, v) => [name, { show: percent(percentage(v)), value: v ?? "" }];
+  return { head: ["Saving of the baseline cost", ">Per cent"], rows: [row(state === "proven" ? "Proven" : "Measured", p.value), row("At least", p.low), row("At most", p.high), row("Modelled", modelled.savings_pct)] };
 }
 
 function shortProof({ proven, modelled }) {

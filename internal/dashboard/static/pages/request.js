@@ -4,13 +4,13 @@
 import { Candidates, Timeline } from "../charts/request.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
-import { clock, count, duration, exact, fullStop, money, number, percent, percentage, plural, precise } from "../core/format.js";
+import { clock, count, duration, exact, fullStop, inPercent, money, number, percent, percentage, plural, precise } from "../core/format.js";
 import { html, useEffect, useRef } from "../core/html.js";
 import { useLiveQuietly } from "../core/live.js";
 import { to } from "../core/router.js";
 import { Button, Copy, Tag } from "../parts/controls.js";
 import { KeyValues } from "../parts/figures.js";
-import { Guarded } from "../parts/panel.js";
+import { Guarded, Sketch } from "../parts/panel.js";
 import { Failure, Still } from "../parts/states.js";
 
 const MOODS = { error: "bad", cut_off: "bad", empty: "bad", canceled: "warn", interrupted: "bad" };
@@ -59,14 +59,17 @@ function Course({ r }) {
       r.ttft_ms > 0 && r.ttft_ms < r.latency_ms && { name: "stream", from: r.ttft_ms, to: r.latency_ms, cls: `f${ramp.step(r.model) || 3}`,
         text: `${duration(r.latency_ms - r.ttft_ms)} · ${number((1000 * r.tokens_out) / (r.latency_ms - r.ttft_ms))} tokens/s` }];
   const recorded = { name: "recorded", from: r.latency_ms, to: stored, cls: "fg", text: `+${duration(Math.max(0, stored - r.latency_ms))} in PostgreSQL`, thin: true };
-  return html`<h3>Timeline <span>${whole}${rest}</span></h3><${Timeline} rows=${[...rows, recorded].filter(Boolean)} until=${r.latency_ms} />`;
+  const shown = [...rows, recorded].filter(Boolean), table = () => ({ head: ["Part", ">From", ">To", "What"],
+    rows: shown.map((p) => [p.name, ...[p.from, p.to].map((ms) => ({ show: duration(ms), value: ms ?? "" })), p.text]) });
+  return html`<${Sketch} title="Timeline" unit=${whole + rest} name="timeline" table=${table}><${Timeline} rows=${shown} until=${r.latency_ms} /></${Sketch}>`;
 }
 
 function Choice({ r }) {
   const { ramp } = useLiveQuietly(), { candidates } = r.plan;
   const rows = candidates.map((c) => ({ ...c, step: ramp.step(c.model),
     note: c.model === r.model && r.cache === "miss" ? "answered" : r.fallbacks.includes(c.model) ? "failed" : c.model === r.planned_model ? "planned" : "" })).sort((a, b) => a.cost_usd - b.cost_usd);
-  return html`<h3>Candidates <span>predicted chance of a good answer, cheapest first</span></h3><${Candidates} rows=${rows} />`;
+  const table = () => ({ head: ["Model", ">Predicted", ">Cost", ""], rows: rows.map((c) => [c.model, { show: inPercent(c.quality), value: c.quality }, { show: money(c.cost_usd), value: c.cost_usd }, c.note]) });
+  return html`<${Sketch} title="Candidates" unit="predicted chance of a good answer, cheapest first" name="candidates" table=${table}><${Candidates} rows=${rows} /></${Sketch}>`;
 }
 
 const WHAT = { input: "tokens in", cached_input: "tokens in, from the provider’s cache", cache_write_input: "tokens in, into the provider’s cache", output: "tokens out" };

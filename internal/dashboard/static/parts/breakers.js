@@ -12,7 +12,7 @@ export const breakerWord = (state) => STATES[state]?.[1] ?? state;
 /** providers of a snapshot, and the requests of a report by provider. */
 export function breakerTable(providers, byProvider) {
   return {
-    head: ["Provider", "Breaker", ">For", ">Errors", ">In flight"], widths: [96, 84, 76, 56, 72],
+    head: ["Provider", "Breaker", ">For", ">Errors", ">In flight"], widths: [76, 72, 64, 46, 60],
     rows: providers.map((p) => {
       const [dot, word, mood] = STATES[p.breaker] ?? ["wait", p.breaker, ""], s = byProvider[p.name];
       return [p.name, { show: html`<${Dot} kind=${dot} /> <span class=${mood}>${word}</span>`, value: word }, age(p.breaker_for_ms),

@@ -4,7 +4,8 @@
 
 import { saveCSV, savePNG } from "../core/export.js";
 import { clock } from "../core/format.js";
-import { html, useErrorBoundary, useId, useRef, useState } from "../core/html.js";
+import { html, useErrorBoundary, useId, useRef } from "../core/html.js";
+import { change, go, here } from "../core/router.js";
 import { Button, Tag } from "./controls.js";
 import { Failure, Still } from "./states.js";
 import { Table, forExport } from "./table.js";
@@ -19,28 +20,38 @@ import { Table, forExport } from "./table.js";
  * and a table as CSV.
  */
 export function Panel({ title, unit, note, of, height = 190, table, name = "figures", acts, children }) {
-  const id = useId(), body = useRef(null);
-  const [asTable, setAsTable] = useState(false);
+  const id = useId(), body = useRef(null), asTable = isTable(name);
   const ready = !of || of.data !== null;
   const old = of && ready && (of.problem || of.data.stale);
   return html`<section class="panel ${of?.waiting && ready ? "waiting" : ""}" aria-labelledby=${id} aria-busy=${ready || of.problem ? undefined : "true"}>
     <header><h2 id=${id}>${title}</h2>${unit && html`<span class="unit">${unit}</span>`}
       ${old && html`<${Tag} mood="warn">as of ${clock(Date.parse(of.data.as_of ?? "") || of.at)}</${Tag}>`}
-      ${(table || acts) && html`<div class="acts">${acts}${table && ready && html`<${Acts} ...${{ title, name, table, asTable, setAsTable, body }} />`}</div>`}</header>
+      ${(table || acts) && html`<div class="acts">${acts}${table && ready && html`<${Acts} ...${{ title, name, table, body }} />`}</div>`}</header>
     <div ref=${body}>${ready ? (asTable && table ? html`<${Table} ...${table()} caption=${title} />` : html`<${Guarded}>${children}</${Guarded}>`)
       : of.problem ? html`<${Failure} problem=${of.problem} retry=${of.retry} />` : html`<${Still} height=${height} />`}</div>
     ${note && ready && html`<p class="note">${note}</p>`}
   </section>`;
 }
 
-function Acts({ title, name, table, asTable, setAsTable, body }) {
+/** What is shown as a table is in the address. */
+const shownAsTables = () => here().query.getAll("table"), isTable = (name) => shownAsTables().includes(name);
+
+/** A chart within something else, under a small head, with its table behind it as in a Panel. */
+export function Sketch({ title, unit, name, table, children }) {
+  const body = useRef(null);
+  return html`<h3>${title} <span>${unit}</span><span class="acts"><${Acts} ...${{ title, name, table, body }} /></span></h3>
+    <div ref=${body}>${isTable(name) ? html`<${Table} ...${table()} caption=${title} />` : children}</div>`;
+}
+
+function Acts({ title, name, table, body }) {
+  const asTable = isTable(name), turn = () => go(change({ table: asTable ? shownAsTables().filter((n) => n !== name) : [...shownAsTables(), name] }), { replace: true });
   const what = title.charAt(0).toLowerCase() + title.slice(1);
   const keep = () => {
     const drawing = !asTable && body.current.querySelector("svg[role=img]");
     if (drawing) savePNG(name, drawing);
     else saveCSV(name, ...forExport(table()));
   };
-  return html`<${Button} kind="icon" icon=${asTable ? "chart" : "table"} aria-pressed=${String(asTable)} label="Show ${what} as a ${asTable ? "drawing" : "table"}" onClick=${() => setAsTable(!asTable)} />
+  return html`<${Button} kind="icon" icon=${asTable ? "chart" : "table"} aria-pressed=${String(asTable)} label="Show ${what} as a ${asTable ? "drawing" : "table"}" onClick=${turn} />
     <${Button} kind="icon" icon="save" label="Export ${what} as ${asTable ? "CSV" : "PNG"}" onClick=${keep} />`;
 }
 

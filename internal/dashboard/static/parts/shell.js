@@ -1,7 +1,7 @@
 // What stands around every page: the rail, the head, the banner.
 
 import { degraded } from "../core/degraded.js";
-import { age, clock, zone } from "../core/format.js";
+import { age, clock, otherZone, turnZone, zone } from "../core/format.js";
 import { html, useEffect, useRef, useState } from "../core/html.js";
 import { useLive } from "../core/live.js";
 import { to } from "../core/router.js";
@@ -16,14 +16,19 @@ const BEAR = 2500; // an interruption shorter than this gets no banner
 /** pages are those that the caller may see; who is who that is. */
 export function Rail({ route, pages, who }) {
   const live = useLive();
-  useEffect(() => document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.page]);
+  useEffect(() => {
+    const show = () => document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), isNarrow = matchMedia("(max-width: 720px)");
+    show();
+    isNarrow.addEventListener("change", show);
+    return () => isNarrow.removeEventListener("change", show);
+  }, [route.page]);
   return html`<header class="rail">
     <a class="brand" href=${to("/")}><svg viewBox="0 0 26 14" aria-hidden="true"><path d="M1.5 2v10M24.5 2v10M1.5 7h23" class="nf si w2" /><circle cx="15.5" cy="7" r="4.4" class="fg" /></svg>busu</a>
     <nav class="nav" aria-label="Pages">${pages.map((p, i) => html`${i > 0 && p.group !== pages[i - 1].group && html`<div class="sep" />`}
       <a key=${p.page} href=${to(`/${p.page}`)} aria-current=${p.page === route.page ? "page" : undefined}>${p.title}</a>`)}
       <div class="sep" /><a href="docs">HTTP reference</a></nav>
     <div class="rail-foot"><${Providers} providers=${live.snapshot?.providers ?? []} />
-      ${live.snapshot?.source === "postgres" && html`<div class="ok"><${Dot} kind="half" />Figures from PostgreSQL</div>`}<div>Times in ${zone}</div></div>
+      ${live.snapshot?.source === "postgres" && html`<div class="ok"><${Dot} kind="half" />Figures from PostgreSQL</div>`}${otherZone ? html`<${Button} kind="quiet zone" label="Times in ${zone}. Change to ${otherZone}" onClick=${turnZone}>Times in ${zone}</${Button}>` : html`<div>Times in ${zone}</div>`}</div>
     ${who}<${ThemeButton} />
   </header>`;
 }

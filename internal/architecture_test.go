@@ -61,6 +61,7 @@ var plan = map[string]room{
 	"internal/lineup":      {may: []string{"event", "pricing", "rollup", "savings", "stats", "system"}, why: pure},
 	"internal/access":      {may: []string{"document", "event", "pricing"}, libs: []string{"golang.org/x/sync"}, why: pure},
 	"internal/session":     {may: []string{"access"}, libs: []string{"github.com/google/uuid"}, why: pure},
+	"internal/simulate":    {why: pure + "; reports come in as texts"},
 	"internal/stats":       {libs: []string{"gonum.org/v1/gonum"}, why: pure + "; this one is numbers in, numbers out"},
 	"internal/idempotency": {libs: []string{"github.com/sony/gobreaker"}, why: pure},
 	"internal/apidocs":     {why: "a document in, a page out"},
@@ -128,7 +129,8 @@ var plan = map[string]room{
 	"internal/chaos": {may: []string{"event", "localstack", "postgres", "pricing", "reconcile", "redisdb", "rollup", "sse"},
 		libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis"}, io: true,
 		why: "chaos knows the processes as programs only, and looks into the stores that they leave behind"},
-	"internal/chaos/run": {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
+	"internal/simulate/run": {may: []string{"simulate"}, io: true, why: "commands are flags, signals and exit codes"},
+	"internal/chaos/run":    {may: []string{"chaos"}, io: true, why: "commands are flags, signals and exit codes"},
 
 	"internal/apifuzz":               {may: []string{"contract"}, libs: []string{"github.com/getkin/kin-openapi"}, io: true, why: "test support: it knows busu as its callers do, and the document"},
 	"internal/contract":              {libs: []string{"github.com/getkin/kin-openapi"}, io: true, why: "test support: answers beside the document, and nothing of who answers"},

@@ -282,7 +282,8 @@ func TestUpRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := storetest.Postgres(t)
-	if _, err := connect(t, newer).Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`); err != nil {
+	if _, err := connect(t, newer).Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true);
+		UPDATE schema_compatibility SET oldest = 99999`); err != nil {
 		t.Fatal(err)
 	}
 	running := stateDir(t)

@@ -322,10 +322,32 @@ func TestMigrate(t *testing.T) {
 	if applied, err := db.Migrate(t.Context()); err != nil || len(applied) != 0 {
 		t.Errorf("a second migration applied %v: %v", applied, err)
 	}
-	if _, err := connect(t, url).Exec(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`); err != nil {
+}
+
+// A build runs on a schema that later releases have only added to, and says
+// what to do on one that has lost what it needs.
+func TestMigrateOfANewerSchema(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	for _, c := range []struct {
+		sql string
+		is  error
+	}{
+		{`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99998, true), (99999, true)`, nil},
+		{`UPDATE schema_compatibility SET oldest = 99998`, postgres.ErrNewerSchema},
+	} {
+		if _, err := conn.Exec(t.Context(), c.sql); err != nil {
+			t.Fatal(err)
+		}
+		if applied, err := db.Migrate(t.Context()); !errors.Is(err, c.is) || len(applied) > 0 {
+			t.Errorf("after %s: applied %v, %v", c.sql, applied, err)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), `DROP TABLE schema_compatibility`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Migrate(t.Context()); !errors.Is(err, postgres.ErrNewerSchema) {
-		t.Errorf("a newer schema gives %v", err)
+	if _, err := db.Migrate(t.Context()); err == nil || errors.Is(err, postgres.ErrNewerSchema) {
+		t.Errorf("a schema that does not say whom it bears gives %v", err)
 	}
 }

@@ -16,6 +16,7 @@ func (s service) RoundTrip(*http.Request) (*http.Response, error) { return s(), 
 // FuzzAnswer: whatever a service answers is read or refused, and no error
 // quotes it.
 func FuzzAnswer(f *testing.F) {
+	const secret = "secret-4711"
 	for _, seed := range []string{`{"texts": ["a"], "values": {"[X_1]": "b"}}`, `{"texts": null}`, `{"texts": "secret-4711"}`, `[]`, "", `{"texts": [1]}`, "\xff"} {
 		f.Add(200, []byte(seed))
 	}
@@ -31,7 +32,7 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("status %d is no answer", status)
 		case err != nil && (texts != nil || values != nil):
 			t.Errorf("refused, and read as %q, %v", texts, values)
-		case err != nil && len(body) > 8 && strings.Contains(err.Error(), string(body)):
+		case err != nil && bytes.Contains(body, []byte(secret)) && strings.Contains(err.Error(), secret):
 			t.Errorf("%v quotes the answer", err)
 		}
 	})

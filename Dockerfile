@@ -1,6 +1,7 @@
 # A static image without a shell, whose processes are not root and need to write in
-# /var/lib/busu only. Whoever builds releases pins both images by digest, which
-# cannot be looked up where busu is developed. Not run where busu is developed (no Docker engine there).
+# /var/lib/busu only. `make pin-images` pins both images by digest before a release, and
+# .github/dependabot.yml renews them; a digest cannot be looked up where busu is developed, which has no registry.
+# Not run where busu is developed (no Docker engine there).
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./

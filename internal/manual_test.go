@@ -89,7 +89,7 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 	_, table, _ := strings.Cut(string(manual), "| promise | tests |")
 	for line := range strings.Lines(table) {
 		cells := strings.Split(line, "|")
-		if len(cells) != 4 || strings.HasPrefix(cells[1], " ---") {
+		if len(cells) != 4 || strings.HasPrefix(cells[1], " ---") || strings.HasPrefix(cells[1], " bytes of") {
 			continue
 		}
 		promises++
@@ -98,7 +98,8 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 			t.Errorf("nothing holds that%s", cells[1])
 		}
 		for _, name := range names {
-			if !written[name[1]] {
+			_, test, inRoom := strings.Cut(name[1], ".")
+			if inRoom && !written[test] || !inRoom && !written[name[1]] {
 				t.Errorf("%s is in docs/security.md, and there is no such test", name[1])
 			}
 		}

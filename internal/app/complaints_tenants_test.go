@@ -48,13 +48,13 @@ func (all tenants) keys() *access.Keys {
 
 // shop is an API with parts as Run starts them, for tenants.
 type shop struct {
-	t       *testing.T
+	t       testing.TB
 	base    string
 	reuse   *gateway.Reuse
 	tenants tenants
 }
 
-func newShop(t *testing.T, tenants tenants, vendor, scope, database, redis string) *shop {
+func newShop(t testing.TB, tenants tenants, vendor, scope, database, redis string) *shop {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "busu.yaml")
 	text := fmt.Sprintf(`
@@ -138,7 +138,7 @@ func (s *shop) kept(n int64) {
 }
 
 // numbered is a vendor of which no two answers are the same.
-func numbered(t *testing.T, wait func(nth int64)) *httptest.Server {
+func numbered(t testing.TB, wait func(nth int64)) *httptest.Server {
 	var calls atomic.Int64
 	v := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

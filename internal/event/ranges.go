@@ -122,7 +122,7 @@ func ParseRanges(text string) (Ranges, error) {
 		first, end, _ := strings.Cut(strings.TrimPrefix(run, "["), ",")
 		from, err1 := strconv.ParseInt(first, 10, 64)
 		to, err2 := strconv.ParseInt(end, 10, 64)
-		if err1 != nil || err2 != nil || from >= to || len(r) > 0 && r[len(r)-1].Last >= from-1 {
+		if err1 != nil || err2 != nil || from >= to || len(r) > 0 && from <= r[len(r)-1].Last+1 {
 			return nil, fmt.Errorf("%q is not a set of seqs", text)
 		}
 		r = append(r, Range{from, to - 1})

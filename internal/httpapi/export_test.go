@@ -28,3 +28,6 @@ func (s Screen) Kept() int {
 
 // LimitsOf are those of a caller's key, for a request of one of its users.
 func LimitsOf(caller access.Caller, user string) limit.Limits { return limitsOf(caller, user) }
+
+// RepeatKey is what an answer to a request with an Idempotency-Key is kept under.
+func RepeatKey(project, given string) string { return repeatKey(project, given) }

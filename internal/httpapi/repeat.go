@@ -51,7 +51,7 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		key := callerOf(c).Project + ":" + named
+		key := repeatKey(callerOf(c).Project, named)
 		token := uuid.NewString()
 		ctx, cancel := context.WithTimeout(c.Request().Context(), rememberWithin)
 		kept, err := a.Repeats.Begin(ctx, key, fingerprint, token)
@@ -69,6 +69,9 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 		return a.answerOnce(c, next, key, token)
 	}
 }
+
+// repeatKey is what an answer is kept under. No project has a colon in its name.
+func repeatKey(project, given string) string { return project + ":" + given }
 
 // fingerprintOf reads a body and leaves it to be read again.
 func fingerprintOf(r *http.Request) (string, error) {

@@ -79,7 +79,7 @@ func (a Answer) Encode() []byte {
 func Decode(b []byte) (Answer, error) {
 	var a Answer
 	if err := json.Unmarshal(b, &a); err != nil {
-		return a, fmt.Errorf("read a kept answer: %w", err)
+		return Answer{}, fmt.Errorf("read a kept answer: %w", err)
 	}
 	return a, nil
 }

@@ -43,7 +43,7 @@ type issuer struct {
 	exchanges int
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newIssuer(t testing.TB) *issuer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -70,7 +70,7 @@ func newIssuer(t *testing.T) *issuer {
 
 // exchange gives an ID token for the code, to who has the secret and the
 // verifier of the challenge.
-func (i *issuer) exchange(t *testing.T, w http.ResponseWriter, r *http.Request) {
+func (i *issuer) exchange(t testing.TB, w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.exchanges++
@@ -88,7 +88,7 @@ func (i *issuer) exchange(t *testing.T, w http.ResponseWriter, r *http.Request) 
 	answer(t, w, http.StatusOK, map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": i.sign(claims)})
 }
 
-func answer(t *testing.T, w http.ResponseWriter, status int, body any) {
+func answer(t testing.TB, w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
@@ -98,7 +98,7 @@ func answer(t *testing.T, w http.ResponseWriter, status int, body any) {
 
 func text(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-func unsigned(t *testing.T, header string, claims map[string]any) string {
+func unsigned(t testing.TB, header string, claims map[string]any) string {
 	body, err := json.Marshal(claims)
 	if err != nil {
 		t.Error(err)
@@ -106,7 +106,7 @@ func unsigned(t *testing.T, header string, claims map[string]any) string {
 	return text([]byte(header)) + "." + text(body)
 }
 
-func signed(t *testing.T, key *rsa.PrivateKey, claims map[string]any) string {
+func signed(t testing.TB, key *rsa.PrivateKey, claims map[string]any) string {
 	what := unsigned(t, `{"alg":"RS256","kid":"1"}`, claims)
 	sum := sha256.Sum256([]byte(what))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
@@ -131,14 +131,20 @@ func (i *issuer) signIn(t *testing.T, o openid.Options, back url.Values) (access
 	if err != nil {
 		return access.Person{}, err
 	}
+	i.came(t, address)
+	return p.Vouch(t.Context(), back, attempt)
+}
+
+// came notes with what a browser came.
+func (i *issuer) came(t testing.TB, address string) {
+	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.asked = u.Query()
-	i.mu.Unlock()
-	return p.Vouch(t.Context(), back, attempt)
 }
 
 func back() url.Values { return url.Values{"code": {"the code"}, "state": {attempt.State}} }

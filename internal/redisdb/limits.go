@@ -3,6 +3,7 @@ package redisdb
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -255,6 +256,9 @@ func parseLimitReply(raw any) (r limit.Reply, err error) {
 		text, _ := values[i+1].(string)
 		if *into, err = strconv.ParseFloat(text, 64); err != nil {
 			return r, err
+		}
+		if math.IsNaN(*into) || math.IsInf(*into, 0) {
+			return r, fmt.Errorf("%q is no share", text)
 		}
 	}
 	return r, nil

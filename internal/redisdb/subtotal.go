@@ -42,6 +42,9 @@ func decodeSubtotal(body []byte) (rollup.Subtotal, error) {
 		if err != nil {
 			return rollup.Subtotal{}, err
 		}
+		if cell == nil {
+			return rollup.Subtotal{}, fmt.Errorf("%q has no sums", field)
+		}
 		s.Sums = append(s.Sums, rollup.ProjectCell{Project: project, Key: key, Cell: cell})
 	}
 	return s, nil

@@ -71,7 +71,11 @@ func ParseCursor(text string) (Cursor, error) {
 	if err != nil || len(b) != len(Cursor{}) || uuid.UUID(b).Version() != 7 || uuid.UUID(b).Variant() != uuid.RFC4122 {
 		return Cursor{}, errors.New("it is not one that was given out")
 	}
-	return Cursor(b), nil
+	c := Cursor(b)
+	if c.String() != text { // the decoder passes over line ends
+		return Cursor{}, errors.New("it is not one that was given out")
+	}
+	return c, nil
 }
 
 // Page is a part of what was found, newest first.

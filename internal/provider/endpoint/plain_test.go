@@ -255,7 +255,7 @@ func TestPlainEndsWithItsContext(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	to, _ := raw(t, func(int) (string, bool) { return fine, false })
 	e := New(Options{})
-	const most = 60 // those of the host in this process among them
+	const most = 32 // those of the host in this process among them
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := say(t, e, to); err != nil {
 			t.Fatal(err)

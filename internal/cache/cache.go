@@ -216,7 +216,7 @@ func (c *Cache) Put(l Look, e Entry) bool {
 	}
 	c.memory.put(&l.key.Sum, &e, item.Until, stale)
 	if c.redis != nil || c.postgres != nil {
-		item.Body = e.Encode(make([]byte, 0, e.size()))
+		item.Body = e.Encode(make([]byte, 0, e.encodedSize()))
 	}
 	if c.redis != nil {
 		c.share(&l, item)

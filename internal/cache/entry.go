@@ -79,6 +79,12 @@ func callable(calls []llm.ToolCall) bool {
 // bytes: the entry, its node, and two places in maps.
 const entryOverhead = 700
 
+// encodedOverhead is about what Encode writes beside the texts, in bytes.
+const encodedOverhead = 160
+
+// encodedSize is about how long what Encode writes is, in bytes.
+func (e *Entry) encodedSize() int64 { return e.size() - entryOverhead + encodedOverhead }
+
 // size is about what the entry takes in memory, in bytes.
 func (e *Entry) size() int64 {
 	n := entryOverhead + len(e.Project) + len(e.UserID) + len(e.Provider) + 2*len(e.Model)

@@ -73,10 +73,9 @@ func (k Key) Name() string { return base64.RawURLEncoding.EncodeToString(k.Sum[:
 // Within names a question that only models may answer, in any order: those who
 // ask it at once are given one answer.
 func (k Key) Within(models []string) [sha256.Size]byte {
-	sorted := models
-	if !slices.IsSorted(models) {
-		sorted = slices.Sorted(slices.Values(models))
-	}
+	var room [16]string // more than plans have; it stays on the stack
+	sorted := append(room[:0], models...)
+	slices.Sort(sorted)
 	w := newWriter()
 	defer w.free()
 	w.out = append(w.out[:0], k.Sum[:]...)

@@ -79,8 +79,9 @@ const (
 	probeAfter  = time.Second // how long a level is left alone
 	retryAfter  = 100 * time.Millisecond
 	writeWithin = time.Second
-	mostBatch   = 256     // items
-	mostWaiting = 8 << 20 // bytes of items
+	gatherFor   = 5 * time.Millisecond // for the next batch
+	mostBatch   = 256                  // items
+	mostWaiting = 8 << 20              // bytes of items
 )
 
 var (
@@ -185,8 +186,10 @@ func (l *level) keep(i Item) {
 	}
 }
 
-// write stores what waits, as soon as the batch before is through, until ctx
-// ends; and then what is left, unless that fails.
+// write stores what waits, until ctx ends; and then what is left, unless that
+// fails. It lets some come together for each batch: nobody waits for it, and the
+// batch of one that it would be else takes three times as many commands of Redis,
+// a transaction of PostgreSQL, and a fifth of what a routed request allocates.
 func (l *level) write(ctx context.Context) {
 	for ended := false; !ended; {
 		select {
@@ -198,7 +201,17 @@ func (l *level) write(ctx context.Context) {
 			if n, err := l.writeBatch(context.WithoutCancel(ctx)); n == 0 || err != nil && ended {
 				break
 			}
+			gather(ctx)
 		}
+	}
+}
+
+func gather(ctx context.Context) {
+	pause := time.NewTimer(gatherFor)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+	case <-pause.C:
 	}
 }
 

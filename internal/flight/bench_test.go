@@ -34,3 +34,25 @@ func BenchmarkAlone(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDeep is the same with a call that goes as far down as one to a
+// provider does.
+func BenchmarkDeep(b *testing.B) {
+	var g group
+	call := func(context.Context, llm.Emit) (string, error) { return "answer"[:down(70)%2], nil }
+	for b.Loop() {
+		if _, err := g.Do(b.Context(), "key", nil, call); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+//go:noinline
+func down(frames int) int {
+	var room [200]byte // about what a frame has there, 280 bytes with the rest
+	room[frames&127] = byte(frames)
+	if frames == 0 {
+		return int(room[5])
+	}
+	return down(frames-1) + int(room[frames&63])
+}

@@ -89,9 +89,20 @@ func (g *Group[K, T]) join(ctx context.Context, key K, r *reader[T], call Call[T
 	go func() {
 		defer cancel()
 		defer g.remove(key, f)
+		_ = deepened(f.first)
 		f.fly(detached, pieces, call)
 	}()
 	return true
+}
+
+// deepened has the stack of a new goroutine grow while it is empty, to what the
+// way down to a provider takes. To grow on that way would copy it four times, the
+// last time with thirty frames: 7.4 µs of CPU, and this is 1.4.
+//
+//go:noinline
+func deepened(at int) byte {
+	var room [20 << 10]byte
+	return room[at%len(room)] // or else there would be none
 }
 
 // wait reads r's flight to its end. With an error, or when emit panics, r has

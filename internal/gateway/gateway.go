@@ -66,7 +66,7 @@ type Gateway struct {
 	// nil: nobody wants to know.
 	Planned func(ctx context.Context, began time.Time, p routing.Plan, err error)
 
-	readers sync.Pool // of *prompt.Reader
+	desks sync.Pool // of *desk
 }
 
 // Request is one prompt with what the caller wishes.

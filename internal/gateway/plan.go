@@ -69,15 +69,15 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 // hold-out and the guard come before experiments, and an experiment's arm
 // before the strategy.
 func (g *Gateway) decide(r Request) (decision, error) {
-	reader := g.reader()
-	defer g.readers.Put(reader)
+	room := g.desk()
+	defer g.desks.Put(room)
 	ask := routing.Request{
 		TokensIn:  estimateTokens(&r.Ask),
 		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
 		Chance:    chanceOf(r.ID),
 		MaxCost:   r.MaxCost, MinQuality: r.MinQuality,
 	}
-	ask.Prompt, ask.Words = reader.Read(llm.LastUser(r.Ask.Messages))
+	ask.Prompt, ask.Words = room.reader.Read(llm.LastUser(r.Ask.Messages))
 	offer := g.offer(r.at())
 	if r.Model != "" {
 		plan, err := offer.planModel(r, ask)
@@ -87,13 +87,13 @@ func (g *Gateway) decide(r Request) (decision, error) {
 	if err != nil {
 		return decision{}, err
 	}
-	candidates := g.healthy(offer.able(&r))
+	candidates := g.healthy(offer.able(&r, room))
 	if d.Plan, err = d.terms.plan(s, ask, candidates, &r, offer.Baseline.Model.ID); err != nil {
 		return decision{}, err
 	}
 	d.tokensIn = ask.TokensIn
 	if d.reason = d.Reason(); d.Learns {
-		d.features = prompt.Append(nil, &ask.Prompt, ask.Words)
+		d.features = prompt.Append(make([]byte, 0, 64+4*len(ask.Words)), &ask.Prompt, ask.Words)
 	}
 	return d, nil
 }
@@ -122,11 +122,17 @@ func (g *Gateway) choose(r *Request, offer Offer) (routing.Strategy, decision, e
 	return s, d, err
 }
 
-func (g *Gateway) reader() *prompt.Reader {
-	if r, ok := g.readers.Get().(*prompt.Reader); ok {
-		return r
+// desk is what making one plan needs room for, and the next one after it.
+type desk struct {
+	reader prompt.Reader
+	able   []routing.Candidate
+}
+
+func (g *Gateway) desk() *desk {
+	if d, ok := g.desks.Get().(*desk); ok {
+		return d
 	}
-	return new(prompt.Reader)
+	return new(desk)
 }
 
 // chanceOf is uniform in 0 … 1, from the random bits of a request's id, so that
@@ -146,17 +152,21 @@ const assumedMaxTokens = 1000
 
 // able lists the candidates that may and can answer what is asked: the caller
 // allows them, their providers speak its format, and nothing is known that they
-// lack.
-func (o Offer) able(r *Request) []routing.Candidate {
+// lack. What is left of the list is on the desk: keys that may use some models
+// only ask as often as others, and a list of their own cost each request 1.4 KB.
+func (o Offer) able(r *Request, on *desk) []routing.Candidate {
 	wanted := wants(&r.Ask)
-	unable := func(c routing.Candidate) bool {
-		return !c.Model.Chats() || !c.Speaks(r.Ask.Format) || !c.Model.Can(wanted) ||
-			len(r.Models) > 0 && !slices.Contains(r.Models, c.Model.ID)
+	on.able = on.able[:0]
+	for i := range o.Candidates {
+		c := &o.Candidates[i]
+		if c.Model.Chats() && c.Speaks(r.Ask.Format) && c.Model.Can(wanted) && (len(r.Models) == 0 || slices.Contains(r.Models, c.Model.ID)) {
+			on.able = append(on.able, *c)
+		}
 	}
-	if !slices.ContainsFunc(o.Candidates, unable) { // as for most requests: nothing to copy
+	if len(on.able) == len(o.Candidates) {
 		return o.Candidates
 	}
-	return slices.DeleteFunc(slices.Clone(o.Candidates), unable)
+	return on.able
 }
 
 // healthy leaves out the candidates whose providers are known to fail, unless

@@ -116,14 +116,15 @@ func TestReaderSeesTheEndOfAFullSegment(t *testing.T) {
 	j := mustOpen(t, o)
 	record(t, j, newFact("user-1"))
 	stale := j.segmentFrom(0)
-	_, at, isEnd, err := stale.read(Position{}, 10)
+	r := reader{journal: j}
+	at, isEnd, err := r.readView(stale, Position{}, 10)
 	if err != nil || !isEnd {
 		t.Fatalf("at %+v, end %t: %v", at, isEnd, err)
 	}
 	for j.Stats().Segments < 3 {
 		record(t, j, newFact("user-1"))
 	}
-	_, at, _, err = stale.read(at, 10)
+	at, _, err = r.readView(stale, at, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

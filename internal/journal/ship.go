@@ -18,7 +18,7 @@ import (
 type Stream interface {
 	// Ship adds runs and notes how far each came; it gives the notes that it
 	// found, per run, negative for one that was not added. It may have added
-	// some when it fails. Adding one twice is harmless.
+	// some when it fails. Adding one twice is harmless. It keeps no body.
 	Ship(ctx context.Context, runs []event.Run) (before []int64, err error)
 	// Beat shows a heartbeat, and gives the notes on the journal's lanes.
 	Beat(ctx context.Context, b event.Heartbeat, lanes []event.Lane) (noted map[event.Lane]int64, err error)
@@ -148,6 +148,7 @@ func (s *Shipper) every(ctx context.Context, interval time.Duration, do func(con
 func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 	var at Position
 	hadSome := false
+	from := reader{journal: s.Journal}
 	poll := time.NewTicker(beatEvery) // a loss is noticed by the heartbeat
 	defer poll.Stop()
 	for ctx.Err() == nil {
@@ -155,7 +156,7 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 			s.Log.Warn("the stream has lost facts; what is not stored is shipped again")
 			persisted, at = s.rewind(ctx), Position{}
 		}
-		facts, next, err := s.Journal.Read(at, shipBatch)
+		facts, next, err := from.read(at, shipBatch)
 		if err != nil {
 			return err
 		}

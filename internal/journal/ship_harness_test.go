@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,7 @@ func (s *store) Ship(ctx context.Context, runs []event.Run) ([]int64, error) {
 	var entries []event.Entry
 	for _, run := range runs {
 		for _, body := range run.Bodies {
-			entries = append(entries, event.Entry{Lane: run.Lane, Body: body})
+			entries = append(entries, event.Entry{Lane: run.Lane, Body: slices.Clone(body)})
 		}
 	}
 	if err := s.add(ctx, entries); err != nil {

@@ -137,10 +137,14 @@ func (c *Cache) Keep(ctx context.Context, items []cache.Item, now time.Time) (in
 		return 0, fmt.Errorf("keep %d answers: %w", len(items), err)
 	}
 	pipe := c.db.rdb.Pipeline()
-	var kept []byte
+	kept := make([]byte, 0, 8*len(fit))
+	owners := map[cache.Owner][]redis.Z{} // a project has most of a batch: its set is written once
 	for _, i := range fit {
-		c.keep(ctx, pipe, i, now)
+		c.keep(ctx, pipe, owners, i, now)
 		kept = binary.LittleEndian.AppendUint64(kept, i.Key.Fingerprint())
+	}
+	for owner, keys := range owners {
+		index(ctx, pipe, cacheOwnerKey(owner), keys, now, c.ttl)
 	}
 	for _, i := range items {
 		if i.Lease != "" {
@@ -156,7 +160,7 @@ func (c *Cache) Keep(ctx context.Context, items []cache.Item, now time.Time) (in
 	return len(fit), nil
 }
 
-func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, i cache.Item, now time.Time) {
+func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, owners map[cache.Owner][]redis.Z, i cache.Item, now time.Time) {
 	stay := i.Until.Sub(now)
 	if stay < time.Millisecond {
 		return
@@ -164,9 +168,11 @@ func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, i cache.Item, no
 	key, project := cacheEntryKey(i.Key, i.Entry.Model), cache.OwnerOf(i.Entry.Project, "")
 	pipe.Set(ctx, key, i.Body, stay)
 	pipe.Set(ctx, cacheRequestKey(i.Entry.RequestID), append(project[:], key...), stay)
-	index(ctx, pipe, cacheOwnerKey(project), key, i.Until, now, c.ttl)
+	place := owned(key, i.Until)
+	owners[project] = append(owners[project], place)
 	if i.Entry.UserID != "" {
-		index(ctx, pipe, cacheOwnerKey(cache.OwnerOf(i.Entry.Project, i.Entry.UserID)), key, i.Until, now, c.ttl)
+		user := cache.OwnerOf(i.Entry.Project, i.Entry.UserID)
+		owners[user] = append(owners[user], place)
 	}
 }
 

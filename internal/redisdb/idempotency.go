@@ -66,7 +66,7 @@ func (db Idempotency) Own(ctx context.Context, key, project, user string) error 
 	const lives = idempotency.Longest + idempotency.Keep
 	now := time.Now()
 	pipe := db.rdb.Pipeline()
-	index(ctx, pipe, idempotencyOwnerKey(cache.OwnerOf(project, user)), idempotencyKey(key), now.Add(lives), now, lives)
+	index(ctx, pipe, idempotencyOwnerKey(cache.OwnerOf(project, user)), []redis.Z{owned(idempotencyKey(key), now.Add(lives))}, now, lives)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("note whose answer is kept for a repetition: %w", err)
 	}

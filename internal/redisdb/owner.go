@@ -8,12 +8,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// index adds a key to those of an owner, a sorted set by the time that they
+// index adds keys to those of an owner, a sorted set by the time that they
 // expire, and removes those that have. No key lives longer than longest.
-func index(ctx context.Context, pipe redis.Pipeliner, owner, key string, until, now time.Time, longest time.Duration) {
-	pipe.ZAdd(ctx, owner, redis.Z{Score: float64(until.UnixMilli()), Member: key})
+func index(ctx context.Context, pipe redis.Pipeliner, owner string, keys []redis.Z, now time.Time, longest time.Duration) {
+	pipe.ZAdd(ctx, owner, keys...)
 	pipe.ZRemRangeByScore(ctx, owner, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
 	pipe.PExpire(ctx, owner, longest+time.Second)
+}
+
+// owned is a key in its owner's set.
+func owned(key string, until time.Time) redis.Z {
+	return redis.Z{Score: float64(until.UnixMilli()), Member: key}
 }
 
 // ownedPage bounds the keys that are removed in one round trip.

@@ -14,7 +14,8 @@ import (
 func learnedReason(p prompt.Features, choices []Choice, tried bool) string {
 	planned := choices[0]
 	b := make([]byte, 0, 256) // longer than any; it stays on the stack, and every request has a reason
-	b = append(b, capitalised(p.Describe())...)
+	b = append(b, p.Describe()...)
+	b[0] -= 'a' - 'A' // descriptions begin with a small letter
 	b = append(append(b, ": "...), planned.Model.ID...)
 	if len(choices) == 1 {
 		return string(append(b, " is the only model that can take it."...))

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ type Options struct {
 // Provider calls one endpoint. It is safe for concurrent use.
 type Provider struct {
 	endpoint  *endpoint.Endpoint
-	address   string
+	address   *url.URL
 	beta      string // configured, for callers who ask for others beside
 	maxTokens int
 	timeout   time.Duration
@@ -77,7 +78,7 @@ func New(o Options) (*Provider, error) {
 	return &Provider{
 		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "anthropic"), Headers: headers,
 			Secrets: []string{o.APIKey}, Client: o.Client, Propagate: o.Propagate}),
-		address:   base.JoinPath("v1/messages").String(),
+		address:   base.JoinPath("v1/messages"),
 		beta:      headers[betaHeader],
 		maxTokens: o.MaxTokens,
 		timeout:   o.Timeout,

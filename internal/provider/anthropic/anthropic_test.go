@@ -182,7 +182,7 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%+v: %v, %v", o, p, err)
 		}
 	}
-	if p, err := New(Options{}); err != nil || p.address != "https://api.anthropic.com/v1/messages" {
+	if p, err := New(Options{}); err != nil || p.address.String() != "https://api.anthropic.com/v1/messages" {
 		t.Errorf("%v", err)
 	}
 }

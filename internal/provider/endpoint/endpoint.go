@@ -27,7 +27,7 @@ type Options struct {
 	Name    string            // the configured provider's name, for errors
 	Headers map[string]string // sent with every call
 	Secrets []string          // what no error may quote, such as the key
-	Client  *http.Client      // nil: one with a connection pool of its own
+	Client  *http.Client      // nil: one with connections of its own
 
 	// Propagate adds headers that say which trace a call is part of. nil: none.
 	Propagate func(ctx context.Context, h http.Header)
@@ -42,6 +42,7 @@ type Endpoint struct {
 	headers http.Header
 	secrets []string
 	client  *http.Client
+	plain   *plain                                   // nil: client makes all calls
 	trace   func(ctx context.Context, h http.Header) // nil: no header
 	failure func(body []byte) (llm.ErrorKind, time.Duration)
 }
@@ -53,6 +54,9 @@ func New(o Options) *Endpoint {
 		headers.Set(name, value)
 	}
 	e := &Endpoint{name: o.Name, headers: headers, client: withoutRedirects(o.Client), trace: o.Propagate, failure: o.Failure}
+	if o.Client == nil {
+		e.plain = newPlain()
+	}
 	for _, secret := range o.Secrets {
 		if secret != "" {
 			e.secrets = append(e.secrets, secret)
@@ -62,21 +66,24 @@ func New(o Options) *Endpoint {
 }
 
 // Close drops idle connections. Calls under way are not disturbed.
-func (e *Endpoint) Close() { e.client.CloseIdleConnections() }
+func (e *Endpoint) Close() {
+	e.client.CloseIdleConnections()
+	if e.plain != nil {
+		e.plain.close()
+	}
+}
 
 // Post sends body and gives an answer with the status 200, to be closed by the
-// caller, or a *llm.ProviderError. The header goes with this call only.
-func (e *Endpoint) Post(ctx context.Context, address string, header http.Header, body []byte) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
-	if err != nil {
-		return nil, e.Fail(llm.ErrorRejected, 0, err)
-	}
-	request.Header = e.headers.Clone()
-	maps.Copy(request.Header, header)
+// caller, or a *llm.ProviderError. The header, with canonical names, goes with
+// this call only.
+func (e *Endpoint) Post(ctx context.Context, address *url.URL, header http.Header, body []byte) (*http.Response, error) {
+	all := make(http.Header, len(e.headers)+len(header)+1) // values are shared: nobody changes them
+	maps.Copy(all, e.headers)
+	maps.Copy(all, header)
 	if e.trace != nil {
-		e.trace(ctx, request.Header)
+		e.trace(ctx, all)
 	}
-	response, err := e.client.Do(request)
+	response, err := e.send(ctx, address, all, body)
 	if err != nil {
 		return nil, e.CutOff(ctx, 0, err)
 	}
@@ -85,6 +92,18 @@ func (e *Endpoint) Post(ctx context.Context, address string, header http.Header,
 		return nil, e.statusError(ctx, response, time.Now())
 	}
 	return response, nil
+}
+
+func (e *Endpoint) send(ctx context.Context, address *url.URL, header http.Header, body []byte) (*http.Response, error) {
+	if e.plain != nil && e.plain.serves(address, body) {
+		return e.plain.post(ctx, address, header, body)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.URL, request.Header = address, header
+	return e.client.Do(request)
 }
 
 // CheckKey fails where no header could carry key; the error does not quote it.
@@ -111,6 +130,8 @@ func ParseBase(raw, example, path string) (*url.URL, error) {
 		return nil, errors.New("the base URL must not have a query or a fragment")
 	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), path):
 		return nil, fmt.Errorf("the base URL must end before %s", path)
+	case base.Path == "":
+		base.Path = "/" // what is joined to it begins there
 	}
 	return base, nil
 }
@@ -137,13 +158,14 @@ const mostIdle = 4096
 // than may be kept, some would open one each. Waiting for the answer is not limited
 // here, because models may think for minutes; the call's deadline is.
 func newTransport() *http.Transport {
-	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	dialer := newDialer()
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // answers are short, and unpacking them is the gateway's time
 		MaxIdleConnsPerHost:    mostIdle,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idleFor,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -151,3 +173,5 @@ func newTransport() *http.Transport {
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
 }
+
+func newDialer() net.Dialer { return net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second} }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,7 +99,7 @@ func TestHeadersOfACall(t *testing.T) {
 	t.Cleanup(server.Close)
 	e := New(Options{Headers: map[string]string{"x-own": "a"}, Client: server.Client()})
 	for _, header := range []http.Header{{"X-Own": {"b"}, "Accept": {"x"}}, nil} {
-		response, err := e.Post(t.Context(), server.URL, header, nil)
+		response, err := e.Post(t.Context(), addressOf(t, server.URL), header, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +126,7 @@ func TestStreamsLeaveTheirConnection(t *testing.T) {
 	e := New(Options{})
 	t.Cleanup(e.Close)
 	for range 5 {
-		s, _, err := e.PostStream(t.Context(), server.URL, nil, nil)
+		s, _, err := e.PostStream(t.Context(), addressOf(t, server.URL), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +170,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		var calls sync.WaitGroup
 		for range atOnce {
 			calls.Go(func() {
-				response, err := e.Post(t.Context(), server.URL, nil, []byte("{}"))
+				response, err := e.Post(t.Context(), addressOf(t, server.URL), nil, []byte("{}"))
 				if err != nil {
 					t.Error(err)
 					return
@@ -200,7 +201,7 @@ func TestEndlessNothing(t *testing.T) {
 		t.Error("all of it was read")
 	}))
 	t.Cleanup(server.Close)
-	s, _, err := New(Options{}).PostStream(t.Context(), server.URL, nil, nil)
+	s, _, err := New(Options{}).PostStream(t.Context(), addressOf(t, server.URL), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,4 +211,13 @@ func TestEndlessNothing(t *testing.T) {
 		t.Errorf("%+v, %v", event, err)
 	}
 	s.Close()
+}
+
+func addressOf(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

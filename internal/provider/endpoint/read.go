@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -37,13 +38,24 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 
 // ReadAnswer reads a whole answer. Its error is a *llm.ProviderError.
 func (e *Endpoint) ReadAnswer(ctx context.Context, response *http.Response) ([]byte, error) {
-	return e.readAnswer(ctx, response, response.Body, MaxAnswer)
+	return e.ReadUpTo(ctx, response, MaxAnswer)
 }
 
 // ReadUpTo is ReadAnswer for answers of at most limit bytes.
 func (e *Endpoint) ReadUpTo(ctx context.Context, response *http.Response, limit int64) ([]byte, error) {
-	return e.readAnswer(ctx, response, response.Body, limit)
+	size := response.ContentLength
+	if size < 0 || size > min(limit, mostAtOnce) {
+		return e.readAnswer(ctx, response, response.Body, limit)
+	}
+	body := make([]byte, size) // as long as it says it is: three allocations less than growing to that
+	if _, err := io.ReadFull(response.Body, body); err != nil {
+		return nil, e.cutOff(ctx, response, err)
+	}
+	return body, nil
 }
+
+// mostAtOnce is how many bytes are believed to come before they have.
+const mostAtOnce = 1 << 20
 
 func (e *Endpoint) readAnswer(ctx context.Context, response *http.Response, from io.Reader, limit int64) ([]byte, error) {
 	body, err := ReadAll(from, limit)
@@ -51,9 +63,13 @@ func (e *Endpoint) readAnswer(ctx context.Context, response *http.Response, from
 	case errors.Is(err, errTooLarge):
 		return nil, e.Fail(llm.ErrorMalformed, response.StatusCode, err)
 	case err != nil:
-		return nil, e.CutOff(ctx, response.StatusCode, fmt.Errorf("answer cut off: %w", err))
+		return nil, e.cutOff(ctx, response, err)
 	}
 	return body, nil
+}
+
+func (e *Endpoint) cutOff(ctx context.Context, response *http.Response, err error) error {
+	return e.CutOff(ctx, response.StatusCode, fmt.Errorf("answer cut off: %w", err))
 }
 
 // Stream is an answer that comes as server-sent events.
@@ -67,7 +83,7 @@ type Stream struct {
 // PostStream is Post for an answer in events; Close ends it. Some vendors
 // answer with a JSON document all the same, mostly an error: then there is no
 // Stream, and the document is whole.
-func (e *Endpoint) PostStream(ctx context.Context, address string, header http.Header, body []byte) (s *Stream, whole []byte, err error) {
+func (e *Endpoint) PostStream(ctx context.Context, address *url.URL, header http.Header, body []byte) (s *Stream, whole []byte, err error) {
 	response, err := e.Post(ctx, address, header, body)
 	if err != nil {
 		return nil, nil, err

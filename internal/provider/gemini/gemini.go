@@ -44,7 +44,7 @@ type Options struct {
 // Provider calls one endpoint. It is safe for concurrent use.
 type Provider struct {
 	endpoint   *endpoint.Endpoint
-	base       string
+	base       *url.URL
 	timeout    time.Duration
 	signatures signatures
 }
@@ -73,7 +73,7 @@ func New(o Options) (*Provider, error) {
 	return &Provider{
 		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "gemini"), Headers: headers,
 			Secrets: []string{o.APIKey}, Client: o.Client, Propagate: o.Propagate, Failure: meaning}),
-		base:    strings.TrimRight(base.String(), "/"),
+		base:    base,
 		timeout: o.Timeout,
 	}, nil
 }
@@ -132,10 +132,13 @@ func (p *Provider) whole(ctx context.Context, a *answer, body []byte) error {
 
 // address is the URL of a model's method. Models are named with or without
 // their collection: gemini-2.5-flash, models/gemini-2.5-flash, tunedModels/x.
-func (p *Provider) address(model, method string) string {
+func (p *Provider) address(model, method string) *url.URL {
 	collection, name, found := strings.Cut(model, "/")
 	if !found {
 		collection, name = "models", model
 	}
-	return p.base + "/" + url.PathEscape(collection) + "/" + url.PathEscape(name) + ":" + method
+	u := *p.base
+	u.RawPath = strings.TrimRight(u.EscapedPath(), "/") + "/" + url.PathEscape(collection) + "/" + url.PathEscape(name) + ":" + method
+	u.Path = strings.TrimRight(u.Path, "/") + "/" + collection + "/" + name + ":" + method
+	return &u
 }

@@ -195,7 +195,7 @@ func TestBaseURLs(t *testing.T) {
 		t.Errorf("a key with a space: %v", err)
 	}
 	p, err := New(Options{})
-	if err != nil || p.address("m", "generateContent") != "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent" {
+	if err != nil || p.address("m", "generateContent").String() != "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent" {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 // answer is over, and some models give a reason to finish more than once: it
 // is over when the connection is, if there was a reason.
 func (p *Provider) stream(ctx context.Context, a *answer, body []byte) error {
-	address := p.address(a.request.Model, "streamGenerateContent") + "?alt=sse"
+	address := p.address(a.request.Model, "streamGenerateContent")
+	address.RawQuery = "alt=sse"
 	s, whole, err := p.endpoint.PostStream(ctx, address, http.Header{"Accept": {"text/event-stream"}}, body)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/busuhq/busu/internal/llm"
@@ -10,10 +11,22 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
+	conforms(t, nil)
+}
+
+// TestConformanceOfTheStandardClient is the same by net/http, which calls hosts
+// with TLS.
+func TestConformanceOfTheStandardClient(t *testing.T) {
+	t.Parallel()
+	conforms(t, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: 64 << 10}})
+}
+
+func conforms(t *testing.T, client *http.Client) {
+	t.Helper()
 	providertest.Run(t, providertest.Vendor{
 		Name: "acme",
 		New: func(t *testing.T, baseURL, key string) llm.Provider {
-			return provider(t, Options{Name: "acme", BaseURL: baseURL + "/v1", APIKey: key})
+			return provider(t, Options{Name: "acme", BaseURL: baseURL + "/v1", APIKey: key, Client: client})
 		},
 		Wire: &providertest.Wire{KeyHeader: "Authorization", Whole: whole, Stream: frames, Error: failure, ErrorFrame: func(message string) string {
 			return frame(object{"error": object{"message": message, "type": "server_error", "param": nil, "code": nil}})

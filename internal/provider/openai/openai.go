@@ -44,8 +44,10 @@ type Options struct {
 // Provider calls one endpoint. It is safe for concurrent use.
 type Provider struct {
 	endpoint   *endpoint.Endpoint
-	chat       string // addresses
-	embeddings string
+	chat       *url.URL // addresses
+	embeddings *url.URL
+	json       http.Header // of calls for a whole answer, and for one in pieces; nobody changes them
+	events     http.Header
 	dialect    chat.Dialect
 	timeout    time.Duration
 }
@@ -70,8 +72,10 @@ func New(o Options) (*Provider, error) {
 	return &Provider{
 		endpoint: endpoint.New(endpoint.Options{Name: cmp.Or(o.Name, "openai"), Headers: headers,
 			Secrets: secretsOf(o), Client: o.Client, Propagate: o.Propagate}),
-		chat:       base.JoinPath("chat/completions").String(),
-		embeddings: base.JoinPath("embeddings").String(),
+		chat:       base.JoinPath("chat/completions"),
+		embeddings: base.JoinPath("embeddings"),
+		json:       http.Header{"Accept": {"application/json"}},
+		events:     http.Header{"Accept": {"text/event-stream"}},
 		dialect:    dialectOf(base),
 		timeout:    o.Timeout,
 	}, nil
@@ -135,9 +139,9 @@ func (p *Provider) completeEmbeddings(ctx context.Context, r llm.Request) (llm.R
 }
 
 // whole posts body and reads an answer of at most limit bytes.
-func (p *Provider) whole(ctx context.Context, address string, body []byte, limit int64,
+func (p *Provider) whole(ctx context.Context, address *url.URL, body []byte, limit int64,
 	decode func([]byte) (llm.Response, error)) (llm.Response, error) {
-	response, err := p.endpoint.Post(ctx, address, accept("application/json"), body)
+	response, err := p.endpoint.Post(ctx, address, p.json, body)
 	if err != nil {
 		return llm.Response{}, err
 	}
@@ -152,8 +156,6 @@ func (p *Provider) whole(ctx context.Context, address string, body []byte, limit
 	}
 	return answer, nil
 }
-
-func accept(mediaType string) http.Header { return http.Header{"Accept": {mediaType}} }
 
 // headersOf checks and gives the headers of every call. Those that the call
 // itself decides on are not to be had.

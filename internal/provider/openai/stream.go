@@ -16,7 +16,7 @@ import (
 // stream asks for an answer in pieces and hands each on as it comes. Its
 // answer is what was received, also beside an error.
 func (p *Provider) stream(ctx context.Context, r llm.Request, body []byte) (llm.Response, error) {
-	in, whole, err := p.endpoint.PostStream(ctx, p.chat, accept("text/event-stream"), body)
+	in, whole, err := p.endpoint.PostStream(ctx, p.chat, p.events, body)
 	switch {
 	case err != nil:
 		return llm.Response{}, err

@@ -47,7 +47,8 @@ func RedisOverTLS(t testing.TB, server *Server, by *certificatetest.Authority) s
 // certificate of the loopback addresses, and gives its address without sslmode.
 func PostgresOverTLS(t testing.TB, server *Server, by *certificatetest.Authority) string {
 	t.Helper()
-	ctx := t.Context()
+	ctx, cancel := context.WithTimeout(t.Context(), formWithin)
+	defer cancel()
 	conn, err := pgx.Connect(ctx, server.URL)
 	if err != nil {
 		t.Fatalf("storetest: %v", err)
@@ -61,7 +62,7 @@ func PostgresOverTLS(t testing.TB, server *Server, by *certificatetest.Authority
 	// The server writes them itself: it is another user, and takes no key that others may read.
 	for name, text := range map[string][]byte{"server.crt": cert, "server.key": key} {
 		lines := "'" + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "','") + "'"
-		if _, err := conn.Exec(ctx, fmt.Sprintf("COPY (SELECT unnest(ARRAY[%s])) TO '%s'", lines, filepath.Join(dir, name))); err != nil {
+		if _, err := conn.Exec(ctx, fmt.Sprintf("COPY (SELECT unnest(ARRAY[%s])) TO PROGRAM 'umask 077; cat >%s'", lines, filepath.Join(dir, name))); err != nil {
 			t.Fatalf("storetest: %v", err)
 		}
 	}

@@ -35,7 +35,7 @@ func newEcho(log *slog.Logger, checks ...check) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	s := &shell{log: log, checks: checks, sniff: []string{"nosniff"}, referrer: []string{"no-referrer"}, frame: []string{"DENY"},
-		policy: []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+		policy:    []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 		transport: []string{"max-age=31536000"}} // a year, of this name alone
 	e.Use(s.around)
 	return e

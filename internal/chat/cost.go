@@ -1,9 +1,6 @@
 package chat
 
-import (
-	"bytes"
-	"slices"
-)
+import "bytes"
 
 // usageEnd is where the usage of an answer ends that has one as an object without
 // a cost, or -1. It reads from the end, so nothing of what the model wrote: to put
@@ -60,7 +57,10 @@ func closing(text []byte) int {
 // appendCost puts the cost behind the members of the usage that ends at end.
 func appendCost(out, body []byte, end int, usd string) []byte {
 	const name = `"cost_usd":`
-	out = append(slices.Grow(out, len(body)+1+len(name)+len(usd)), body[:end]...)
+	if most := len(out) + len(body) + 1 + len(name) + len(usd); cap(out) < most {
+		out = append(make([]byte, 0, most), out...)
+	}
+	out = append(out, body[:end]...)
 	if before := bytes.TrimRight(out, " \t\r\n"); before[len(before)-1] != '{' {
 		out = append(out, ',')
 	}

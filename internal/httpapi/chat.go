@@ -38,9 +38,11 @@ func (a *API) chatCompletions(c echo.Context) error {
 	}
 	out := a.buffer()
 	*out = appendChat(*out, answer)
-	err = exchangeOf(c).send(*out)
+	if err := exchangeOf(c).send(*out); err != nil {
+		return err // what was not sent the server may still be at
+	}
 	a.free(out)
-	return err
+	return nil
 }
 
 func readBody(r *http.Request) ([]byte, error) {

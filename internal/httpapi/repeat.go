@@ -47,7 +47,7 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 		if len(named) > idempotency.MaxKey || !storable(named) {
 			return document.Invalid(headerIdempotencyKey, "is longer than %d bytes, or cannot be stored", idempotency.MaxKey)
 		}
-		fingerprint, err := fingerprintOf(c.Request())
+		fingerprint, err := fingerprintOf(c)
 		if err != nil {
 			return err
 		}
@@ -73,13 +73,16 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 // repeatKey is what an answer is kept under. No project has a colon in its name.
 func repeatKey(project, given string) string { return project + ":" + given }
 
-// fingerprintOf reads a body and leaves it to be read again.
-func fingerprintOf(r *http.Request) (string, error) {
-	body, err := readBody(r)
+// fingerprintOf reads a body and leaves it to be read again: in a copy, since the
+// server looks at the body of its own request.
+func fingerprintOf(c echo.Context) (string, error) {
+	body, err := readBody(c.Request())
 	if err != nil {
 		return "", err
 	}
+	r := c.Request().WithContext(c.Request().Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	c.SetRequest(r)
 	parts := [][]byte{[]byte(r.URL.Path), body}
 	for _, name := range slices.Concat(askingHeaders(), messages.Headers()) {
 		parts = append(parts, []byte(strings.Join(r.Header.Values(name), ",")))

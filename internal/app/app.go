@@ -24,6 +24,7 @@ import (
 // What an operator should see once it is up goes to out; level is how much log
 // takes.
 func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.Level, out io.Writer) (err error) {
+	began := beginning(log)
 	redisdb.Quiet()
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
@@ -49,6 +50,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	if err != nil {
 		return err
 	}
+	began.passed("stores")
 	migration := newMigration(stores.postgres, log)
 	health := httpapi.NewHealth(telemetry.NewRegistry(string(cfg.Process)), log, stores.checks(migration)...)
 	countPools(health.Registry(), stores)
@@ -71,6 +73,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 			return err
 		}
 	}
+	began.passed("parts")
 	life.start("migration", migration.Run)
 	life.start("watch", health.Watch)
 	life.start("presence", stores.presence.Run)
@@ -78,6 +81,8 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	if err := migration.first(ctx); err != nil {
 		return err
 	}
+	began.passed("schema")
+	began.over()
 	welcome(out, cfg, stores, listener.Addr())
 	return life.wait(ctx)
 }

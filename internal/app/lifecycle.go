@@ -94,3 +94,27 @@ func (l *lifecycle) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// start is when a process began to start, and how long each part of that took.
+type start struct {
+	log         *slog.Logger
+	began, last time.Time
+	took        []any // for the log
+}
+
+func beginning(log *slog.Logger) *start {
+	now := time.Now()
+	return &start{log: log, began: now, last: now}
+}
+
+// passed says that a part is over, which began where the one before ended.
+func (s *start) passed(part string) {
+	now := time.Now()
+	s.took = append(s.took, slog.Duration(part, now.Sub(s.last)))
+	s.last = now
+}
+
+// over tells whoever logs all of it.
+func (s *start) over() {
+	s.log.Debug("started", append(s.took, slog.Duration("took", s.last.Sub(s.began)))...)
+}

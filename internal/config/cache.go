@@ -20,7 +20,7 @@ func defaultCache() Cache {
 	return Cache{
 		Enabled: true, TTL: maxCacheTTL, PostgresTTL: day,
 		Scope: ScopeProject, SingleFlight: FlightProcess,
-		MemoryBytes: 16 << 20, RedisBytes: 256 << 20,
+		MemoryBytes: 8 << 20, RedisBytes: 256 << 20,
 	}
 }
 

@@ -74,7 +74,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	}
 	got := fmt.Sprintln(c.Addr, c.StateDir, c.Database.IsSet(), c.Redis.IsSet(), c.LogFormat, c.LogLevel,
 		c.Routing, c.Shadow, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
-	want := "127.0.0.1:8000 .local false false auto INFO {hybrid large 0.95 0 0 0.02 10s } {0 5 } {true 5m0s 24h0m0s project process false 16777216 268435456} " +
+	want := "127.0.0.1:8000 .local false false auto INFO {hybrid large 0.95 0 0 0.02 10s } {0 5 } {true 5m0s 24h0m0s project process false 8388608 268435456} " +
 		"{none 2160h0m0s 9600h0m0s []} {1 15m0s []} {2147483648 20ms 1h0m0s} {closed [] {}}\n"
 	if got != want {
 		t.Errorf("defaults\n got %s\nwant %s", got, want)

@@ -88,21 +88,26 @@ func load() map[string]asset {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := files.ReadFile(name)
-		if err != nil {
-			return err
-		}
 		contentType, ok := contentTypes[path.Ext(name)]
 		if !ok {
 			panic("dashboard: no content type for " + name)
 		}
-		assets[name] = newAsset(contentType, func() []byte { return served(name, body) })
+		assets[name] = newAsset(contentType, func() []byte { return served(name, read(name)) })
 		return nil
 	})
 	if err != nil {
 		panic("dashboard: " + err.Error())
 	}
 	return assets
+}
+
+// read copies a file out of the binary, which is there.
+func read(name string) []byte {
+	body, err := files.ReadFile(name)
+	if err != nil {
+		panic("dashboard: " + err.Error())
+	}
+	return body
 }
 
 func compress(body []byte) []byte {

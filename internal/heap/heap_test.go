@@ -8,7 +8,7 @@ import (
 func TestPercent(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
-	for live, want := range map[uint64]int{0: 400, 4 * mb: 400, 6 * mb: 400, 12 * mb: 200, 15 * mb: 160, 24 * mb: 100, 1024 * mb: 100, 1 << 40: 100} {
+	for live, want := range map[uint64]int{0: 400, 2 * mb: 400, 4 * mb: 400, 8 * mb: 200, 10 * mb: 160, 16 * mb: 100, 1024 * mb: 100, 1 << 40: 100} {
 		if got := percent(live); got != want {
 			t.Errorf("with %d MiB in use: %d %%, want %d", live/mb, got, want)
 		}

@@ -1,6 +1,9 @@
 package app_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -47,6 +50,34 @@ func TestThreeProcesses(t *testing.T) {
 	}
 }
 
+// connected opens a connection, and gives a function that has a request answered
+// on it and reports whether the connection ends with that.
+func (p *process) connected() func() (ends bool) {
+	p.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.base, "http://"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { conn.Close() })
+	answers := bufio.NewReader(conn)
+	return func() bool {
+		p.t.Helper()
+		_, err := conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: busu\r\n\r\n"))
+		if err != nil {
+			p.t.Fatalf("a connection that waited was closed: %v", err)
+		}
+		r, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			p.t.Fatalf("a request on a connection that waited was not answered: %v", err)
+		}
+		defer r.Body.Close()
+		if _, err := io.Copy(io.Discard, r.Body); err != nil || r.StatusCode != http.StatusOK {
+			p.t.Fatalf("%s, %v", r.Status, err)
+		}
+		return r.Close
+	}
+}
+
 // A process that was told to stop says so to balancers, and answers whoever has
 // not heard of it yet; a second signal ends it.
 func TestStoppingProcessGoesOnAnswering(t *testing.T) {
@@ -55,10 +86,15 @@ func TestStoppingProcessGoesOnAnswering(t *testing.T) {
 		"DATABASE_URL=" + storetest.Postgres(t), "REDIS_URL=" + storetest.Redis(t)}
 	p := start(t, nil, env, "api")
 	p.ask(1)
+	idle := p.connected()
+	idle()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	p.until("it is not ready", func() bool { return p.status("/readyz") == http.StatusServiceUnavailable })
+	if !idle() {
+		t.Error("a connection does not end with its answer")
+	}
 	r, err := http.Post(p.base+"/complete", "application/json", strings.NewReader(`{"prompt": "hello"}`))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/busuhq/busu/internal/certificate"
@@ -37,7 +38,8 @@ type stopping struct {
 // until balancers know; then it lets requests finish, then cancels those that
 // did not and waits for their facts.
 func serve(l net.Listener, shown *certificate.Keeper, h http.Handler, health *httpapi.Health, stop stopping, log *slog.Logger, life *lifecycle) {
-	server := httpapi.Server(h, log)
+	var leaving atomic.Bool
+	server := httpapi.Server(lastAnswers(h, &leaving), log)
 	requests, cancelRequests := context.WithCancel(context.Background())
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	go func() {
@@ -47,8 +49,8 @@ func serve(l net.Listener, shown *certificate.Keeper, h http.Handler, health *ht
 	}()
 	life.onClose("http", func(ctx context.Context) error {
 		health.Drain()
-		server.SetKeepAlivesEnabled(false) // whoever comes again finds another process
-		time.Sleep(stop.drain)             // a second signal ends all of it
+		leaving.Store(true)
+		time.Sleep(stop.drain) // a second signal ends all of it
 		ctx, cancelAll := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 		defer cancelAll()
 		patient, cancel := context.WithTimeout(ctx, stop.grace)
@@ -64,6 +66,18 @@ func serve(l net.Listener, shown *certificate.Keeper, h http.Handler, health *ht
 			return nil
 		}
 		return err
+	})
+}
+
+// lastAnswers ends connections with their answers once the process is leaving:
+// whoever comes again finds another process. Those that wait for a request stay
+// open, for one may be on its way, which would fail.
+func lastAnswers(h http.Handler, leaving *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 

@@ -114,11 +114,19 @@ func configFile(t *testing.T, text string) string {
 	return file
 }
 
+// program is one of the binaries, or, by its path, another.
+func program(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(binaries, name)
+}
+
 // launch starts a binary without waiting for it. The environment holds
 // nothing of the test's own but what programs need to find each other.
 func launch(t *testing.T, as *syscall.Credential, env []string, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(filepath.Join(binaries, name), args...), ended: make(chan error, 1)}
+	p := &process{t: t, cmd: exec.Command(program(name), args...), ended: make(chan error, 1)}
 	p.cmd.Dir = "/"
 	p.cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME"), "XDG_CACHE_HOME="+os.Getenv("XDG_CACHE_HOME"))
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr

@@ -19,6 +19,7 @@ import (
 type scaled struct {
 	t                       *testing.T
 	api, worker, aggregator *process
+	front                   string // where to ask, when not the API itself
 	conn                    *pgx.Conn
 	env                     func(partitions int) []string
 
@@ -57,9 +58,13 @@ func (s *scaled) begin() {
 func (s *scaled) load(ctx context.Context, caller int) {
 	pace := time.NewTicker(4 * time.Millisecond) // 500 a second, of both
 	defer pace.Stop()
+	to := s.front
+	if to == "" {
+		to = s.api.base
+	}
 	for i := 0; ctx.Err() == nil; i++ {
 		body := fmt.Sprintf(`{"prompt": "question %d of %d", "user_id": "user %d", "cache": "bypass"}`, i, caller, i%40)
-		r, err := http.Post(s.api.base+"/complete", "application/json", strings.NewReader(body))
+		r, err := http.Post(to+"/complete", "application/json", strings.NewReader(body))
 		if err != nil {
 			s.t.Errorf("question %d was not answered: %v", i, err)
 			return

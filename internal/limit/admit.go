@@ -161,7 +161,7 @@ func (k *Keeper) judge(p *Pass, b Bucket, most int64, now time.Time, v verdict, 
 // wait waits for the answer to a report that knows of the request.
 func (k *Keeper) wait(ctx context.Context, l holding, most int64, n float64, after int64) (v verdict) {
 	k.stats.waited.Add(1)
-	began := time.Now()
+	began, since := time.Now(), after
 	end := time.NewTimer(waitWithin)
 	defer end.Stop()
 	for isLonger := false; ; {
@@ -179,9 +179,9 @@ func (k *Keeper) wait(ctx context.Context, l holding, most int64, n float64, aft
 		select {
 		case <-news:
 		case <-end.C:
-			return l.last()
+			return l.last(since)
 		case <-ctx.Done():
-			return l.last()
+			return l.last(since)
 		}
 	}
 }

@@ -44,10 +44,12 @@ type holding interface {
 // waiting is what those who wait for the desk look at.
 type waiting interface {
 	next() <-chan struct{} // is closed at the next answer
-	last() verdict         // for who has waited as long as it may
-	isYoung() bool         // the desk grants nothing yet
-	isHurried() bool       // there is something that others wait for
-	quit()                 // leaves all to others
+	// last is for who has waited as long as it may, for the answer to a report after
+	// this one.
+	last(after int64) verdict
+	isYoung() bool   // the desk grants nothing yet
+	isHurried() bool // there is something that others wait for
+	quit()           // leaves all to others
 }
 
 // NewKeeper makes a keeper that holds nothing, for a process whose name no other

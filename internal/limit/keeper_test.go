@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/busuhq/busu/internal/limit"
@@ -169,6 +170,43 @@ func TestNobodyWaitsForLong(t *testing.T) {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
 	close(d.slow)
+}
+
+// hanging is a desk that answers until it hangs.
+type hanging struct {
+	*desk
+	hangs atomic.Bool
+}
+
+func (d *hanging) Share(ctx context.Context, process string, reports []limit.Report) (limit.Answer, error) {
+	if d.hangs.Load() {
+		<-ctx.Done()
+		return limit.Answer{}, ctx.Err()
+	}
+	return d.desk.Share(ctx, process, reports)
+}
+
+// A process that has given its place back, and is not told whether it may have it
+// again, does not know that the limit is reached.
+func TestAPlaceThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &hanging{desk: newDesk()}
+		k, stop := keeps(t, d, "a", false)
+		defer stop()
+		of := limit.Limits{Key: "k", Own: limit.Most{Concurrency: 1}}
+		p, err := k.Admit(t.Context(), of, time.Now(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Settle(time.Now(), 0)
+		time.Sleep(time.Second) // all is given back
+		d.hangs.Store(true)
+		_, err = k.Admit(t.Context(), of, time.Now(), 0)
+		if _, unknown := errors.AsType[*limit.UnavailableError](err); !unknown {
+			t.Errorf("the desk does not answer: %v", err)
+		}
+	})
 }
 
 // What a process holds is there for others once it stops, but for what it used.

@@ -99,7 +99,7 @@ func (l *lease) without() verdict {
 func (*lease) isYoung() bool { return false }
 
 // last is for who has waited as long as it may.
-func (l *lease) last() verdict {
+func (l *lease) last(int64) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.share == 0 {

@@ -85,10 +85,14 @@ func (s *slots) isYoung() bool {
 	return s.young
 }
 
-// last is for who has waited as long as it may.
-func (s *slots) last() verdict {
+// last is for who has waited as long as it may. Where nothing is held and the
+// desk has not answered, it is not known who holds what.
+func (s *slots) last(after int64) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held == 0 && s.heard <= after {
+		return unknown
+	}
 	return s.without()
 }
 

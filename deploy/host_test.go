@@ -161,8 +161,14 @@ func process(t *testing.T, name string, s types.ServiceConfig, known []string) {
 	if err := loads(config.Process(name), env, ""); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
-	if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.HealthCheck == nil {
-		t.Errorf("%s may write, has capabilities, or nobody looks whether it is well", name)
+	if s.HealthCheck == nil || !slices.Equal(s.HealthCheck.Test, types.HealthCheckTest{"CMD", "/busu", "health"}) {
+		t.Errorf("%s is asked %+v, which does not follow BUSU_ADDR and BUSU_TLS_CERT", name, s.HealthCheck)
+	}
+	if err := loads(config.Worker, env, ""); err != nil { // as busu health does
+		t.Errorf("busu health in %s: %v", name, err)
+	}
+	if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+		t.Errorf("%s may write, or has capabilities", name)
 	}
 	if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == env["BUSU_STATE_DIR"] }) {
 		t.Errorf("%s has no volume at %s", name, env["BUSU_STATE_DIR"])

@@ -68,6 +68,16 @@ nodeSelector: {disk: ssd}
 tolerations: [{key: a, operator: Exists}]
 affinity: {podAntiAffinity: {}}
 `,
+	"tls": `
+tls: {secretName: certificate, minVersion: "1.3"}
+config: {streams: {partitions: 4}}
+monitoring: {podMonitor: {enabled: true}}
+`,
+	"tls with certificates of clients": `
+tls: {secretName: certificate, clientCA: true}
+api: {ingress: {enabled: true, host: busu.example.com}}
+monitoring: {podMonitor: {enabled: true}}
+`,
 	"nothing optional": `
 migrate: {enabled: false}
 networkPolicy: {enabled: false}
@@ -298,6 +308,11 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"secret: {values: {REDIS_URL: 5}}":              "REDIS_URL",
 		"networkPolicy: {postgres: {port: http}}":       "port",
 		"adopt: {claims: journal-busu-api-3}":           "claims",
+		"tls: {clientCA: true}":                         "tls.secretName is needed",
+		"tls: {minVersion: '1.2'}":                      "tls.secretName is needed",
+		"tls: {secretName: c, minVersion: '1.1'}":       "minVersion",
+		"tls: {secretName: c, minVersion: 1.3}":         "minVersion",
+		"tls: {secret: c}":                              "secret",
 		"worker: {resources: {limits: {cpu: 1}}}\nx: 1": "x",
 	} {
 		if _, err := manifests(t, values(t, more)); err == nil || !strings.Contains(err.Error(), says) {

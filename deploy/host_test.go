@@ -137,7 +137,7 @@ func TestComposeFiles(t *testing.T) {
 				}
 			}
 			if slices.Contains(processes, name) {
-				process(t, name, s, known)
+				process(t, name, s, known, nil)
 			}
 		}
 		if n := p.Services["worker"].Deploy; len(files) == 2 && (n == nil || *n.Replicas < 2 || len(p.Services["api"].Ports) != 1 || p.Services["api"].Ports[0].Published != "8000-8002") {
@@ -147,7 +147,7 @@ func TestComposeFiles(t *testing.T) {
 }
 
 // process holds one of ours to what it asks for.
-func process(t *testing.T, name string, s types.ServiceConfig, known []string) {
+func process(t *testing.T, name string, s types.ServiceConfig, known []string, files map[string]string) {
 	t.Helper()
 	env := map[string]string{}
 	for variable, value := range s.Environment {
@@ -158,11 +158,17 @@ func process(t *testing.T, name string, s types.ServiceConfig, known []string) {
 			env[variable] = *value
 		}
 	}
-	if err := loads(config.Process(name), env, ""); err != nil {
+	if err := loads(config.Process(name), env, files); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
-	if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.HealthCheck == nil {
-		t.Errorf("%s may write, has capabilities, or nobody looks whether it is well", name)
+	if s.HealthCheck == nil || !slices.Equal(s.HealthCheck.Test, types.HealthCheckTest{"CMD", "/busu", "health"}) {
+		t.Errorf("%s is asked %+v, which does not follow BUSU_ADDR and BUSU_TLS_CERT", name, s.HealthCheck)
+	}
+	if err := loads(config.Worker, env, files); err != nil { // as busu health does
+		t.Errorf("busu health in %s: %v", name, err)
+	}
+	if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+		t.Errorf("%s may write, or has capabilities", name)
 	}
 	if !slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == env["BUSU_STATE_DIR"] }) {
 		t.Errorf("%s has no volume at %s", name, env["BUSU_STATE_DIR"])

@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"regexp"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -60,8 +61,21 @@ type podMonitor struct {
 			Port     string `json:"port"`
 			Path     string `json:"path"`
 			Interval string `json:"interval"`
+			Scheme   string `json:"scheme"`
+			TLS      *struct {
+				ServerName string                    `json:"serverName"`
+				CA         *source                   `json:"ca"`
+				Cert       *source                   `json:"cert"`
+				Key        *corev1.SecretKeySelector `json:"keySecret"`
+				Insecure   bool                      `json:"insecureSkipVerify"`
+			} `json:"tlsConfig"`
 		} `json:"podMetricsEndpoints"`
 	} `json:"spec"`
+}
+
+// source is where the operator finds a certificate.
+type source struct {
+	Secret *corev1.SecretKeySelector `json:"secret"`
 }
 
 var comments = regexp.MustCompile(`(?m)^\s*(#.*|---)?$`)

@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -38,14 +37,15 @@ func variables(t *testing.T) []string {
 }
 
 // loads reports whether the configuration takes a container's environment and
-// its busu.yaml.
-func loads(p config.Process, env map[string]string, file string) error {
+// its files, by path.
+func loads(p config.Process, env, files map[string]string) error {
 	_, err := config.Load(p, func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 		func(name string) ([]byte, error) {
-			if name != env["BUSU_CONFIG"] {
-				return nil, errors.New("no such file: " + name)
+			text, ok := files[name]
+			if !ok {
+				return nil, fs.ErrNotExist
 			}
-			return []byte(file), nil
+			return []byte(text), nil
 		}, time.Now())
 	return err
 }
@@ -105,6 +105,7 @@ func is(b *bool) bool { return b != nil && *b }
 func TestEnvironmentIsTheConfigurations(t *testing.T) {
 	t.Parallel()
 	known := variables(t)
+	certificate := keyPair(t)
 	each(t, func(t *testing.T, r *rendered) {
 		file := ""
 		for _, c := range r.configs {
@@ -135,7 +136,11 @@ func TestEnvironmentIsTheConfigurations(t *testing.T) {
 			if p.job {
 				process = config.All
 			}
-			if err := loads(process, env, file); err != nil {
+			files := mounted(p, certificate)
+			if file != "" {
+				files["/etc/busu/busu.yaml"] = file
+			}
+			if err := loads(process, env, files); err != nil {
 				t.Errorf("%s: %v", p.of, err)
 			}
 			checkFile(t, p, env["BUSU_CONFIG"], file != "")
@@ -194,15 +199,19 @@ func TestProbes(t *testing.T) {
 				t.Errorf("%s listens on %s, its port is %d", p.of, addr, port.ContainerPort)
 			}
 			for what, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "liveness": c.LivenessProbe, "readiness": c.ReadinessProbe} {
-				if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Port.StrVal != port.Name {
-					t.Fatalf("%s has no %s probe on its port", p.of, what)
+				if probe == nil {
+					t.Fatalf("%s has no %s probe", p.of, what)
 				}
-				path, _, _ := strings.Cut(probe.HTTPGet.Path, "?")
+				ask, reached := asks(p, probe)
+				if !reached {
+					t.Errorf("%s: the %s probe does not get through: %+v", p.of, what, probe.ProbeHandler)
+				}
+				path, _, _ := strings.Cut(ask, "?")
 				if !strings.Contains(string(document), "\n  "+path+":\n") || (path == "/readyz") != (what == "readiness") {
 					t.Errorf("%s: %s asks %s", p.of, what, path)
 				}
 			}
-			if ask := c.ReadinessProbe.HTTPGet.Path; p.of == "api" && ask != "/readyz?degraded=allowed" {
+			if ask, _ := asks(p, c.ReadinessProbe); p.of == "api" && ask != "/readyz?degraded=allowed" {
 				t.Errorf("a store that is away takes away every API pod: %s", ask)
 			}
 		}

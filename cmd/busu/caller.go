@@ -8,12 +8,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/busuhq/busu/internal/certificate"
 	"github.com/busuhq/busu/internal/config"
@@ -47,15 +47,44 @@ func callerOf(cfg config.Config, address string) (base string, client *http.Clie
 	}
 	// What the library would verify, trusted does, and what is ours besides.
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, VerifyConnection: trust.verify}
+	shows := &identified{Transport: transport}
 	if pair[0] != "" {
-		shown, err := tls.LoadX509KeyPair(pair[0], pair[1])
-		if err != nil {
+		if shows.with, err = tls.LoadX509KeyPair(pair[0], pair[1]); err != nil {
 			return "", nil, fmt.Errorf("the client's certificate cannot be used (%w): look at BUSU_CLIENT_CERT and BUSU_CLIENT_KEY", err)
 		}
-		transport.TLSClientConfig.Certificates = []tls.Certificate{shown}
 	}
+	transport.TLSClientConfig.GetClientCertificate = shows.certificate
+	client.Transport = shows
 	return base, client, nil
 }
+
+// identified shows a certificate where it is asked for one, and remembers that it
+// was. Who refuses it says so and hangs up: the request, which is being written by
+// then, often fails with that before anybody has read why.
+type identified struct {
+	*http.Transport
+	with  tls.Certificate // none: it has no chain
+	asked atomic.Bool
+}
+
+func (i *identified) certificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	i.asked.Store(true)
+	return &i.with, nil
+}
+
+// RoundTrip asks.
+func (i *identified) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := i.Transport.RoundTrip(r)
+	if err != nil && i.asked.Load() && r.Context().Err() == nil {
+		return nil, &unidentified{err}
+	}
+	return answer, err
+}
+
+// unidentified is that there was no answer of who asks for certificates.
+type unidentified struct{ error }
+
+func (u *unidentified) Unwrap() error { return u.error }
 
 // trusted is who may answer over TLS: whom the authorities have signed for, by the
 // name that was asked for; and on this machine who shows the certificate that it
@@ -113,13 +142,13 @@ func rootsIn(path string) (*x509.CertPool, error) {
 func unasked(err error) error {
 	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
 	_, misnamed := errors.AsType[x509.HostnameError](err)
-	alert, told := errors.AsType[*net.OpError](err)
+	_, unidentified := errors.AsType[*unidentified](err)
 	switch {
 	case unknown:
 		return fmt.Errorf("busu cannot be asked (%w): name the authority that signed its certificate with BUSU_CA=/path/ca.pem", err)
 	case misnamed:
 		return fmt.Errorf("busu cannot be asked (%w): ask by a name that its certificate has, with --url", err)
-	case told && alert.Op == "remote error": // as crypto/tls calls what the other side says
+	case unidentified:
 		return fmt.Errorf("busu cannot be asked (%w): where it asks clients for certificates, set BUSU_CLIENT_CERT and BUSU_CLIENT_KEY", err)
 	}
 	return fmt.Errorf("busu cannot be asked (%w): does it run?", err)

@@ -1,23 +1,27 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/busuhq/busu/internal/config"
 )
 
 type healthCommand struct {
-	URL      string `help:"The process to ask; by default the API at BUSU_ADDR." placeholder:"URL"`
-	Degraded bool   `help:"Ready is, too, who answers without a store."`
+	URL      string `help:"The process to ask; by default the one at BUSU_ADDR." placeholder:"URL"`
+	Degraded bool   `help:"Ready is, too, who answers without a store." xor:"question"`
+	Alive    bool   `help:"Ask whether it lives, which it does without stores and while it stops." xor:"question"`
 }
 
 func (healthCommand) Help() string {
 	return `Prints what /readyz says, and fails when the process is not ready: for health
-checks in images that hold nothing else. Over TLS a process on this machine may
+checks in images that hold nothing else. With --alive it asks /healthz, for who
+starts a process again that does not answer. Over TLS a process on this machine may
 show what BUSU_TLS_CERT names, whatever it is called; BUSU_CA names whom to
 trust elsewhere.
 
@@ -28,21 +32,20 @@ Example:
 }
 
 func (c healthCommand) Run(ctx context.Context) error {
-	cfg, err := config.FromEnvironment(config.All)
+	// Who asks opens nothing: beside a worker, which may listen anywhere without an
+	// admin key, there need not be one.
+	cfg, err := config.FromEnvironment(config.Worker)
 	if err != nil {
 		return err
 	}
+	cfg.Addr = cmp.Or(os.Getenv("BUSU_ADDR"), config.DefaultAddr)
 	base, client, err := callerOf(cfg, c.URL)
 	if err != nil {
 		return err
 	}
-	path := "/readyz"
-	if c.Degraded {
-		path += "?degraded=allowed"
-	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+c.path(), nil)
 	if err != nil {
 		return err
 	}
@@ -57,7 +60,25 @@ func (c healthCommand) Run(ctx context.Context) error {
 	}
 	fmt.Printf("%s", body)
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s answered %s", base, answer.Status)
+		return fmt.Errorf("not %s: %s answered %s", c.asked(), base, answer.Status)
 	}
 	return nil
+}
+
+func (c healthCommand) path() string {
+	switch {
+	case c.Alive:
+		return "/healthz"
+	case c.Degraded:
+		return "/readyz?degraded=allowed"
+	}
+	return "/readyz"
+}
+
+// asked is what the process was asked whether it is.
+func (c healthCommand) asked() string {
+	if c.Alive {
+		return "well"
+	}
+	return "ready"
 }

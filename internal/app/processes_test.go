@@ -138,6 +138,18 @@ func TestAdminKey(t *testing.T) {
 	}
 }
 
+// Who asks a worker that listens everywhere needs no admin key for it.
+func TestHealthNeedsNoKey(t *testing.T) {
+	t.Parallel()
+	everywhere := strings.Replace(freeAddr(t), "127.0.0.1", "0.0.0.0", 1) // nobody listens there
+	for _, env := range [][]string{{"BUSU_ADDR=" + everywhere}, {"BUSU_ADDR=" + everywhere, "DATABASE_URL=postgres://b@pg/b", "REDIS_URL=redis://r:6379"}} {
+		p := launch(t, nil, env, "busu", "health")
+		if code := p.end(); code != 1 || !strings.Contains(p.stderr.String(), "does it run?") {
+			t.Errorf("exit code %d: %s", code, p.stderr.String())
+		}
+	}
+}
+
 // Wrong words on the command line are exit code 2, help is 0.
 func TestUsage(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,9 @@
 {{- end -}}
 {{- end }}
 
+{{/* The API's name in the cluster. */}}
+{{- define "busu.host" -}}{{ include "busu.fullname" . }}-api.{{ .Release.Namespace }}.svc{{- end }}
+
 {{- define "busu.selector" -}}
 app.kubernetes.io/name: {{ include "busu.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -129,17 +132,21 @@ env:
   {{- if $root.Values.config }}
   - {name: BUSU_CONFIG, value: /etc/busu/busu.yaml}
   {{- end }}
+  {{- with include "busu.tlsEnv" $root | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with $root.Values.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 resources:
   {{- toYaml $values.resources | nindent 2 }}
 startupProbe:
-  httpGet: {path: /healthz, port: http}
+  {{- include "busu.ask" (list $root "alive") | nindent 2 }}
   periodSeconds: 1
+  timeoutSeconds: 3
   failureThreshold: 60
 livenessProbe:
-  httpGet: {path: /healthz, port: http}
+  {{- include "busu.ask" (list $root "alive") | nindent 2 }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
@@ -148,13 +155,61 @@ volumeMounts:
   {{- if $root.Values.config }}
   - {name: config, mountPath: /etc/busu, readOnly: true}
   {{- end }}
+  {{- if $root.Values.tls.secretName }}
+  - {name: tls, mountPath: /etc/busu-tls, readOnly: true}
+  {{- end }}
 {{- end }}
 
-{{- define "busu.configVolume" -}}
+{{/* The volumes of what is configured. */}}
+{{- define "busu.volumes" -}}
 {{- if .Values.config }}
 - name: config
   configMap: {name: {{ include "busu.fullname" . }}}
 {{- end }}
+{{- with .Values.tls }}
+{{- if .secretName }}
+# A key that is missing in the secret keeps the pod from starting. What is renewed comes by itself.
+- name: tls
+  secret:
+    secretName: {{ .secretName }}
+    defaultMode: 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+      {{- if .clientCA }}
+      - {key: ca.crt, path: ca.crt}
+      {{- end }}
+{{- else if or .clientCA .minVersion }}
+{{- fail "tls.secretName is needed: the secret with tls.crt and tls.key (docs/deploying.md)" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "busu.tlsEnv" -}}
+{{- with .Values.tls }}
+{{- if .secretName }}
+- {name: BUSU_TLS_CERT, value: /etc/busu-tls/tls.crt}
+- {name: BUSU_TLS_KEY, value: /etc/busu-tls/tls.key}
+{{- if .clientCA }}
+- {name: BUSU_TLS_CLIENT_CA, value: /etc/busu-tls/ca.crt}
+{{- end }}
+{{- with .minVersion }}
+- {name: BUSU_TLS_MIN_VERSION, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* How a probe asks whether a process is alive, ready or degraded (ready, if need be without a store): of (root, what).
+The kubelet shows no certificate: where one is asked for, busu asks itself, with its own. */}}
+{{- define "busu.ask" -}}
+{{- $tls := (index . 0).Values.tls -}}
+{{- $what := index . 1 -}}
+{{- if and $tls.secretName $tls.clientCA -}}
+exec: {command: {{ toJson (concat (list "/busu" "health") (get (dict "alive" (list "--alive") "ready" list "degraded" (list "--degraded")) $what)) }}}
+{{- else -}}
+httpGet: {path: {{ get (dict "alive" "/healthz" "ready" "/readyz" "degraded" "/readyz?degraded=allowed") $what | quote }}, port: http{{ if $tls.secretName }}, scheme: HTTPS{{ end }}}
+{{- end -}}
 {{- end }}
 
 {{/* A job's pod, which asks the stores and nothing else: of (root, component, resources). */}}

@@ -30,17 +30,18 @@ type outcome struct {
 }
 
 // call tries the plan's models in order until one answers, or begins to.
-func (g *Gateway) call(ctx context.Context, r Request, p decision, f *event.CompletionRecorded) outcome {
+func (g *Gateway) call(ctx context.Context, r *Request, p *decision, f *event.CompletionRecorded) outcome {
 	o := outcome{format: r.Ask.Format}
 	relay := &relay{sink: r.Sink, fact: f}
-	for i, choice := range p.Choices {
+	for i := range p.Choices {
+		choice := &p.Choices[i]
 		if i > 0 {
 			o.failed = append(o.failed, o.served.Model.ID)
 		}
 		o.served = choice.Candidate
 		relay.restart(choice.Candidate, o.failed)
 		began := time.Now()
-		o.response, o.err = g.callModel(ctx, r, choice.Model, relay)
+		o.response, o.err = g.callModel(ctx, r, &choice.Model, relay)
 		o.waited += time.Since(began)
 		if o.err == nil {
 			o.tail = relay.finish()
@@ -55,7 +56,7 @@ func (g *Gateway) call(ctx context.Context, r Request, p decision, f *event.Comp
 	return o
 }
 
-func (g *Gateway) callModel(ctx context.Context, r Request, m llm.Model, relay *relay) (llm.Response, error) {
+func (g *Gateway) callModel(ctx context.Context, r *Request, m *llm.Model, relay *relay) (llm.Response, error) {
 	if ctx.Err() != nil { // who has left owes nothing for what was never asked
 		return llm.Response{}, &llm.ProviderError{Provider: m.Provider, Kind: llm.ErrorCanceled, Unsent: true, Err: context.Cause(ctx)}
 	}

@@ -11,8 +11,8 @@ import (
 
 // begin is the fact as it would read if the process died right after the
 // provider was called: interrupted, at the expected cost.
-func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
-	planned := p.Choices[0]
+func (g *Gateway) begin(r *Request, p *decision) *event.CompletionRecorded {
+	planned := &p.Choices[0]
 	f := g.outline(r, p)
 	f.Status = event.StatusInterrupted
 	f.Estimated = true
@@ -21,8 +21,8 @@ func (g *Gateway) begin(r Request, p decision) *event.CompletionRecorded {
 }
 
 // outline is what a fact says of the request and its plan, whatever comes of them.
-func (g *Gateway) outline(r Request, p decision) *event.CompletionRecorded {
-	planned := p.Choices[0]
+func (g *Gateway) outline(r *Request, p *decision) *event.CompletionRecorded {
+	planned := &p.Choices[0]
 	f := event.NewCompletion(r.ID)
 	f.Project, f.KeyID = r.Project, r.KeyID
 	f.UserID, f.SessionID, f.CallerID, f.Metadata = r.UserID, r.SessionID, r.CallerID, r.Metadata
@@ -47,7 +47,7 @@ func (g *Gateway) outline(r Request, p decision) *event.CompletionRecorded {
 }
 
 // finish turns the intent into the fact.
-func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Time) {
+func (g *Gateway) finish(f *event.CompletionRecorded, o *outcome, started time.Time) {
 	latency := time.Since(started)
 	f.LatencyUS = latency.Microseconds()
 	f.TTFTUS = f.LatencyUS // a whole answer comes at once
@@ -72,7 +72,7 @@ func (g *Gateway) finish(f *event.CompletionRecorded, o outcome, started time.Ti
 // caller left before anything came, the estimate of the intent, at the price
 // of the model that was being asked, since the provider went on; but for one
 // that was still waiting to be asked.
-func (g *Gateway) finishFailed(f *event.CompletionRecorded, o outcome) {
+func (g *Gateway) finishFailed(f *event.CompletionRecorded, o *outcome) {
 	f.Status = event.StatusError
 	f.ErrorKind = string(o.kind)
 	if o.kind == llm.ErrorCanceled {

@@ -172,15 +172,15 @@ func (g *Gateway) answer(ctx context.Context, r Request, started time.Time) (Ans
 		return Answer{}, err
 	}
 	if key, ok := g.keyOf(&r, &plan); ok {
-		return g.share(ctx, r, plan, key, started)
+		return g.share(ctx, &r, &plan, key, started)
 	}
-	return g.make(ctx, r, plan, started)
+	return g.make(ctx, &r, &plan, started)
 }
 
 // make has an answer made, paid by the request's budgets, and records that.
 // What it cost counts, however it ends, and only once it is recorded.
-func (g *Gateway) make(ctx context.Context, r Request, plan decision, started time.Time) (Answer, error) {
-	holds, err := g.reserve(ctx, &r, &plan)
+func (g *Gateway) make(ctx context.Context, r *Request, plan *decision, started time.Time) (Answer, error) {
+	holds, err := g.reserve(ctx, r, plan)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -195,14 +195,14 @@ func (g *Gateway) make(ctx context.Context, r Request, plan decision, started ti
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
 	}
-	g.Shadow.offer(&r, &plan, fact, &outcome)
-	return Answer{Response: outcome.response, Tail: outcome.tail, Fact: fact}, failure(fact, outcome)
+	g.Shadow.offer(r, plan, fact, &outcome)
+	return Answer{Response: outcome.response, Tail: outcome.tail, Fact: fact}, failure(fact, &outcome)
 }
 
 // settle calls the plan's models and records what came of it. When one of them
 // panics, the intent is recorded as it stands: until then its part of the
 // journal could not be given up.
-func (g *Gateway) settle(ctx context.Context, r Request, p decision, f *event.CompletionRecorded, started time.Time) (outcome, error) {
+func (g *Gateway) settle(ctx context.Context, r *Request, p *decision, f *event.CompletionRecorded, started time.Time) (outcome, error) {
 	finished := false
 	defer func() {
 		if !finished {
@@ -210,7 +210,7 @@ func (g *Gateway) settle(ctx context.Context, r Request, p decision, f *event.Co
 		}
 	}()
 	o := g.call(ctx, r, p, f)
-	g.finish(f, o, started)
+	g.finish(f, &o, started)
 	if o.err == nil {
 		f.Implicit = implicitOf(&r.Ask, &o.response)
 	}
@@ -218,7 +218,7 @@ func (g *Gateway) settle(ctx context.Context, r Request, p decision, f *event.Co
 	return o, g.Ledger.Record(f)
 }
 
-func failure(f *event.CompletionRecorded, o outcome) error {
+func failure(f *event.CompletionRecorded, o *outcome) error {
 	switch {
 	case o.err == nil:
 		return nil

@@ -54,17 +54,17 @@ func constraintsOf(r *Request) (constraints []string) {
 
 // share answers r with what is kept, or with the one search and call that is
 // made for all who ask the same now.
-func (g *Gateway) share(ctx context.Context, r Request, p decision, key cache.Key, started time.Time) (Answer, error) {
-	if kept, ok := g.Reuse.Cache.Recall(key, modelsOf(p.Plan)); ok { // models that go no further stay on the stack
+func (g *Gateway) share(ctx context.Context, r *Request, p *decision, key cache.Key, started time.Time) (Answer, error) {
+	if kept, ok := g.Reuse.Cache.Recall(key, modelsOf(&p.Plan)); ok { // models that go no further stay on the stack
 		return g.again(r, p, hitOf(kept), started)
 	}
-	return g.search(ctx, r, p, key, modelsOf(p.Plan), started)
+	return g.search(ctx, *r, *p, key, modelsOf(&p.Plan), started)
 }
 
 // search is for what is not in memory. The call may outlive r, which is why it is
 // a function of its own: what memory has need not bring r and p to the heap.
 func (g *Gateway) search(ctx context.Context, r Request, p decision, key cache.Key, models []string, started time.Time) (Answer, error) {
-	l := &listener{gateway: g, sink: r.Sink, fact: g.begin(r, p)}
+	l := &listener{gateway: g, sink: r.Sink, fact: g.begin(&r, &p)}
 	joined := time.Now()
 	result, err := g.Reuse.flights.Do(ctx, key.Within(models), l.emit(), func(ctx context.Context, emit llm.Emit) (*made, error) {
 		l.leads = true
@@ -73,16 +73,16 @@ func (g *Gateway) search(ctx context.Context, r Request, p decision, key cache.K
 		if emit != nil {
 			leading.Sink = &forward{emit: emit}
 		}
-		return g.lead(ctx, leading, p, key, models, started)
+		return g.lead(ctx, &leading, &p, key, models, started)
 	})
 	l.waited = time.Since(joined)
 	if !result.Followed {
 		return g.led(ctx, l, result.Value, err)
 	}
-	return g.followed(ctx, r, p, l, result.Value, err, started)
+	return g.followed(ctx, &r, &p, l, result.Value, err, started)
 }
 
-func modelsOf(p routing.Plan) []string {
+func modelsOf(p *routing.Plan) []string {
 	const usual = 8
 	ids := make([]string, 0, usual)
 	for i := range p.Choices {
@@ -99,7 +99,8 @@ type made struct {
 }
 
 // lead looks beyond memory for an answer, and has one made where there is none.
-func (g *Gateway) lead(ctx context.Context, r Request, p decision, key cache.Key, models []string, started time.Time) (*made, error) {
+// r is its own.
+func (g *Gateway) lead(ctx context.Context, r *Request, p *decision, key cache.Key, models []string, started time.Time) (*made, error) {
 	look := g.Reuse.Cache.Get(ctx, key, models)
 	defer look.Release()
 	if look.Degraded {
@@ -115,7 +116,7 @@ func (g *Gateway) lead(ctx context.Context, r Request, p decision, key cache.Key
 		return m, err
 	}
 	if m.Answer, err = g.make(ctx, r, p, started); err == nil {
-		g.Reuse.Cache.Put(look, entryOf(r, m.Answer))
+		g.Reuse.Cache.Put(look, entryOf(r, &m.Answer))
 	}
 	return m, err
 }
@@ -141,7 +142,7 @@ func (g *Gateway) led(ctx context.Context, l *listener, m *made, err error) (Ans
 
 // followed records a request that was answered by another's call: as a hit,
 // for which nothing was paid, or as failed with it.
-func (g *Gateway) followed(ctx context.Context, r Request, p decision, l *listener, m *made, err error, started time.Time) (Answer, error) {
+func (g *Gateway) followed(ctx context.Context, r *Request, p *decision, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	if errors.Is(err, ErrLedger) {
 		return Answer{}, err
 	}
@@ -168,7 +169,7 @@ func (g *Gateway) followed(ctx context.Context, r Request, p decision, l *listen
 
 // failedWith records a request that left another's call or failed with it.
 // Nothing was paid for it.
-func (g *Gateway) failedWith(r Request, p decision, l *listener, m *made, err error, started time.Time) (Answer, error) {
+func (g *Gateway) failedWith(r *Request, p *decision, l *listener, m *made, err error, started time.Time) (Answer, error) {
 	f := g.begin(r, p)
 	g.charge(f, p.Choices[0].Candidate, llm.Usage{})
 	f.Status, f.ErrorKind, f.Estimated = event.StatusError, string(llm.ErrorUnavailable), false
@@ -229,7 +230,7 @@ func hitOf(h cache.Hit) hit {
 }
 
 // again answers r with what was made before.
-func (g *Gateway) again(r Request, p decision, h hit, started time.Time) (Answer, error) {
+func (g *Gateway) again(r *Request, p *decision, h hit, started time.Time) (Answer, error) {
 	f := g.hitFact(r, p, h, started)
 	if err := g.Ledger.Record(f); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
@@ -244,7 +245,7 @@ func (g *Gateway) again(r Request, p decision, h hit, started time.Time) (Answer
 
 // hitFact is the fact of a request that was answered with h: nothing was paid,
 // and what the call that made it had cost is beside that.
-func (g *Gateway) hitFact(r Request, p decision, h hit, started time.Time) *event.CompletionRecorded {
+func (g *Gateway) hitFact(r *Request, p *decision, h hit, started time.Time) *event.CompletionRecorded {
 	f := g.outline(r, p)
 	f.Cache, f.CacheMatch = h.level, string(h.label)
 	f.Provider, f.Model = h.of.provider, h.of.model
@@ -263,7 +264,7 @@ func (g *Gateway) hitFact(r Request, p decision, h hit, started time.Time) *even
 }
 
 // entryOf is an answer as it is kept.
-func entryOf(r Request, a Answer) cache.Entry {
+func entryOf(r *Request, a *Answer) cache.Entry {
 	response := a.Response
 	response.Usage = Usage(a.Fact)
 	return cache.Entry{Project: r.Project, UserID: r.UserID, RequestID: a.Fact.ID, At: a.Fact.At,

@@ -216,7 +216,7 @@ func (s *Shadow) call(ctx context.Context, r Request, d decision) (llm.Response,
 		return llm.Response{}, nil, SkipFailed
 	}
 	r.ID = id
-	f := s.gateway.begin(r, d)
+	f := s.gateway.begin(&r, &d)
 	f.OriginID = origin
 	cost := pricing.Nanos(0)
 	defer func() { s.purse.pay(time.Now(), held, cost) }()
@@ -225,7 +225,7 @@ func (s *Shadow) call(ctx context.Context, r Request, d decision) (llm.Response,
 	}
 	r.KeyID = "" // it takes no turn of the key's callers
 	d.Choices = d.Choices[:1]
-	o, err := s.gateway.settle(ctx, r, d, f, time.Now())
+	o, err := s.gateway.settle(ctx, &r, &d, f, time.Now())
 	cost = pricing.Nanos(f.CostNanos)
 	s.stats.cost.Add(f.CostNanos)
 	if err != nil {

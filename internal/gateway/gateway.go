@@ -62,7 +62,8 @@ type Gateway struct {
 	// Failing says which providers are known to fail now. nil: none is.
 	Failing func(provider string) bool
 
-	// Planned is told of each plan once it is made, and when making it began.
+	// Planned is told of each plan once it is made, and when making it began. It
+	// must not keep the plan's choices.
 	// nil: nobody wants to know.
 	Planned func(ctx context.Context, began time.Time, p routing.Plan, err error)
 
@@ -164,15 +165,25 @@ func (g *Gateway) Complete(ctx context.Context, r Request) (Answer, error) {
 
 // answer is Complete for what may leave.
 func (g *Gateway) answer(ctx context.Context, r Request, started time.Time) (Answer, error) {
-	plan, err := g.decide(r)
+	on := g.desk()
+	plan, err := g.decide(&r, on)
 	if g.Planned != nil {
 		g.Planned(ctx, started, plan.Plan, err)
 	}
 	if err != nil {
+		g.desks.Put(on)
 		return Answer{}, err
 	}
-	if key, ok := g.keyOf(&r, &plan); ok {
-		return g.share(ctx, &r, &plan, key, started)
+	key, shared := g.keyOf(&r, &plan)
+	if shared {
+		if kept, ok := g.Reuse.Cache.Recall(key, modelsOf(&plan.Plan)); ok { // models that go no further stay on the stack
+			h := hitOf(kept)
+			defer g.desks.Put(on)
+			return g.again(&r, &plan, &h, started)
+		}
+	}
+	if g.leave(on, &plan); shared {
+		return g.search(ctx, r, plan, key, modelsOf(&plan.Plan), started)
 	}
 	return g.make(ctx, &r, &plan, started)
 }

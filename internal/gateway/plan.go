@@ -44,7 +44,7 @@ type decision struct {
 	routing.Plan
 	tokensIn int64 // of the whole request, estimated
 	reason   string
-	features []byte // of the prompt, for a strategy that learns
+	features []byte // of the prompt, for a strategy that learns; when it has left its desk
 	holdout  bool
 	guarded  bool
 	arms     []event.Arm // of experiments that it counts for
@@ -61,40 +61,45 @@ func (g *Gateway) Plan(r Request) (routing.Plan, error) {
 			return routing.Plan{}, err
 		}
 	}
-	d, err := g.decide(r)
+	d, err := g.decideAlone(&r)
 	return d.Plan, err
+}
+
+// decideAlone decides where no look at the caches comes first.
+func (g *Gateway) decideAlone(r *Request) (decision, error) {
+	on := g.desk()
+	d, err := g.decide(r, on)
+	g.leave(on, &d)
+	return d, err
 }
 
 // decide goes by precedence: a model that is named bypasses everything, the
 // hold-out and the guard come before experiments, and an experiment's arm
-// before the strategy.
-func (g *Gateway) decide(r Request) (decision, error) {
-	room := g.desk()
-	defer g.desks.Put(room)
+// before the strategy. The choices stay on the desk: see leave.
+func (g *Gateway) decide(r *Request, on *desk) (decision, error) {
 	ask := routing.Request{
 		TokensIn:  estimateTokens(&r.Ask),
 		MaxTokens: int64(cmp.Or(r.Ask.MaxTokens, assumedMaxTokens)),
 		Chance:    chanceOf(r.ID),
 		MaxCost:   r.MaxCost, MinQuality: r.MinQuality,
 	}
-	ask.Prompt, ask.Words = room.reader.Read(llm.LastUser(r.Ask.Messages))
+	on.prompt, on.words = on.reader.Read(llm.LastUser(r.Ask.Messages))
+	ask.Prompt, ask.Words = on.prompt, on.words
 	offer := g.offer(r.at())
 	if r.Model != "" {
-		plan, err := offer.planModel(r, ask)
+		plan, err := offer.planModel(r.Model, r.Ask.Format, ask)
 		return decision{Plan: plan, tokensIn: ask.TokensIn, reason: plan.Stated}, err
 	}
-	s, d, err := g.choose(&r, offer)
+	s, d, err := g.choose(r, offer)
 	if err != nil {
 		return decision{}, err
 	}
-	candidates := g.healthy(offer.able(&r, room))
-	if d.Plan, err = d.terms.plan(s, ask, candidates, &r, offer.Baseline.Model.ID); err != nil {
+	candidates := g.healthy(offer.able(r, on))
+	ask.Choices = on.room(len(candidates))
+	if d.Plan, err = d.terms.plan(s, ask, candidates, r, offer.Baseline.Model.ID); err != nil {
 		return decision{}, err
 	}
-	d.tokensIn = ask.TokensIn
-	if d.reason = d.Reason(); d.Learns {
-		d.features = prompt.Append(make([]byte, 0, 64+4*len(ask.Words)), &ask.Prompt, ask.Words)
-	}
+	d.tokensIn, d.reason = ask.TokensIn, d.Reason()
 	return d, nil
 }
 
@@ -122,10 +127,33 @@ func (g *Gateway) choose(r *Request, offer Offer) (routing.Strategy, decision, e
 	return s, d, err
 }
 
-// desk is what making one plan needs room for, and the next one after it.
+// desk is what making one plan needs room for, and the next one after it. What is
+// answered from memory needs its plan no longer than that: its choices stay on the
+// desk, which is a tenth of all that such a request takes of memory.
 type desk struct {
-	reader prompt.Reader
-	able   []routing.Candidate
+	reader  prompt.Reader
+	prompt  prompt.Features
+	words   []prompt.Word // the reader's
+	able    []routing.Candidate
+	choices []routing.Choice
+}
+
+// room is for n choices.
+func (on *desk) room(n int) []routing.Choice {
+	if cap(on.choices) < n {
+		on.choices = make([]routing.Choice, 0, n)
+	}
+	return on.choices[:0]
+}
+
+// leave gives a desk back, and d what it needs of it to live on: its choices, and
+// what can be learned of the prompt if a model is called.
+func (g *Gateway) leave(on *desk, d *decision) {
+	if d.Learns {
+		d.features = prompt.Append(make([]byte, 0, 64+4*len(on.words)), &on.prompt, on.words)
+	}
+	on.choices = nil
+	g.desks.Put(on)
 }
 
 func (g *Gateway) desk() *desk {
@@ -201,13 +229,13 @@ func wants(ask *llm.Request) (wanted llm.Ability) {
 
 // planModel is the plan of a request that names its model: that one, without
 // a fallback. Nothing was chosen, so it has no propensity.
-func (o Offer) planModel(r Request, ask routing.Request) (routing.Plan, error) {
-	c, err := o.candidate(r.Model)
+func (o Offer) planModel(model string, format llm.Format, ask routing.Request) (routing.Plan, error) {
+	c, err := o.candidate(model)
 	if err != nil {
 		return routing.Plan{}, err
 	}
-	if !c.Speaks(r.Ask.Format) || c.Model.Chats() == (r.Ask.Format == llm.FormatEmbeddings) {
-		return routing.Plan{}, fmt.Errorf("%w: model %q", ErrFormat, r.Model)
+	if !c.Speaks(format) || c.Model.Chats() == (format == llm.FormatEmbeddings) {
+		return routing.Plan{}, fmt.Errorf("%w: model %q", ErrFormat, model)
 	}
 	plan, err := routing.Complexity{}.Plan(ask, []routing.Candidate{c})
 	if err != nil {
@@ -215,7 +243,7 @@ func (o Offer) planModel(r Request, ask routing.Request) (routing.Plan, error) {
 	}
 	plan.Strategy = strategyExplicit
 	plan.Confidence = routing.ConfidenceHigh
-	plan.Stated = fmt.Sprintf("The request names %s.", r.Model)
+	plan.Stated = fmt.Sprintf("The request names %s.", model)
 	plan.Choices[0].Probability = 0
 	return plan, nil
 }

@@ -31,7 +31,7 @@ func (g *Gateway) offer(at time.Time) Offer {
 
 // at is when a request arrived: what its prices go by, even if they change
 // before it is answered.
-func (r Request) at() time.Time {
+func (r *Request) at() time.Time {
 	if r.ID == uuid.Nil {
 		return time.Now()
 	}

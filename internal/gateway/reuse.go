@@ -52,17 +52,9 @@ func constraintsOf(r *Request) (constraints []string) {
 	return constraints
 }
 
-// share answers r with what is kept, or with the one search and call that is
-// made for all who ask the same now.
-func (g *Gateway) share(ctx context.Context, r *Request, p *decision, key cache.Key, started time.Time) (Answer, error) {
-	if kept, ok := g.Reuse.Cache.Recall(key, modelsOf(&p.Plan)); ok { // models that go no further stay on the stack
-		return g.again(r, p, hitOf(kept), started)
-	}
-	return g.search(ctx, *r, *p, key, modelsOf(&p.Plan), started)
-}
-
-// search is for what is not in memory. The call may outlive r, which is why it is
-// a function of its own: what memory has need not bring r and p to the heap.
+// search answers r with the one look beyond memory, and call, that is made for all
+// who ask the same now. It may outlive r, which is why it is a function of its own:
+// what memory has need not bring r and p to the heap.
 func (g *Gateway) search(ctx context.Context, r Request, p decision, key cache.Key, models []string, started time.Time) (Answer, error) {
 	l := &listener{gateway: g, sink: r.Sink, fact: g.begin(&r, &p)}
 	joined := time.Now()
@@ -112,7 +104,7 @@ func (g *Gateway) lead(ctx context.Context, r *Request, p *decision, key cache.K
 		h := hitOf(look.Hit)
 		h.waited = look.Waited
 		m.hit, r.Sink = &h, nil // each listener begins by itself
-		m.Answer, err = g.again(r, p, h, started)
+		m.Answer, err = g.again(r, p, &h, started)
 		return m, err
 	}
 	if m.Answer, err = g.make(ctx, r, p, started); err == nil {
@@ -159,7 +151,7 @@ func (g *Gateway) followed(ctx context.Context, r *Request, p *decision, l *list
 	if m.hit != nil {
 		h = *m.hit
 	}
-	f := g.hitFact(r, p, h, started)
+	f := g.hitFact(r, p, &h, started)
 	l.time(f, started)
 	if err := g.Ledger.Record(f); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
@@ -230,7 +222,7 @@ func hitOf(h cache.Hit) hit {
 }
 
 // again answers r with what was made before.
-func (g *Gateway) again(r *Request, p *decision, h hit, started time.Time) (Answer, error) {
+func (g *Gateway) again(r *Request, p *decision, h *hit, started time.Time) (Answer, error) {
 	f := g.hitFact(r, p, h, started)
 	if err := g.Ledger.Record(f); err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrLedger, err)
@@ -245,7 +237,7 @@ func (g *Gateway) again(r *Request, p *decision, h hit, started time.Time) (Answ
 
 // hitFact is the fact of a request that was answered with h: nothing was paid,
 // and what the call that made it had cost is beside that.
-func (g *Gateway) hitFact(r *Request, p *decision, h hit, started time.Time) *event.CompletionRecorded {
+func (g *Gateway) hitFact(r *Request, p *decision, h *hit, started time.Time) *event.CompletionRecorded {
 	f := g.outline(r, p)
 	f.Cache, f.CacheMatch = h.level, string(h.label)
 	f.Provider, f.Model = h.of.provider, h.of.model
@@ -256,7 +248,7 @@ func (g *Gateway) hitFact(r *Request, p *decision, h hit, started time.Time) *ev
 	}
 	g.charge(f, served, h.of.usage)
 	f.CostNanos, f.OriginCostNanos = 0, h.of.costNanos
-	f.OriginID, f.Features = h.of.id, nil // nothing can be learned of the plan
+	f.OriginID, f.Features = h.of.id, nil // nothing can be learned of the plan of one that waited
 	latency := time.Since(started)
 	f.LatencyUS, f.TTFTUS = latency.Microseconds(), latency.Microseconds()
 	f.OverheadUS = max(latency-h.waited, 0).Microseconds()

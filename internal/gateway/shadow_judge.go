@@ -46,7 +46,7 @@ func (s *Shadow) rate(ctx context.Context, p pair, c judge.Case) (judge.Marks, S
 		return judge.Marks{}, SkipUnfit
 	}
 	r := Request{ID: p.request.ID, Project: p.request.Project, KeyID: p.request.KeyID, Model: s.Judge, Ask: ask}
-	d, err := s.gateway.decide(r)
+	d, err := s.gateway.decideAlone(&r)
 	if err != nil {
 		return judge.Marks{}, SkipUnfit // longer than its window
 	}

@@ -23,7 +23,8 @@ type Snapshots interface {
 // It goes over to a new one between two requests, and keeps the one it has
 // while none can be had or a new one is damaged. It is safe for concurrent use.
 type Published struct {
-	fresh  map[string]routing.Learned // by strategy, before a project's first snapshot
+	fresh  map[string]routing.Learned  // by strategy, before a project's first snapshot
+	begun  map[string]routing.Strategy // that go by it
 	latest atomic.Pointer[map[learning.Learner]published]
 }
 
@@ -40,11 +41,11 @@ type published struct {
 
 // NewPublished starts strategies from the prior, each that learns at its price.
 func NewPublished(prior *learning.Prior, startPrices map[string]float64) *Published {
-	p := &Published{fresh: map[string]routing.Learned{}}
+	p := &Published{fresh: map[string]routing.Learned{}, begun: map[string]routing.Strategy{}}
 	for name, lambda := range startPrices {
 		l := routing.Learned{Prior: prior, Model: learning.New(nil, learning.Assumed()), Explore: routing.DefaultExploration()}
 		l.Model.Controller.Lambda = lambda
-		p.fresh[name] = l
+		p.fresh[name], p.begun[name] = l, learnedStrategy(name, l)
 	}
 	p.latest.Store(&map[learning.Learner]published{})
 	return p
@@ -61,8 +62,8 @@ func (p *Published) Strategy(project, name string) (routing.Strategy, bool) {
 	if name == (routing.Complexity{}).Name() {
 		return routing.Complexity{}, true
 	}
-	l, ok := p.fresh[name]
-	return learnedStrategy(name, l), ok
+	s, ok := p.begun[name]
+	return s, ok
 }
 
 func learnedStrategy(name string, l routing.Learned) routing.Strategy {

@@ -19,7 +19,10 @@ type Nanos int64
 const nanosPerDollar = 1_000_000_000
 
 // String gives dollars as an exact decimal without trailing zeros.
-func (n Nanos) String() string { return string(n.AppendDecimal(nil)) }
+func (n Nanos) String() string {
+	var room [24]byte // enough for any; it stays on the stack, and every answer tells its cost twice
+	return string(n.AppendDecimal(room[:0]))
+}
 
 // AppendDecimal appends n in dollars as an exact decimal, such as 0.0000213.
 func (n Nanos) AppendDecimal(dst []byte) []byte {

@@ -1,9 +1,8 @@
 package prompt
 
 import (
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 const (
@@ -17,77 +16,76 @@ const (
 // Describe says in plain words what the score saw: what kind of prompt it is,
 // and the two strongest signals beside that, such as "coding task with
 // 3 constraints and 2 references to several parts". It claims only what was counted.
-func (f *Features) Describe() string {
-	kind, told := f.Counters.kind()
-	details := f.Counters.details(told)
-	if len(details) == 0 {
-		return kind
-	}
-	return kind + " with " + strings.Join(details, " and ")
+func (f *Features) Describe() string { return string(f.AppendDescription(nil)) }
+
+// AppendDescription appends what Describe says, of which every request is told in
+// its reason.
+func (f *Features) AppendDescription(b []byte) []byte {
+	b, told := f.Counters.appendKind(b)
+	return f.Counters.appendDetails(b, told)
 }
 
-// kind names the prompt, and tells which signals the name already covers.
-func (c *Counters) kind() (string, []Signal) {
+// appendKind names the prompt, and tells which signals the name already covers.
+func (c *Counters) appendKind(b []byte) ([]byte, []Signal) {
 	n := c.evidence()
 	switch {
 	case c.Characters == 0:
-		return "empty prompt", nil
+		return append(b, "empty prompt"...), nil
 	case c.Words == 0 && c.Numbers == 0:
-		return "text without words", nil
+		return append(b, "text without words"...), nil
 	case n[Programming] >= 2 || c.CodeFences > 0:
-		return "coding task", []Signal{Programming, Unfamiliar}
+		return append(b, "coding task"...), []Signal{Programming, Unfamiliar}
 	case c.Options >= 2:
-		return "multiple-choice question", nil
+		return append(b, "multiple-choice question"...), nil
 	case c.Numbers >= 2 && n[Relations]+n[Arithmetic] >= 3:
-		return "multi-step arithmetic", []Signal{Relations, Arithmetic}
+		return append(b, "multi-step arithmetic"...), []Signal{Relations, Arithmetic}
 	case c.Numbers >= 2 && c.Operators > 0 && c.Words <= shortText:
-		return "short calculation", []Signal{Arithmetic, Mathematics}
+		return append(b, "short calculation"...), []Signal{Arithmetic, Mathematics}
 	case c.Of(Formal) > 0:
-		return "proof or derivation", []Signal{Reasoning}
+		return append(b, "proof or derivation"...), []Signal{Reasoning}
 	case n[Reasoning] >= 2:
-		return c.sized("task that asks for reasoning"), []Signal{Reasoning, Length}
+		return c.appendSized(b, "task that asks for reasoning"), []Signal{Reasoning, Length}
 	default:
-		return c.plainKind()
+		return c.appendPlainKind(b)
 	}
 }
 
-// plainKind names a prompt that no signal of its own marks.
-func (c *Counters) plainKind() (string, []Signal) {
+// appendPlainKind names a prompt that no signal of its own marks.
+func (c *Counters) appendPlainKind(b []byte) ([]byte, []Signal) {
 	told := []Signal{Length}
 	switch {
 	case 2*c.NonLatin > c.Letters:
-		return c.sized("prompt in a non-Latin script"), append(told, Unfamiliar)
+		return c.appendSized(b, "prompt in a non-Latin script"), append(told, Unfamiliar)
 	case c.Of(Greeting) > 0 && c.Words <= 4:
-		return "greeting", told
+		return append(b, "greeting"...), told
 	case c.Of(Chore) > 0:
-		return c.sized("routine language task"), told
+		return c.appendSized(b, "routine language task"), told
 	case c.Opening.Has(Asking) && c.Words <= shortText && c.Of(Demand) == 0:
-		return "short factual question", told
+		return append(b, "short factual question"...), told
 	case c.Opening.Has(Asking) || c.Questions > 0:
-		return c.sized("question"), told
+		return c.appendSized(b, "question"), told
 	default:
-		return c.sized("request"), told
+		return c.appendSized(b, "request"), told
 	}
 }
 
-// sized puts short or long before a kind.
-func (c *Counters) sized(kind string) string {
+// appendSized puts short or long before a kind.
+func (c *Counters) appendSized(b []byte, kind string) []byte {
 	switch {
 	case c.Words <= shortText:
-		return "short " + kind
+		b = append(b, "short "...)
 	case c.Words >= longText:
-		return "long " + kind
-	default:
-		return kind
+		b = append(b, "long "...)
 	}
+	return append(b, kind...)
 }
 
-// details phrases the strongest signals that raise the score and are not
+// appendDetails phrases the strongest signals that raise the score and are not
 // told yet, strongest first.
-func (c *Counters) details(told []Signal) []string {
+func (c *Counters) appendDetails(b []byte, told []Signal) []byte {
 	points, counts := c.Contributions(), c.evidence()
-	var details []string
-	for len(details) < mentioned {
+	before := " with "
+	for said := 0; said < mentioned; {
 		best := Length
 		for s := range Signal(SignalCount) {
 			if points[s] > points[best] {
@@ -100,48 +98,51 @@ func (c *Counters) details(told []Signal) []string {
 		points[best] = 0
 		untold := best == Length && counts[best] < lengthy
 		if !untold && !slices.Contains(told, best) {
-			details = append(details, c.phrase(best, counts[best]))
+			b = c.appendPhrase(append(b, before...), best, counts[best])
+			before = " and "
+			said++
 		}
 	}
-	return details
+	return b
 }
 
-// phrase puts a signal and its count into words.
-func (c *Counters) phrase(s Signal, n int) string {
+// appendPhrase puts a signal and its count into words.
+func (c *Counters) appendPhrase(b []byte, s Signal, n int) []byte {
 	switch s {
 	case Length:
 		if n > c.Words {
-			return plural(c.Characters, "character")
+			return appendPlural(b, c.Characters, "character")
 		}
-		return plural(n, "word")
+		return appendPlural(b, n, "word")
 	case Story:
-		return "people acting in it"
+		return append(b, "people acting in it"...)
 	case Negations:
-		return plural(n, "negation")
+		return appendPlural(b, n, "negation")
 	case Parts:
-		return "several parts"
+		return append(b, "several parts"...)
 	case Clauses:
-		return plural(n, "linked clause")
+		return appendPlural(b, n, "linked clause")
 	case Relations:
-		return plural(n, "relation") + " between quantities"
+		return append(appendPlural(b, n, "relation"), " between quantities"...)
 	case Arithmetic:
-		return plural(c.Numbers, "number")
+		return appendPlural(b, c.Numbers, "number")
 	case Programming:
-		return plural(n, "hint") + " of code"
+		return append(appendPlural(b, n, "hint"), " of code"...)
 	case Mathematics:
-		return plural(n, "mathematical symbol")
+		return appendPlural(b, n, "mathematical symbol")
 	case Reasoning:
-		return "a demand for reasoning"
+		return append(b, "a demand for reasoning"...)
 	case Constraints:
-		return plural(n, "constraint")
+		return appendPlural(b, n, "constraint")
 	default:
-		return "words outside the English lexicon"
+		return append(b, "words outside the English lexicon"...)
 	}
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+func appendPlural(b []byte, n int, noun string) []byte {
+	b = append(append(strconv.AppendInt(b, int64(n), 10), ' '), noun...)
+	if n != 1 {
+		b = append(b, 's')
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return b
 }

@@ -23,7 +23,7 @@ func (Complexity) Name() string { return "complexity" }
 
 // Plan implements Strategy.
 func (s Complexity) Plan(r Request, candidates []Candidate) (Plan, error) {
-	choices, err := fits(r, candidates)
+	choices, err := fits(&r, candidates)
 	if err != nil {
 		return Plan{}, err
 	}

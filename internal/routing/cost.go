@@ -22,10 +22,10 @@ func expectedOut(complexity float64, limit int64) int64 {
 }
 
 // choice prices a candidate for r.
-func choice(c Candidate, r Request) Choice {
+func choice(c *Candidate, r *Request) Choice {
 	out := expectedOut(r.Prompt.Complexity, r.MaxTokens)
 	return Choice{
-		Candidate: c,
+		Candidate: *c,
 		TokensOut: out,
 		Cost:      c.Price.Cost(llm.Usage{In: r.TokensIn, Out: out}),
 		UpperCost: c.Price.Cost(llm.Usage{In: r.TokensIn, Out: r.MaxTokens}),
@@ -35,14 +35,15 @@ func choice(c Candidate, r Request) Choice {
 
 // fits lists a choice for each candidate whose context window holds the
 // prompt and the longest answer allowed. An unknown window (0) is taken to.
-func fits(r Request, candidates []Candidate) ([]Choice, error) {
+func fits(r *Request, candidates []Candidate) ([]Choice, error) {
 	needed := addSaturating(max(r.TokensIn, 0), max(r.MaxTokens, 0))
 	choices := r.Choices[:0]
 	if cap(choices) < len(candidates) {
 		choices = make([]Choice, 0, len(candidates))
 	}
 	tooSmall := ContextError{Needed: needed}
-	for _, c := range candidates {
+	for i := range candidates {
+		c := &candidates[i]
 		window := int64(c.Model.ContextTokens)
 		if window == 0 || window >= needed {
 			choices = append(choices, choice(c, r))

@@ -28,7 +28,7 @@ func goodEnough(choices []Choice, least float64) int {
 
 // demanded adds to a reason what the quality that was asked for had to do with
 // it.
-func demanded(reason string, planned Choice, least float64) string {
+func demanded(reason string, planned *Choice, least float64) string {
 	switch {
 	case least <= 0:
 		return reason

@@ -50,7 +50,7 @@ const halfway = 0.5
 
 // Plan implements Strategy.
 func (s Learning) Plan(r Request, candidates []Candidate) (Plan, error) {
-	choices, err := fits(r, candidates)
+	choices, err := fits(&r, candidates)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -65,7 +65,7 @@ func (s Learning) Plan(r Request, candidates []Candidate) (Plan, error) {
 
 // Plan implements Strategy.
 func (s Hybrid) Plan(r Request, candidates []Candidate) (Plan, error) {
-	choices, err := fits(r, candidates)
+	choices, err := fits(&r, candidates)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -81,7 +81,7 @@ func (s Hybrid) Plan(r Request, candidates []Candidate) (Plan, error) {
 
 // Plan implements Strategy.
 func (s Shipped) Plan(r Request, candidates []Candidate) (Plan, error) {
-	choices, err := fits(r, candidates)
+	choices, err := fits(&r, candidates)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -11,18 +11,16 @@ import (
 // question: small is predicted to reach 0.93 of large's quality at 1/40 of its
 // cost; 212 similar rated answers." It compares with the best of the others,
 // in predicted quality.
-func learnedReason(p prompt.Features, choices []Choice, tried bool) string {
-	planned := choices[0]
-	b := make([]byte, 0, 256) // longer than any; it stays on the stack, and every request has a reason
-	b = append(b, p.Describe()...)
-	b[0] -= 'a' - 'A' // descriptions begin with a small letter
+func learnedReason(p *prompt.Features, choices []Choice, tried bool) string {
+	planned := &choices[0]
+	b := begin(make([]byte, 0, usualReason), p)
 	b = append(append(b, ": "...), planned.Model.ID...)
 	if len(choices) == 1 {
 		return string(append(b, " is the only model that can take it."...))
 	}
-	other := choices[1]
-	for _, c := range choices[2:] {
-		if c.Quality > other.Quality {
+	other := &choices[1]
+	for i := range choices[2:] {
+		if c := &choices[2+i]; c.Quality > other.Quality {
 			other = c
 		}
 	}
@@ -39,7 +37,7 @@ func learnedReason(p prompt.Features, choices []Choice, tried bool) string {
 }
 
 // appendPriceBeside sets the planned model's cost against another's.
-func appendPriceBeside(b []byte, planned, other Choice) []byte {
+func appendPriceBeside(b []byte, planned, other *Choice) []byte {
 	switch {
 	case planned.Price.Unknown:
 		return append(b, " at a price that is not known"...)
@@ -62,7 +60,7 @@ func appendPriceBeside(b []byte, planned, other Choice) []byte {
 
 // appendRated says on what a prediction rests: as many verdicts on this very prompt
 // would have taught as much of the two models.
-func appendRated(b []byte, planned, other Choice) []byte {
+func appendRated(b []byte, planned, other *Choice) []byte {
 	switch n := math.Round(planned.Evidence + other.Evidence); {
 	case n < 1:
 		return append(b, "no similar answer was rated yet"...)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
@@ -13,9 +12,23 @@ import (
 // reason explains a plan in one sentence, such as "Short factual question
 // (complexity 0.08, simple): small is the cheapest model for it, at 1/25 of
 // large's cost." Costs compared are the expected ones of the plan.
-func reason(p prompt.Features, tier llm.Tier, choices []Choice) string {
-	return fmt.Sprintf("%s (complexity %.2f, %s): %s %s%s.",
-		capitalised(p.Describe()), cut(p.Complexity), tier, choices[0].Model.ID, role(tier, choices), comparison(choices))
+func reason(p *prompt.Features, tier llm.Tier, choices []Choice) string {
+	b := begin(make([]byte, 0, usualReason), p)
+	b = strconv.AppendFloat(append(b, " (complexity "...), cut(p.Complexity), 'f', 2, 64)
+	b = append(append(append(b, ", "...), tier...), "): "...)
+	b = append(append(append(b, choices[0].Model.ID...), ' '), role(tier, choices)...)
+	return string(append(appendComparison(b, choices), '.'))
+}
+
+// usualReason is longer than any, in bytes: it stays on the stack, and every
+// request has a reason.
+const usualReason = 256
+
+// begin begins a reason's sentence: descriptions begin with a small letter.
+func begin(b []byte, p *prompt.Features) []byte {
+	b = p.AppendDescription(b)
+	b[0] -= 'a' - 'A'
+	return b
 }
 
 // role says why the first choice was taken.
@@ -47,9 +60,9 @@ func tied(tier llm.Tier, choices []Choice) bool {
 	return false
 }
 
-// comparison sets the planned model's cost against the dearest one's, and is
-// empty where these are the same.
-func comparison(choices []Choice) string {
+// appendComparison sets the planned model's cost against the dearest one's, and adds
+// nothing where these are the same.
+func appendComparison(b []byte, choices []Choice) []byte {
 	planned, dearest := &choices[0], &choices[0]
 	for i := range choices {
 		if choices[i].Cost > dearest.Cost {
@@ -58,17 +71,16 @@ func comparison(choices []Choice) string {
 	}
 	switch {
 	case dearest.Cost == planned.Cost, planned.Price.Unknown:
-		return ""
+		return b
 	case planned.Cost == 0:
-		return ", at no cost"
+		return append(b, ", at no cost"...)
 	default:
-		return fmt.Sprintf(", at %s of %s's cost", share(float64(planned.Cost)/float64(dearest.Cost)), dearest.Model.ID)
+		b = appendShare(append(b, ", at "...), float64(planned.Cost)/float64(dearest.Cost))
+		return append(append(append(b, " of "...), dearest.Model.ID...), "'s cost"...)
 	}
 }
 
-// share writes a proportion below 1 as people say it, rounded: 1/25, or 42 %.
-func share(s float64) string { return string(appendShare(nil, s)) }
-
+// appendShare writes a proportion below 1 as people say it, rounded: 1/25, or 42 %.
 func appendShare(b []byte, s float64) []byte {
 	switch {
 	case s < 0.1:
@@ -83,6 +95,3 @@ func appendShare(b []byte, s float64) []byte {
 // cut drops what is beyond two decimals, so that a score never reads as lying
 // in another tier than its own.
 func cut(score float64) float64 { return math.Floor(score*100+1e-9) / 100 }
-
-// capitalised is for the ASCII sentences of Describe.
-func capitalised(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

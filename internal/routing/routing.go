@@ -125,9 +125,9 @@ func (p *Plan) Reason() string {
 	case p.Stated != "":
 		return p.Stated
 	case p.basis == onTier:
-		return demanded(reason(p.prompt, p.Tier, p.Choices[:p.eligible]), p.Choices[0], p.least)
+		return demanded(reason(&p.prompt, p.Tier, p.Choices[:p.eligible]), &p.Choices[0], p.least)
 	default:
-		return demanded(learnedReason(p.prompt, p.Choices, p.basis == onCuriosity), p.Choices[0], p.least)
+		return demanded(learnedReason(&p.prompt, p.Choices, p.basis == onCuriosity), &p.Choices[0], p.least)
 	}
 }
 

@@ -1,8 +1,11 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 
 	"github.com/busuhq/busu/internal/gateway"
 	"github.com/busuhq/busu/internal/learning"
+	"github.com/busuhq/busu/internal/llm"
 	"github.com/busuhq/busu/internal/prompt"
 	"github.com/busuhq/busu/internal/routing"
 )
@@ -194,4 +198,34 @@ func TestChance(t *testing.T) {
 	if math.Abs(got-want) > 5*math.Sqrt(want*(1-want)/n) {
 		t.Errorf("planned in %.4f of the cases, with propensity %.4f", got, want)
 	}
+}
+
+// Plans are made one after the other on the same desk: a later one must change
+// nothing of an earlier one, not even while its models are asked.
+func TestAPlanStaysAsItWasMade(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	hard := question()
+	hard.Ask.Messages[0].Content = "Prove step by step that there are infinitely many primes, compare three proofs, and explain why each of them holds."
+	first, err := b.Plan(question())
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := slices.Clone(first.Choices)
+	plan := func() {
+		for range 10 {
+			if p, err := b.Plan(hard); err != nil || p.Choices[0].Model.ID != "dear" {
+				t.Errorf("planned %+v, %v", p.Choices, err)
+			}
+		}
+	}
+	if plan(); !reflect.DeepEqual(first.Choices, was) {
+		t.Errorf("%+v became %+v", was, first.Choices)
+	}
+	b.provider.answers["cheap-2026"] = func(ctx context.Context) (llm.Response, error) {
+		plan()
+		return failing(llm.ErrorUnavailable)(ctx)
+	}
+	b.complete(t, question())
+	b.trace.want(t, "intent", "call cheap-2026", "call dear-2026", "fact")
 }

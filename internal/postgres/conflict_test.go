@@ -76,4 +76,22 @@ func TestConflictWithRecovery(t *testing.T) {
 	if s := r.Replica().State; s != system.ReplicaUsed {
 		t.Errorf("the replica is %q afterwards", s)
 	}
+
+	// Who reads from a replica that does not answer any more goes on at the
+	// primary once that is seen.
+	asked = nil
+	_, err = r.read(t.Context(), func(ctx context.Context, of *DB) error {
+		if asked = append(asked, of); of == db {
+			return nil
+		}
+		replica.Kill(t)
+		for r.Replica().State != system.ReplicaAway {
+			_ = r.Look(t.Context()) // tells why it is away
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if err != nil || len(asked) != 2 {
+		t.Errorf("of a read that hung, %d were asked: %v", len(asked), err)
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/busuhq/busu/internal/cgroup"
 	"github.com/busuhq/busu/internal/config"
 	"github.com/busuhq/busu/internal/doctor"
+	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/system"
 )
@@ -32,6 +33,9 @@ func gather(ctx context.Context, cfg config.Config, probe bool) doctor.Facts {
 	f := doctor.Facts{Configuration: configurationFacts(cfg), Host: hostFacts(cfg)}
 	var all sync.WaitGroup
 	all.Go(func() { f.Postgres, f.Rows = postgresFacts(ctx, cfg) })
+	if cfg.Read.IsSet() {
+		all.Go(func() { f.Replica = replicaFacts(ctx, cfg) })
+	}
 	all.Go(func() { f.Redis, f.Streams = redisFacts(ctx, cfg) })
 	if own := cfg.RedisCache.Reveal(); own != "" && own != cfg.Redis.Reveal() {
 		all.Go(func() { f.Cache = new(cacheFacts(ctx, own)) })
@@ -126,6 +130,27 @@ func postgresFacts(ctx context.Context, cfg config.Config) (doctor.Store, *syste
 		return s, nil // the settings say whether it was ever migrated
 	}
 	return s, rows
+}
+
+// replicaFacts looks at the replica, as a process does once a second.
+func replicaFacts(ctx context.Context, cfg config.Config) *system.Replica {
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	away := &system.Replica{State: system.ReplicaAway}
+	db, err := openPostgres(ctx, cfg)
+	if err != nil {
+		return away
+	}
+	defer db.Close()
+	r, err := postgres.NewReader(ctx, db, postgres.ReaderOptions{URL: cfg.Read.Reveal(), MaxLag: cfg.ReadMaxLag, Name: "busu command"})
+	if err != nil {
+		return away
+	}
+	defer r.Close()
+	if r.Look(ctx) != nil {
+		return away
+	}
+	return r.Replica()
 }
 
 // noneOwn says that busu up never ran here, where that is what is missing.

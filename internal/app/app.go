@@ -97,8 +97,9 @@ type stores struct {
 	urls     urls
 	redis    *redisdb.DB
 	postgres *postgres.DB
-	presence *presence // of this process, in them
-	overview *overview // of all of them
+	reader   *postgres.Reader // of what the dashboard shows: from a replica, where there is one
+	presence *presence        // of this process, in them
+	overview *overview        // of all of them
 
 	tracing *tracing.Tracing // nil: nobody follows requests
 }
@@ -121,6 +122,14 @@ func openStores(ctx context.Context, cfg config.Config, log *slog.Logger, life *
 		return nil, err
 	}
 	life.onClose("postgres", func(context.Context) error { s.postgres.Close(); return nil })
+	replica := postgres.ReaderOptions{MaxLag: cfg.ReadMaxLag, Name: "busu " + string(cfg.Process)}
+	if runs(cfg, config.API) {
+		replica.URL = cfg.Read.Reveal()
+	}
+	if s.reader, err = postgres.NewReader(ctx, s.postgres, replica); err != nil {
+		return nil, err
+	}
+	life.onClose("postgres replica", func(context.Context) error { s.reader.Close(); return nil })
 	if s.redis, err = redisdb.Open(u.redis); err != nil {
 		return nil, err
 	}

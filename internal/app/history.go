@@ -25,8 +25,8 @@ type histories struct {
 	flights singleflight.Group
 
 	mu     sync.Mutex
-	kept   map[string]rollup.History // by project and span
-	points int                       // in all of them
+	kept   map[string]reading[rollup.History] // by project and span
+	points int                                // in all of them
 }
 
 const (
@@ -37,7 +37,7 @@ const (
 )
 
 func newHistories(h historian) *histories {
-	return &histories{source: h, kept: map[string]rollup.History{},
+	return &histories{source: h, kept: map[string]reading[rollup.History]{},
 		breaker: gobreaker.NewCircuitBreaker[rollup.History](gobreaker.Settings{
 			Name: "history", Timeout: historyProbes,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > tripAfter },
@@ -52,28 +52,31 @@ func freshFor(s rollup.Span) time.Duration { return min(s.Step/30, 15*time.Secon
 func (h *histories) History(_ context.Context, project string, s rollup.Span) (rollup.History, error) {
 	key := fmt.Sprintf("%s\x00%+v", project, s)
 	last, ok := h.get(key)
-	if ok && time.Since(last.AsOf) < freshFor(s) {
-		return last, nil
+	if ok && time.Since(last.at) < freshFor(s) {
+		return last.value, nil
 	}
 	read, err, _ := h.flights.Do(key, func() (any, error) {
-		return h.breaker.Execute(func() (rollup.History, error) {
+		began := time.Now() // a replica may say that what it tells is older
+		history, err := h.breaker.Execute(func() (rollup.History, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), historyWithin) // nobody's own: others wait for it too
 			defer cancel()
-			return h.source.History(ctx, project, s, time.Now())
+			return h.source.History(ctx, project, s, began)
 		})
+		return reading[rollup.History]{value: history, at: began}, err
 	})
 	if err != nil {
-		last.Stale = true
+		last.value.Stale = true
 		if ok {
 			err = nil
 		}
-		return last, err
+		return last.value, err
 	}
-	h.keep(key, read.(rollup.History))
-	return read.(rollup.History), nil
+	fresh := read.(reading[rollup.History])
+	h.keep(key, fresh)
+	return fresh.value, nil
 }
 
-func (h *histories) get(key string) (rollup.History, bool) {
+func (h *histories) get(key string) (reading[rollup.History], bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	last, ok := h.kept[key]
@@ -82,19 +85,19 @@ func (h *histories) get(key string) (rollup.History, bool) {
 
 // keep puts a history in the place of the one before, and lets go of the
 // oldest while there are too many.
-func (h *histories) keep(key string, history rollup.History) {
+func (h *histories) keep(key string, history reading[rollup.History]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.points += pointsOf(history) - pointsOf(h.kept[key])
+	h.points += pointsOf(history.value) - pointsOf(h.kept[key].value)
 	h.kept[key] = history
 	for h.points > mostKept && len(h.kept) > 1 {
 		oldest := key
 		for k, other := range h.kept {
-			if other.AsOf.Before(h.kept[oldest].AsOf) {
+			if other.at.Before(h.kept[oldest].at) {
 				oldest = k
 			}
 		}
-		h.points -= pointsOf(h.kept[oldest])
+		h.points -= pointsOf(h.kept[oldest].value)
 		delete(h.kept, oldest)
 	}
 }

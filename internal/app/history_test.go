@@ -93,7 +93,7 @@ func TestHistoriesAreBounded(t *testing.T) {
 		}
 		points := 0
 		for _, kept := range h.kept {
-			points += pointsOf(kept)
+			points += pointsOf(kept.value)
 		}
 		if points > mostKept || points != h.points || len(h.kept) < 40 {
 			t.Errorf("%d histories with %d points are kept, counted are %d", len(h.kept), points, h.points)

@@ -153,16 +153,17 @@ func startAPI(cfg config.Config, s *stores, m *migration, health *httpapi.Health
 	kept := newCache(cfg, answers, budget, s, m, log)
 	gateway.Reuse = startCache(cfg, kept, health, life)
 	startShadow(cfg, gateway, providers, s, m, health, log, life)
+	life.start("read replica", m.then(func(ctx context.Context) error { return s.reader.Follow(ctx, log) }))
 	openAPI, docs := reference()
-	metrics := newMetrics(s.redis, s.postgres, s.postgres)
-	accounts, err := newBooks(cfg, NewStatements(s.postgres, s.redis))
+	metrics := newMetrics(s.redis, s.postgres, s.reader)
+	accounts, err := newBooks(cfg, NewStatements(s.postgres, s.redis), s.reader)
 	if err != nil {
 		return nil, err
 	}
 	api := &httpapi.API{
 		Gateway: gateway, Names: namesOf(gateway), Metrics: metrics, Ledger: recorder,
-		Requests: newRecords(s.postgres, pricesOf(gateway)),
-		Savings:  newReports(s.postgres),
+		Requests: newRecords(s.reader, pricesOf(gateway)),
+		Savings:  newReports(s.reader),
 		Accounts: accounts,
 		Starter:  trials, Steward: trials, Experiments: trials, Deliveries: trials,
 		Repeats:     idempotency.NewSpared(redisdb.Idempotency{DB: answers}),

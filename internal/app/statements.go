@@ -11,10 +11,14 @@ import (
 	"github.com/busuhq/busu/internal/usage"
 )
 
-// bills is where statements and usage are read; see postgres.
+// bills is where statements are read; see postgres.
 type bills interface {
 	StatementJournals(ctx context.Context, beats []event.Heartbeat, now time.Time) (statement.Journals, error)
 	StatementEvidence(ctx context.Context, project string, m statement.Month, j statement.Journals, now time.Time) (statement.Evidence, error)
+}
+
+// meters are where usage is read; see postgres.
+type meters interface {
 	Usage(ctx context.Context, q usage.Query) (usage.Report, error)
 }
 
@@ -70,6 +74,7 @@ func (s *Statements) settled(ctx context.Context, wait time.Duration) (statement
 // time, since the worker needs the same database.
 type books struct {
 	statements *Statements
+	meters     meters
 	key        ed25519.PrivateKey // nil: nothing is signed
 	turns      turns
 }
@@ -79,8 +84,8 @@ const (
 	bookSettles = 2 * time.Second
 )
 
-func newBooks(cfg config.Config, s *Statements) (*books, error) {
-	b := &books{statements: s, turns: make(turns, 1)}
+func newBooks(cfg config.Config, s *Statements, m meters) (*books, error) {
+	b := &books{statements: s, meters: m, turns: make(turns, 1)}
 	if !cfg.StatementKey.IsSet() {
 		return b, nil
 	}
@@ -105,7 +110,7 @@ func (b *books) Statement(ctx context.Context, project string, m statement.Month
 // Usage implements httpapi.Accounts.
 func (b *books) Usage(ctx context.Context, q usage.Query) (r usage.Report, err error) {
 	err = b.turns.take(ctx, bookWithin, func(ctx context.Context) error {
-		r, err = b.statements.bills.Usage(ctx, q)
+		r, err = b.meters.Usage(ctx, q)
 		return err
 	})
 	return r, err

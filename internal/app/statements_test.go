@@ -107,7 +107,7 @@ func TestBooksSign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for waiting, signed := range map[int64]bool{0: true, math.MaxInt64: false} {
 			f := &ledgerBooks{waiting: waiting}
-			b, err := newBooks(config.Config{StatementKey: config.NewSecret(string(private))}, NewStatements(f, f))
+			b, err := newBooks(config.Config{StatementKey: config.NewSecret(string(private))}, NewStatements(f, f), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestBooksSign(t *testing.T) {
 			checkSigned(t, s, key, signed)
 		}
 	})
-	if b, err := newBooks(config.Config{}, nil); err != nil || b.key != nil {
+	if b, err := newBooks(config.Config{}, nil, nil); err != nil || b.key != nil {
 		t.Errorf("without a key: %v, %v", b.key, err)
 	}
 }
@@ -140,7 +140,7 @@ func TestBooksAreReadInTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &ledgerBooks{takes: 25 * time.Second}
-		b, err := newBooks(config.Config{}, NewStatements(f, f))
+		b, err := newBooks(config.Config{}, NewStatements(f, f), f)
 		if err != nil {
 			t.Fatal(err)
 		}

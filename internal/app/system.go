@@ -30,6 +30,7 @@ type overview struct {
 	self       func() system.Process
 	redis      streamSide
 	postgres   rowSide
+	replica    func() *system.Replica
 	partitions int
 	log        *slog.Logger
 	flights    singleflight.Group
@@ -44,7 +45,7 @@ const (
 )
 
 func newOverview(cfg config.Config, s *stores, log *slog.Logger) *overview {
-	return &overview{self: s.presence.now, redis: s.redis, postgres: s.postgres, partitions: cfg.Streams.Partitions, log: log}
+	return &overview{self: s.presence.now, redis: s.redis, postgres: s.postgres, replica: s.reader.Replica, partitions: cfg.Streams.Partitions, log: log}
 }
 
 // System implements httpapi.System.
@@ -87,7 +88,9 @@ func (o *overview) read() system.Report {
 		}
 	})
 	both.Wait()
-	return system.NewReport(time.Now(), o.self(), r, p)
+	report := system.NewReport(time.Now(), o.self(), r, p)
+	report.Replica = o.replica()
+	return report
 }
 
 // letters is the dead letters, with a note of what is done to them.

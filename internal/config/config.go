@@ -41,9 +41,12 @@ type Config struct {
 	Caller         Caller // how our commands ask a busu that runs
 
 	Database   StoreURL // DATABASE_URL; unset means embedded
+	Read       StoreURL // DATABASE_READ_URL: a replica for the dashboard; unset means none
 	Redis      StoreURL // REDIS_URL: the ledger; unset means embedded
 	RedisCache StoreURL // REDIS_CACHE_URL; equal to Redis when not given
 	AdminKey   Secret   // BUSU_ADMIN_KEY; unset means that the API is open
+
+	ReadMaxLag time.Duration // DATABASE_READ_MAX_LAG: how far behind the replica may be to be read from
 
 	WebhookSecret Secret // BUSU_WEBHOOK_SECRET; unset means one that the database holds
 	StatementKey  Secret // BUSU_STATEMENT_KEY in PEM; unset means that statements are not signed

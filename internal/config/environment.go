@@ -29,7 +29,7 @@ type secretRead struct {
 
 const (
 	minAdminKey = 16
-	maxDrain    = time.Hour
+	mostTime    = time.Hour
 )
 
 func (e *environment) wrong(variable, message, hint string) {
@@ -114,16 +114,26 @@ func (e *environment) adminKey() Secret {
 	return key
 }
 
-// drain reads BUSU_DRAIN, which balancers need to learn that a process goes.
-func (e *environment) drain() time.Duration {
-	const name = "BUSU_DRAIN"
-	text := e.text(name, "0s")
+// duration reads a time from least to an hour.
+func (e *environment) duration(name, otherwise string, least time.Duration) time.Duration {
+	text := e.text(name, otherwise)
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d > maxDrain {
-		e.wrong(name, fmt.Sprintf("%q is no time from 0s to %s", shorten(text), maxDrain), "write it like 15s")
+	if err != nil || d < least || d > mostTime {
+		e.wrong(name, fmt.Sprintf("%q is no time from %s to %s", shorten(text), least, mostTime), "write it like 15s")
 		return 0
 	}
 	return d
+}
+
+// replica reads where the dashboard may read, and how old that may be. It is
+// looked at every second, so that less would not be known.
+func (e *environment) replica(primary StoreURL) (StoreURL, time.Duration) {
+	const name = "DATABASE_READ_URL"
+	u, most := e.store(name, "postgres", "postgresql"), e.duration("DATABASE_READ_MAX_LAG", "30s", 2*time.Second)
+	if u.IsSet() && !primary.IsSet() {
+		e.wrong(name, "it is set, and DATABASE_URL is not", "set DATABASE_URL to the primary that it is a replica of")
+	}
+	return u, most
 }
 
 // statementKey is in PEM, which has lines.

@@ -60,7 +60,7 @@ func (l *loader) environment() {
 	e, c := &l.env, &l.cfg
 	c.File = e.text("BUSU_CONFIG", "")
 	c.StateDir = filepath.Clean(e.text("BUSU_STATE_DIR", ".local"))
-	c.Drain = e.drain()
+	c.Drain = e.duration("BUSU_DRAIN", "0s", 0)
 	c.AdminKey = e.adminKey()
 	c.WebhookSecret = e.webhookSecret()
 	c.StatementKey = e.statementKey()
@@ -70,6 +70,7 @@ func (l *loader) environment() {
 	c.MaxConnections = e.maxConnections()
 	c.Caller = e.caller(l.now)
 	c.Database = e.store("DATABASE_URL", "postgres", "postgresql")
+	c.Read, c.ReadMaxLag = e.replica(c.Database)
 	c.Redis = e.store("REDIS_URL", redisSchemes()...)
 	c.RedisCache = e.store("REDIS_CACHE_URL", redisSchemes()...)
 	if !c.RedisCache.IsSet() {

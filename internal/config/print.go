@@ -70,6 +70,8 @@ func (p *printer) environment(c Config) {
 		{"BUSU_LOG_LEVEL", strings.ToLower(c.LogLevel.String())},
 		{"BUSU_LOG_FORMAT", string(c.LogFormat)},
 		{"DATABASE_URL", c.Database.String()},
+		{"DATABASE_READ_URL", c.Read.String()},
+		{"DATABASE_READ_MAX_LAG", c.ReadMaxLag.String()},
 		{"REDIS_URL", c.Redis.String()},
 		{"REDIS_CACHE_URL", c.RedisCache.String()},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLP.Endpoint},

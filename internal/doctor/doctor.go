@@ -36,6 +36,7 @@ type Facts struct {
 	Redis         Store
 	Cache         *Store // nil: the same as Redis
 	Rows          *system.Postgres
+	Replica       *system.Replica // nil: there is none
 	Streams       *system.Redis
 	Providers     []Provider
 }
@@ -111,6 +112,7 @@ func Judge(f Facts) []Verdict {
 	j.host(f.Host)
 	j.postgres(f.Postgres)
 	j.rows(f.Postgres, f.Rows, starting(f.Streams))
+	j.replica(f.Replica)
 	j.redis(f.Redis, true)
 	if f.Cache != nil {
 		j.redis(*f.Cache, false)

@@ -117,6 +117,32 @@ func (j *judge) rows(s Store, r *system.Postgres, starting bool) {
 	}
 }
 
+// replica judges where the dashboard reads. Nothing fails without it.
+func (j *judge) replica(r *system.Replica) {
+	if r == nil {
+		return
+	}
+	const check = "postgres.replica"
+	lag := "it is not known how far behind"
+	if r.LagMS != nil {
+		lag = "behind by " + seconds(*r.LagMS)
+	}
+	switch r.State {
+	case system.ReplicaUsed:
+		j.say(check, OK, "", "it follows the primary, %s", lag)
+	case system.ReplicaAway:
+		j.say(check, Warn, "start it, or correct DATABASE_READ_URL; the dashboard reads from the primary meanwhile", "it does not answer, or the primary does not")
+	case system.ReplicaPrimary:
+		j.say(check, Warn, "name a replica in DATABASE_READ_URL, or several with target_session_attrs=standby", "it takes what is written: it is no replica")
+	case system.ReplicaOther:
+		j.say(check, Warn, "name a streaming replica of DATABASE_URL's server, with the same database", "it is none of this database")
+	case system.ReplicaSchema:
+		j.say(check, Warn, "wait until the last migration has come to it", "it has another schema than the primary")
+	default:
+		j.say(check, Warn, "does it replay (pg_stat_wal_receiver, pg_is_wal_replay_paused()), and does its disk keep up?", "%s", lag)
+	}
+}
+
 func (j *judge) clock(check string, aheadMS float64) {
 	j.say(check, level(math.Abs(aheadMS), skewWarn, skewFail), "set both clocks by NTP", "%+d ms to this machine's", int64(aheadMS))
 }

@@ -25,6 +25,8 @@ type Options struct {
 	URL      string
 	MaxConns int32 // default 8
 	Name     string
+
+	readOnly bool
 }
 
 // Open makes a DB. It does not connect: PostgreSQL may come later.
@@ -42,6 +44,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	config.ConnConfig.ConnectTimeout = 2 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = o.Name
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if o.readOnly {
+		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)

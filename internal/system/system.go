@@ -151,6 +151,23 @@ type Postgres struct {
 	Guards    []Guard    `json:"-"`
 }
 
+// Replica is the PostgreSQL that the dashboard reads from while it can.
+type Replica struct {
+	State string   `json:"state"`
+	LagMS *float64 `json:"lag_ms"` // since it had everything; nil: not known
+}
+
+// States of a replica. In all but the first the dashboard reads from the
+// primary.
+const (
+	ReplicaUsed    = "used"
+	ReplicaAway    = "away"           // it does not answer, or the primary has not yet
+	ReplicaBehind  = "behind"         // by more than it may be
+	ReplicaPrimary = "primary"        // it takes what is written: it was promoted, or never a replica
+	ReplicaOther   = "other_database" // it is none of ours
+	ReplicaSchema  = "other_schema"   // a migration is not there yet
+)
+
 // Report is all of it, as one process sees it.
 type Report struct {
 	AsOf      time.Time  `json:"as_of"`
@@ -158,6 +175,7 @@ type Report struct {
 	Processes []Process  `json:"processes"`
 	Redis     *Redis     `json:"redis"`
 	Postgres  *Postgres  `json:"postgres"`
+	Replica   *Replica   `json:"replica"` // nil: this process reads from none
 	Leases    []Lease    `json:"leases"`
 	Snapshots []Snapshot `json:"snapshots"`
 	Guards    []Guard    `json:"guards"`

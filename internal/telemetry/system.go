@@ -27,7 +27,7 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 type descriptions struct {
 	entries, unread, pending, oldest, uncounted, memory *prometheus.Desc // by partition
 	dead, deadOldest, days, strayed, guard, processes   *prometheus.Desc
-	lease, clock, schema                                *prometheus.Desc
+	lease, clock, schema, replicaLag, replicaUsed       *prometheus.Desc
 }
 
 func describe() descriptions {
@@ -48,6 +48,9 @@ func describe() descriptions {
 		lease:      gauge("busu_lease_held", "Whether some process does what only one should.", "name"),
 		clock:      gauge("busu_clock_ahead_seconds", "How far a store's clock is ahead of this process's.", "store"),
 		schema:     gauge("busu_schema_version", "How far the database is migrated."),
+		replicaLag: gauge("busu_postgres_replica_lag_seconds", "How long ago the read replica had everything."),
+
+		replicaUsed: gauge("busu_postgres_replica_used", "Whether the dashboard reads from the replica, and not from the primary."),
 	}
 }
 
@@ -55,7 +58,7 @@ func describe() descriptions {
 func (s seen) Describe(to chan<- *prometheus.Desc) {
 	d := describe()
 	for _, desc := range []*prometheus.Desc{d.entries, d.unread, d.pending, d.oldest, d.uncounted, d.memory, d.dead, d.deadOldest,
-		d.days, d.strayed, d.guard, d.processes, d.lease, d.clock, d.schema} {
+		d.days, d.strayed, d.guard, d.processes, d.lease, d.clock, d.schema, d.replicaLag, d.replicaUsed} {
 		to <- desc
 	}
 }
@@ -80,6 +83,12 @@ func (s seen) Collect(to chan<- prometheus.Metric) {
 		put(d.schema, float64(p.Schema.Version))
 		for _, g := range r.Guards {
 			put(d.guard, number(g.State == "tripped"), g.Project)
+		}
+	}
+	if replica := r.Replica; replica != nil {
+		put(d.replicaUsed, number(replica.State == system.ReplicaUsed))
+		if replica.LagMS != nil {
+			put(d.replicaLag, *replica.LagMS/1000)
 		}
 	}
 	for name, held := range leases(r) {

@@ -21,6 +21,7 @@ func TestSystemIsExported(t *testing.T) {
 			Leases: []system.Lease{{Name: "aggregator/1"}}},
 		&system.Postgres{Days: system.Days{Ahead: 7, Strayed: true}, Schema: system.Schema{Version: 16},
 			Leases: []system.Lease{{Name: "learner"}}, Guards: []system.Guard{{Project: "p", State: "tripped"}, {Project: "q", State: "armed"}}})
+	report.Replica = &system.Replica{State: system.ReplicaUsed, LagMS: new(1500.0)}
 	r := prometheus.NewPedanticRegistry()
 	telemetry.ExportSystem(r, func() system.Report { return report })
 	wantLines(t, r,
@@ -30,7 +31,8 @@ func TestSystemIsExported(t *testing.T) {
 		`busu_partition_days_ahead 7`, `busu_partition_strayed 1`, `busu_guard_tripped{project="p"} 1`, `busu_guard_tripped{project="q"} 0`,
 		`busu_processes{role="api"} 2`, `busu_processes{role="worker"} 2`, `busu_processes{role="aggregator"} 1`,
 		`busu_lease_held{name="publisher"} 0`, `busu_lease_held{name="aggregator/1"} 1`, `busu_lease_held{name="learner"} 1`,
-		`busu_clock_ahead_seconds{store="redis"} 1.5`, `busu_schema_version 16`)
+		`busu_clock_ahead_seconds{store="redis"} 1.5`, `busu_schema_version 16`,
+		`busu_postgres_replica_used 1`, `busu_postgres_replica_lag_seconds 1.5`)
 
 	away := prometheus.NewPedanticRegistry()
 	telemetry.ExportSystem(away, func() system.Report { return system.NewReport(time.Now(), system.Process{}, nil, nil) })

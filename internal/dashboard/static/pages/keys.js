@@ -121,13 +121,13 @@ const changeOf = ({ budget_usd: budget, budget_period: period, expires_at: until
   per_user: RATES.some(([name]) => v[USER + name]) ? Object.fromEntries(RATES.map(([name]) => [name, given(v[USER + name])])) : null,
   ...(until !== (k?.expires_at?.slice(0, 10) ?? "") && { expires_at: until ? `${until}T00:00:00Z` : null }), ...(budget ? { budget_usd: Number(budget), budget_period: period } : { budget_usd: null }) });
 
-/** What is spent of a budget, what of it was told, and when it runs out if it goes on like this. */
+/** What is spent of a budget, what of it was told, and when it runs out if it goes on like this: each in a line of its own, so that none wraps as it grows. */
 function Budget({ of: { budget: b, budget_usd: usd, budget_period } }) {
-  const period = budget_period ?? "month", limit = html`${money(usd)} <small>a ${period},</small>`;
-  if (!b) return html`<span class="nb">${limit} <small>what is spent is not known now</small></span>`;
+  const period = budget_period ?? "month", limit = html`${money(usd)} <small>a ${period}</small>`;
+  if (!b) return html`<span class="nb">${limit}</span><br /><small>what is spent is not known now</small>`;
   const end = Date.parse(b.resets_at), from = beginOf(period, end), gone = (Date.parse(b.as_of) - from) / (end - from), told = b.alerts?.at(-1);
-  return html`<${Burn} ...${{ b, gone, period }} />
-    <span key=${`${b.spent_usd} ${b.as_of}`}>${money(b.spent_usd)} of ${limit} <small>${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small></span>
+  return html`<${Burn} ...${{ b, gone, period }} /><br /><span key=${b.spent_usd} class="nb">${money(b.spent_usd)} of ${limit}</span><br />
+    <small key=${`${b.spent_usd} ${b.as_of}`} class="nb">${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small>
     ${told && html` <${Tag} mood=${told.threshold_percent >= 100 ? "bad" : "warn"}>${percent(count(told.threshold_percent))} told ${clock(Date.parse(told.at))}</${Tag}>`}`;
 }
 

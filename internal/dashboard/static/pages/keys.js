@@ -126,8 +126,8 @@ function Budget({ of: { budget: b, budget_usd: usd, budget_period } }) {
   const period = budget_period ?? "month", limit = html`${money(usd)} <small>a ${period}</small>`;
   if (!b) return html`<span class="nb">${limit}</span><br /><small>what is spent is not known now</small>`;
   const end = Date.parse(b.resets_at), from = beginOf(period, end), gone = (Date.parse(b.as_of) - from) / (end - from), told = b.alerts?.at(-1);
-  return html`<${Burn} ...${{ b, gone, period }} /><br /><span key=${b.spent_usd} class="nb">${money(b.spent_usd)} of ${limit}</span><br />
-    <small key=${`${b.spent_usd} ${b.as_of}`} class="nb">${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small>
+  return html`<${Burn} ...${{ b, gone, period }} /><br /><span key=${`${b.spent_usd} ${usd}`} class="nb">${money(b.spent_usd)} of ${limit}</span><br />
+    <small key=${`${b.spent_usd} ${usd} ${b.as_of}`} class="nb">${percent(share(b.spent_usd, b.limit_usd))}, ${outlook(b, { period, from, end })}</small>
     ${told && html` <${Tag} mood=${told.threshold_percent >= 100 ? "bad" : "warn"}>${percent(count(told.threshold_percent))} told ${clock(Date.parse(told.at))}</${Tag}>`}`;
 }
 

@@ -118,14 +118,14 @@ function bridgeRows(s) {
   const held = k * p.raw_per_request_usd.holdout, charged = k * p.raw_per_request_usd.routed, kind = p.state === "proven" ? undefined : "unproven";
   return [{ name: "Baseline, modelled", value: listed, kind: "modelled" }, { name: "answer length", change: held - listed, kind: "unproven" },
     { name: "Baseline, measured", value: held, kind: "fact" },
-    { name: "routing", change: charged - held, kind }, { name: "cache", change: paid - charged }, { name: "Spent", value: paid, kind: "total" }];
+    { name: "routing", change: charged - held, kind }, { name: "cache, other requests", change: paid - charged, kind: "unproven" }, { name: "Spent", value: paid, kind: "total" }];
 }
 
 function FromListToProof({ savings, s }) {
   if (!s.modelled.requests) return null;
   const rows = bridgeRows(s), few = s.proven.state === "too_few";
   const note = few ? "The model prices the same tokens at the baseline’s rates. What the baseline would really have cost is measured once the hold-out has 30 users."
-    : "The model prices the same tokens at the baseline’s rates. Held-out users show what the baseline really costs; the step between is what other answers it writes, and other users. Cache is what was charged for answers that were given again.";
+    : "The model prices the same tokens at the baseline’s rates. Held-out users show what the baseline really costs; the step between is what other answers it writes, and other users. The proof counts the first requests of each user, and charges answers that were given again; the last step is what that leaves out.";
   const table = () => ({ head: ["Step", ">$ per 1,000 requests"], rows: rows.map((r) => [r.name, { show: money(r.change ?? r.value), value: r.change ?? r.value }]) });
   return html`<${Panel} title="From the price list to the proof" unit="US dollars per 1,000 requests" of=${savings} name="bridge" table=${table} note=${note}>${() => html`<${Bridge} rows=${rows} />`}</${Panel}>`;
 }

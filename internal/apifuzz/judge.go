@@ -60,7 +60,7 @@ func prompts() []string {
 
 // headers are those that every answer has, and those that none has.
 func (j judge) headers(r *request, got answer) (faults []string) {
-	isPage := !slices.Contains(prompts(), r.operation.method+" "+r.operation.path)
+	isPage := !slices.Contains(prompts(), r.method+" "+r.operation.path) // as it was sent, which may be by another method
 	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"} {
 		if got.Header.Get(name) != value && (isPage || name == "X-Content-Type-Options") {
 			faults = append(faults, fmt.Sprintf("the header %s is %q", name, got.Header.Get(name)))

@@ -33,8 +33,14 @@ func changes() []change {
 }
 
 func (r *results) writeBeforeAndAfter(b *strings.Builder) {
-	b.WriteString("\n## Before and after\n\nWhat busu's first design wanted its cache and its pools to change, each with them off and on.\n\n" +
-		"| | off | on | measured off | measured on | the design's | |\n| --- | --- | --- | ---: | ---: | ---: | --- |\n")
+	scenarios := []string{apacheName}
+	for _, c := range changes() {
+		scenarios = append(scenarios, c.before, c.after)
+	}
+	if !r.section(b, "Before and after", "What busu's first design wanted its cache and its pools to change, each with them off and on.", scenarios) {
+		return
+	}
+	b.WriteString("| | off | on | measured off | measured on | the design's | |\n| --- | --- | --- | ---: | ---: | ---: | --- |\n")
 	for _, c := range changes() {
 		before, ok := r.Of(c.before, c.figure)
 		after, also := r.Of(c.after, c.figure)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/busuhq/busu/bench/measure"
@@ -110,6 +111,15 @@ type column struct {
 	spread        bool
 }
 
+// section begins one, unless none of its scenarios was measured.
+func (r *results) section(b *strings.Builder, title, says string, scenarios []string) bool {
+	measured := slices.ContainsFunc(scenarios, func(name string) bool { return r.Figures[name] != nil })
+	if measured {
+		b.WriteString("\n## " + title + "\n\n" + says + "\n\n")
+	}
+	return measured
+}
+
 // table shows figures of scenarios; those that were not measured are left out.
 func (r *results) table(b *strings.Builder, columns []column, scenarios []string) {
 	head, rule := "| |", "| --- |"
@@ -160,12 +170,14 @@ func (r *results) peerNames(of func(string) string) []string {
 }
 
 func (r *results) writeCapacities(b *strings.Builder) {
-	b.WriteString("\n## 32 callers without a pause\n\nCPU, of the process that is asked and of the stores, in µs per request; so are allocations.\n" +
-		"busu's worker and aggregator do not run meanwhile: they belong on other machines, and here they would only take the API's cores.\n\n")
+	scenarios := append([]string{closedMock, closedFastHTTP, closedReverse, closedEcho, closedConstant, closedRedis,
+		busuProxied, busuRouted, busuExperiment, busuMemory, busuRedis}, r.peerNames(closedPeer)...)
+	if !r.section(b, "32 callers without a pause", "CPU, of the process that is asked and of the stores, in µs per request; so are allocations.\n"+
+		"busu's worker and aggregator do not run meanwhile: they belong on other machines, and here they would only take the API's cores.", scenarios) {
+		return
+	}
 	r.table(b, []column{{"requests/s", perSecond, true}, {"CPU", apiCPU, true}, {"Redis", redisCPU, false}, {"PostgreSQL", postgresCPU, false},
-		{"allocations", allocations, false}, {"bytes", allocated, false}, {"collections/s", collections, false}, {"RSS MB", rssMB, false}, {"p99 µs", measure.P99, false}},
-		append([]string{closedMock, closedFastHTTP, closedReverse, closedEcho, closedConstant, closedRedis,
-			busuProxied, busuRouted, busuExperiment, busuMemory, busuRedis}, r.peerNames(closedPeer)...))
+		{"allocations", allocations, false}, {"bytes", allocated, false}, {"collections/s", collections, false}, {"RSS MB", rssMB, false}, {"p99 µs", measure.P99, false}}, scenarios)
 	if s, ok := r.Of(busuRedis, holdingPct); ok {
 		fmt.Fprintf(b, "\nOf the Redis hits, %s %% were; the others came from the little memory that the API was left.\n", measure.Number(s.Median))
 	}
@@ -173,7 +185,9 @@ func (r *results) writeCapacities(b *strings.Builder) {
 
 func (r *results) writeLatencies(b *strings.Builder) {
 	scenarios := append([]string{openMock, openFastHTTP, openReverse, openEcho, openProxied, openRouted, openExperiment, openMemory}, r.peerNames(openPeer)...)
-	b.WriteString("\n## At 1,000 requests per second\n\nAn open loop; latencies in µs from when a request was due. Added is through − direct in the same round. All of busu's processes run.\n\n")
+	if !r.section(b, "At 1,000 requests per second", "An open loop; latencies in µs from when a request was due. Added is through − direct in the same round. All of busu's processes run.", scenarios) {
+		return
+	}
 	b.WriteString("| | p50 | p99 | p99.9 | added p50 | spread | added p99 | spread | CPU | RSS MB |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, name := range scenarios {
 		if r.Figures[name] == nil {
@@ -200,13 +214,16 @@ func (r *results) writeLatencies(b *strings.Builder) {
 }
 
 func (r *results) writeStreams(b *strings.Builder) {
-	b.WriteString("\n## Streams\n\n32 callers, each with the next stream when one has ended; the upstream sends its events as fast as they are taken. In µs.\n\n")
-	r.table(b, []column{{"streams/s", perSecond, true}, {"CPU per event", eachEvent, false}, {"first p50", firstP50, false}, {"first p99", firstP99, false}, {"whole p99", measure.P99, false}},
-		[]string{streamsMock, streamsReverse, streamsBusu})
+	scenarios := []string{streamsMock, streamsReverse, streamsBusu}
+	if r.section(b, "Streams", "32 callers, each with the next stream when one has ended; the upstream sends its events as fast as they are taken. In µs.", scenarios) {
+		r.table(b, []column{{"streams/s", perSecond, true}, {"CPU per event", eachEvent, false}, {"first p50", firstP50, false}, {"first p99", firstP99, false}, {"whole p99", measure.P99, false}}, scenarios)
+	}
 }
 
 func (r *results) writeTroubles(b *strings.Builder) {
-	fmt.Fprintf(b, "\n## Troubles\n\nAll of busu's processes run. Latencies of what was answered, in µs.\n\n")
-	r.table(b, []column{{"answered/s", perSecond, false}, {"failed %", failedPct, false}, {"refused %", refusedPct, false}, {"p50", measure.P50, false}, {"p99", measure.P99, false},
-		{"% of capacity", ofCapacity, false}, {"RSS MB", rssMB, false}, {"ready again, ms", backMS, false}}, []string{slowName, flakyName, overloadName, redisDownName, postgresDownName})
+	scenarios := []string{slowName, flakyName, overloadName, redisDownName, postgresDownName}
+	if r.section(b, "Troubles", "All of busu's processes run. Latencies of what was answered, in µs.", scenarios) {
+		r.table(b, []column{{"answered/s", perSecond, false}, {"failed %", failedPct, false}, {"refused %", refusedPct, false}, {"p50", measure.P50, false}, {"p99", measure.P99, false},
+			{"% of capacity", ofCapacity, false}, {"RSS MB", rssMB, false}, {"ready again, ms", backMS, false}}, scenarios)
+	}
 }

@@ -59,19 +59,9 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	stores.overview = newOverview(cfg, stores, log)
 	stores.tracing = startTracing(cfg, stores.presence.id(), health.Registry(), log, life)
 	telemetry.ExportSystem(health.Registry(), func() system.Report { return stores.overview.System(ctx) })
-	if runs(cfg, config.Worker) {
-		if err := startWorker(cfg, stores, migration, health, log, life); err != nil {
-			return err
-		}
-	}
-	if runs(cfg, config.Aggregator) {
-		startAggregator(cfg, stores, migration, health, log, life)
-	}
-	handler := health.Handler()
-	if runs(cfg, config.API) {
-		if handler, err = startAPI(cfg, stores, migration, health, log, life); err != nil {
-			return err
-		}
+	handler, err := startParts(cfg, stores, migration, health, log, life)
+	if err != nil {
+		return err
 	}
 	began.passed("parts")
 	life.start("migration", migration.Run)
@@ -85,6 +75,22 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, level *admin.
 	began.over()
 	welcome(out, cfg, stores, listener.Addr())
 	return life.wait(ctx)
+}
+
+// startParts starts what this process does, and gives what it answers with.
+func startParts(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) (http.Handler, error) {
+	if runs(cfg, config.Worker) {
+		if err := startWorker(cfg, s, m, health, log, life); err != nil {
+			return nil, err
+		}
+	}
+	if runs(cfg, config.Aggregator) {
+		startAggregator(cfg, s, m, health, log, life)
+	}
+	if runs(cfg, config.API) {
+		return startAPI(cfg, s, m, health, log, life)
+	}
+	return health.Handler(), nil
 }
 
 // runs reports whether this process does the work of part.

@@ -34,9 +34,9 @@ type stopping struct {
 	grace time.Duration // how long requests under way may take then
 }
 
-// serve answers on l, over TLS where shown is not nil. On close it first is not ready, and goes on answering
-// until balancers know; then it lets requests finish, then cancels those that
-// did not and waits for their facts.
+// serve answers on l, over TLS where shown is not nil. On close it first is not
+// ready, and goes on answering until balancers know; then it lets requests finish,
+// then cancels those that did not and waits for their facts.
 func serve(l net.Listener, shown *certificate.Keeper, h http.Handler, health *httpapi.Health, stop stopping, log *slog.Logger, life *lifecycle) {
 	var leaving atomic.Bool
 	server := httpapi.Server(lastAnswers(h, &leaving), log)

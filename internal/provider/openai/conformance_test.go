@@ -11,22 +11,26 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	conforms(t, nil)
+	conforms(t, func() *http.Client { return nil })
 }
 
 // TestConformanceOfTheStandardClient is the same by net/http, which calls hosts
 // with TLS.
 func TestConformanceOfTheStandardClient(t *testing.T) {
 	t.Parallel()
-	conforms(t, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: 64 << 10}})
+	conforms(t, func() *http.Client {
+		return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: 64 << 10}}
+	})
 }
 
-func conforms(t *testing.T, client *http.Client) {
+// conforms runs the suite with a client for each provider: to close one drops
+// the idle connections of its client, which the next call of another would take.
+func conforms(t *testing.T, client func() *http.Client) {
 	t.Helper()
 	providertest.Run(t, providertest.Vendor{
 		Name: "acme",
 		New: func(t *testing.T, baseURL, key string) llm.Provider {
-			return provider(t, Options{Name: "acme", BaseURL: baseURL + "/v1", APIKey: key, Client: client})
+			return provider(t, Options{Name: "acme", BaseURL: baseURL + "/v1", APIKey: key, Client: client()})
 		},
 		Wire: &providertest.Wire{KeyHeader: "Authorization", Whole: whole, Stream: frames, Error: failure, ErrorFrame: func(message string) string {
 			return frame(object{"error": object{"message": message, "type": "server_error", "param": nil, "code": nil}})

@@ -82,17 +82,28 @@ func TestAfterALeadersOwnFailureAnotherLeads(t *testing.T) {
 
 func TestAPanicReachesTheLeaderAndHangsNobody(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(){"panic": func() { panic(errBusy) }, "exit": runtime.Goexit} {
+	stream := func(llm.Chunk) error { return nil }
+	for name, c := range map[string]struct {
+		fail   func()
+		emit   llm.Emit
+		leader bool // catches it
+		cause  error
+	}{
+		"panic":            {fail: func() { panic(errBusy) }, leader: true, cause: errBusy},
+		"panic, in pieces": {fail: func() { panic(errBusy) }, emit: stream, leader: true, cause: errBusy},
+		"exit":             {fail: runtime.Goexit, cause: flight.ErrUnreturned}, // of the leader's own goroutine
+		"exit, in pieces":  {fail: runtime.Goexit, emit: stream, leader: true, cause: flight.ErrUnreturned},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var g group
 				proceed := make(chan struct{})
-				lead := func(context.Context, llm.Emit) (string, error) { <-proceed; fail(); return "", nil }
+				lead := func(context.Context, llm.Emit) (string, error) { <-proceed; c.fail(); return "", nil }
 				caught := make(chan any, 1)
 				go func() {
 					defer func() { caught <- recover() }()
-					_, err := g.Do(t.Context(), "key", nil, lead)
+					_, err := g.Do(t.Context(), "key", c.emit, lead)
 					t.Errorf("the leader returned: %v", err)
 				}()
 				synctest.Wait()
@@ -101,12 +112,16 @@ func TestAPanicReachesTheLeaderAndHangsNobody(t *testing.T) {
 				synctest.Wait()
 				close(proceed)
 				p, ok := (<-caught).(*flight.Panic)
-				if !ok || !strings.Contains(string(p.Stack), "flight_test") {
+				if ok != c.leader || ok && !strings.Contains(string(p.Stack), "flight_test") {
 					t.Errorf("the leader caught %v", p)
 				}
 				err := <-followed
-				if !errors.As(err, &p) || !errors.Is(err, map[string]error{"panic": errBusy, "exit": flight.ErrUnreturned}[name]) {
+				if !errors.As(err, &p) || !errors.Is(err, c.cause) {
 					t.Errorf("the follower got %v", err)
+				}
+				synctest.Wait()
+				if n := g.Stats().Flying; n != 0 {
+					t.Errorf("%d calls are under way", n)
 				}
 			})
 		})

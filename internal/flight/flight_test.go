@@ -211,6 +211,46 @@ func TestALeaderWhoLeavesDoesNotEndTheCall(t *testing.T) {
 	})
 }
 
+// Who makes the call in its own goroutine cannot go before it has ended.
+func TestALeaderWithoutPiecesWhoLeavesStaysForTheOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		leader, follower := ask(t, &g, c, false), ask(t, &g, c, false)
+		leader.leave()
+		synctest.Wait()
+		later := ask(t, &g, c, false)
+		close(c.pieces)
+		<-leader.done
+		if !errors.Is(leader.err, context.Canceled) || leader.result.Value != "answer" {
+			t.Errorf("the leader got %q, %v", leader.result.Value, leader.err)
+		}
+		for _, o := range []*one{follower, later} {
+			if <-o.done; o.err != nil || o.result.Value != "answer" || !o.result.Followed {
+				t.Errorf("%+v, %v", o.result, o.err)
+			}
+		}
+		if n := c.calls.Load(); n != 1 {
+			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+func TestALeaderWithoutPiecesWhoIsAloneEndsTheCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var g group
+		c := newCall()
+		leader := ask(t, &g, c, false)
+		leader.leave()
+		<-leader.done
+		if c.ended.Load() != 1 || leader.result.Value != "partial" || !errors.Is(leader.err, context.Canceled) {
+			t.Errorf("%d ended, %q, %v", c.ended.Load(), leader.result.Value, leader.err)
+		}
+	})
+}
+
 func TestTheLastWhoLeavesEndsTheCallAndSeesItEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -44,9 +44,10 @@ const (
 
 // flight is one call and those who wait for it.
 type flight[T any] struct {
+	ctx    context.Context // of the call
 	cancel context.CancelFunc
 	done   chan struct{} // closed when value, err and panicked are set
-	room   chan struct{} // holds one when take should look again
+	room   chan struct{} // holds one when take should look again; nil: there are no pieces
 	lagged *atomic.Int64
 
 	value    T
@@ -61,6 +62,16 @@ type flight[T any] struct {
 	first   int
 	kept    int // bytes of pieces
 	taken   int // bytes of all pieces that there were
+}
+
+// newFlight is one for a call that goes on when ctx, of the one who leads, ends.
+func newFlight[T any](ctx context.Context, pieces bool, lagged *atomic.Int64) *flight[T] {
+	f := &flight[T]{done: make(chan struct{}), lagged: lagged}
+	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if pieces {
+		f.room = make(chan struct{}, 1)
+	}
+	return f
 }
 
 // board lets r wait for the flight, unless it can no longer give everything
@@ -104,7 +115,11 @@ func (f *flight[T]) over() bool {
 }
 
 // fly makes the call and tells its end.
-func (f *flight[T]) fly(ctx context.Context, pieces llm.Emit, call Call[T]) {
+func (f *flight[T]) fly(call Call[T]) {
+	var pieces llm.Emit
+	if f.room != nil {
+		pieces = f.take
+	}
 	returned := false
 	defer func() {
 		switch v := recover(); {
@@ -118,26 +133,26 @@ func (f *flight[T]) fly(ctx context.Context, pieces llm.Emit, call Call[T]) {
 		f.closed = true
 		close(f.done)
 	}()
-	f.value, f.err = call(ctx, pieces)
+	f.value, f.err = call(f.ctx, pieces)
 	returned = true
 }
 
 // take is the call's emit.
-func (f *flight[T]) take(ctx context.Context, c llm.Chunk) error {
+func (f *flight[T]) take(c llm.Chunk) error {
 	c = c.Clone()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for size := c.Size(); f.kept+size > mostKept && len(f.pieces) > 0; {
 		f.closed = true
 		if f.outruns() {
-			if err := f.awaitRoom(ctx); err != nil {
+			if err := f.awaitRoom(); err != nil {
 				return err
 			}
 			continue
 		}
 		f.dropFirst()
 	}
-	if err := context.Cause(ctx); err != nil {
+	if err := context.Cause(f.ctx); err != nil {
 		return err
 	}
 	f.kept += c.Size()
@@ -158,14 +173,14 @@ func (f *flight[T]) outruns() bool {
 }
 
 // awaitRoom lets go of the lock until a reader moved or left.
-func (f *flight[T]) awaitRoom(ctx context.Context) error {
+func (f *flight[T]) awaitRoom() error {
 	f.mu.Unlock()
 	defer f.mu.Lock()
 	select {
 	case <-f.room:
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-f.ctx.Done():
+		return context.Cause(f.ctx)
 	}
 }
 
@@ -195,13 +210,21 @@ func (f *flight[T]) dropFirst() {
 type reader[T any] struct {
 	flight  *flight[T]
 	emit    llm.Emit
-	wake    chan struct{} // holds one when there is something new
+	wake    chan struct{} // holds one when there is something new; nil: only the end is waited for
 	emitted int
 
 	// Of the flight's mutex.
 	next   int // number of the piece to read
 	had    int // bytes of the pieces before
 	lagged bool
+}
+
+func newReader[T any](emit llm.Emit) *reader[T] {
+	r := &reader[T]{emit: emit}
+	if emit != nil {
+		r.wake = make(chan struct{}, 1)
+	}
+	return r
 }
 
 func (r *reader[T]) signal() {

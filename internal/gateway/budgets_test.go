@@ -28,8 +28,21 @@ func (empty) Spending(_ context.Context, accounts []budget.Account, _ []string) 
 	return s, nil
 }
 
+// patient asks again where a budget is not known yet: that takes longer than a
+// request waits where the machine has no time.
+type patient struct{ *budget.Keeper }
+
+func (p patient) Reserve(ctx context.Context, b []budget.Budget, at time.Time, most pricing.Nanos) (budget.Holds, error) {
+	for {
+		h, err := p.Keeper.Reserve(ctx, b, at, most)
+		if _, unknown := errors.AsType[*budget.UnavailableError](err); !unknown || ctx.Err() != nil {
+			return h, err
+		}
+	}
+}
+
 // keeps gives a keeper of budgets that runs as long as the test.
-func keeps(t testing.TB) *budget.Keeper {
+func keeps(t testing.TB) patient {
 	t.Helper()
 	desk := budgettest.NewDesk(time.Now)
 	desk.Begin(time.Now().Add(-100 * 24 * time.Hour))
@@ -38,7 +51,7 @@ func keeps(t testing.TB) *budget.Keeper {
 	var running sync.WaitGroup
 	running.Go(func() { _ = k.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	return k
+	return patient{k}
 }
 
 func of(name string, limit pricing.Nanos) []budget.Budget {
@@ -47,7 +60,7 @@ func of(name string, limit pricing.Nanos) []budget.Budget {
 
 // settled holds that a budget has spent what it has, and that nothing is
 // reserved: all that is left can be.
-func settled(t *testing.T, k *budget.Keeper, at time.Time, b []budget.Budget, spent pricing.Nanos) {
+func settled(t *testing.T, k patient, at time.Time, b []budget.Budget, spent pricing.Nanos) {
 	t.Helper()
 	began := time.Now()
 	for {

@@ -233,10 +233,10 @@ func TestWhoLeavesDoesNotTakeTheOthersAlong(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	leave()
+	close(gate) // who makes the call stays until it has ended
 	if err := <-left; !errors.Is(err, gateway.ErrCanceled) {
 		t.Error(err)
 	}
-	close(gate)
 	if answer := <-stayed; answer.Text != "Paris." || answer.Fact.CostNanos != 0 {
 		t.Errorf("%+v", answer)
 	}

@@ -129,7 +129,7 @@ func (o *oracle) calm(at *process, many string, happens func(*world)) []string {
 	levels := func(metric string) float64 {
 		return at.metric(metric+`{level="redis"}`) + at.metric(metric+`{level="postgres"}`)
 	}
-	for range 10 {
+	for range 50 {
 		at.until("no level of the cache is away", func() bool { return levels("busu_cache_away") == 0 })
 		before := levels("busu_cache_errors_total")
 		o.worlds++

@@ -30,7 +30,7 @@ func (r *results) method() string {
 
 Other gateways are measured in turn with the rest when they run and ask the upstream of the run:
 
-`+"```sh"+`
+`+"```sh norun: needs peers that run"+`
 make bench BENCH="-mock 127.0.0.1:9900 -peer NAME=URL,model=MODEL,header=…"
 `+"```"+`
 

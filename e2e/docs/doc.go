@@ -1,6 +1,7 @@
 // Package docs runs what busu's documents tell their readers to type. Of each
-// document it takes the blocks of shell in their order, in one shell, in an
-// empty folder, with the real busu on the PATH, and holds what they print
+// document that has any it takes the blocks of shell in their order, in one shell,
+// in an empty folder (those of documents at the top in a copy of the repository),
+// with the real busu on the PATH, and holds what they print
 // against what the document says they print.
 //
 // What a block is says the line that it begins with:

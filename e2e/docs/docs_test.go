@@ -21,8 +21,14 @@ import (
 
 const patience = 5 * time.Minute // for one document
 
-// documents are those whose blocks are run. One that is missing fails.
-var documents = []string{"quick-start.md", "upgrade.md", "recipes/*.md"}
+// documents are those whose blocks are run: all that have any, the first ones in
+// a copy of the checkout, the others in an empty folder.
+var (
+	atCheckout = []string{"*.md", "examples/*.md"}
+	elsewhere  = []string{"docs/*.md", "docs/*/*.md"}
+)
+
+const least = 18 // documents that have blocks
 
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -32,29 +38,35 @@ func TestDocuments(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	var files []string
-	for _, pattern := range documents {
-		found, err := filepath.Glob("../../docs/" + pattern)
-		if err != nil || len(found) == 0 {
-			t.Fatalf("docs/%s: no document (%v)", pattern, err)
+	found := 0
+	for _, pattern := range slices.Concat(atCheckout, elsewhere) {
+		files, err := filepath.Glob("../../" + pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no document (%v)", pattern, err)
 		}
-		files = append(files, found...)
+		for _, file := range files {
+			blocks, err := blocksOf(read(t, file))
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			if len(blocks) == 0 {
+				continue
+			}
+			found++
+			name := strings.TrimPrefix(strings.TrimPrefix(file, "../../"), "docs/")
+			t.Run(name, func(t *testing.T) { runDocument(t, file, blocks, bin, slices.Contains(atCheckout, pattern)) })
+		}
 	}
-	for _, file := range files {
-		t.Run(strings.TrimPrefix(file, "../../docs/"), func(t *testing.T) { runDocument(t, file, bin) })
+	if found < least {
+		t.Errorf("only %d documents have commands", found)
 	}
 }
 
-func runDocument(t *testing.T, file, bin string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks, err := blocksOf(string(text))
-	if err != nil || len(blocks) == 0 {
-		t.Fatal("no blocks", err)
-	}
+func runDocument(t *testing.T, file string, blocks []block, bin string, checkout bool) {
 	d := open(t, file, bin)
+	if checkout {
+		d.checkOut(t)
+	}
 	ran, left := 0, 0
 	for _, b := range blocks {
 		if b.alone {
@@ -129,6 +141,16 @@ func open(t *testing.T, file, bin string) *reader {
 		d.end(t)
 	})
 	return d
+}
+
+// checkOut gives the reader the files of the repository.
+func (d *reader) checkOut(t *testing.T) {
+	t.Helper()
+	copied := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", `git ls-files -z | xargs -0 cp --parents -t "$1"`, "copy", d.dir)
+	copied.Dir = "../.."
+	if out, err := copied.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // run types a block, and holds what it prints against the document.
@@ -206,11 +228,22 @@ func (d *reader) end(t *testing.T) {
 		if err := syscall.Kill(-run.cmd.Process.Pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Error(err)
 		}
-		if err := <-run.ended; err != nil {
+		if err := <-run.ended; err != nil && !run.interrupted(err) {
 			t.Errorf("%v: %v%s", run.cmd.Args, err, d.logs())
 		}
 	}
 	d.terminals = nil
+}
+
+// interrupted reports whether it was make, which waits for what it runs, and then
+// ends as Ctrl-C ends programs.
+func (r *terminal) interrupted(err error) bool {
+	ended, is := errors.AsType[*exec.ExitError](err)
+	if !is || !strings.HasPrefix(r.cmd.Args[len(r.cmd.Args)-1], "make ") {
+		return false
+	}
+	status, is := ended.Sys().(syscall.WaitStatus)
+	return is && (status.Signaled() && status.Signal() == syscall.SIGINT || status.ExitStatus() == 128+int(syscall.SIGINT))
 }
 
 func (d *reader) path(name string) string { return filepath.Join(d.dir, "."+d.file+"."+name) }

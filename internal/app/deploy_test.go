@@ -174,6 +174,7 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runbook := regexp.MustCompile(`(?s)^- \*\*Means:\*\* \S.*\n- \*\*Check:\*\* \S.*\n- \*\*Cure:\*\* \S`)
 	seen := map[string]bool{}
 	for _, a := range readAlerts(t) {
 		if seen[a.Alert] || a.Annotations["summary"] == "" || a.Annotations["description"] == "" ||
@@ -184,6 +185,11 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		if !strings.HasSuffix(a.Annotations["runbook_url"], "/docs/operating.md#"+strings.ToLower(a.Alert)) ||
 			!strings.Contains(string(page), "\n### "+a.Alert+"\n\n") {
 			t.Errorf("%s has no section in docs/operating.md, or does not point to it: %s", a.Alert, a.Annotations["runbook_url"])
+		}
+		_, section, _ := strings.Cut(string(page), "\n### "+a.Alert+"\n\n")
+		section, _, _ = strings.Cut(section, "\n#")
+		if !runbook.MatchString(section) {
+			t.Errorf("docs/operating.md does not say what %s means, what to check, and the cure, a point each:\n%s", a.Alert, section)
 		}
 		for _, what := range []string{" comes", " does not come"} {
 			if !strings.Contains(string(tests), `"`+a.Alert+what+`"`) {

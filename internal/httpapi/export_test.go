@@ -15,11 +15,11 @@ func NewScreen(m Metrics) Screen { return Screen{newScreen(m)} }
 
 // Look shows a project's snapshot.
 func (s Screen) Look(ctx context.Context, project string) error {
-	_, err := s.screen.snapshot(ctx, project)
+	_, err := s.screen.snapshot(ctx, view{project: project})
 	return err
 }
 
-// Kept is how many projects' snapshots are kept.
+// Kept is how many snapshots are kept.
 func (s Screen) Kept() int {
 	s.screen.mu.Lock()
 	defer s.screen.mu.Unlock()

@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -194,6 +196,38 @@ func TestTenants(t *testing.T) {
 	}
 	s.post(t, "/complete", `{"prompt": "a"}`, acme, "X-Busu-Project: globex").want(t, 403)
 	s.post(t, "/complete", `{"prompt": "a"}`, acme, "X-Busu-Project: acme").want(t, 200)
+}
+
+// TestLiveIsOfTheCallersProject: what sums the traffic of all projects is shown to
+// those only who may see how busu fares, also where both look at one project.
+func TestLiveIsOfTheCallersProject(t *testing.T) {
+	t.Parallel()
+	s, keys := serveKeys(t)
+	chosen := "X-Busu-Project: acme"
+	for _, c := range []struct {
+		who      string
+		headers  []string
+		oversees bool
+	}{
+		{"the admin key", []string{asAdmin, chosen}, true},
+		{"an admin of one project", []string{"Authorization: Bearer " + keys.give(t, access.Key{Role: access.RoleAdmin, Project: "acme"})}, false},
+		{"a reader of one project", []string{"Authorization: Bearer " + keys.give(t, access.Key{Role: access.RoleRead, Project: "acme"})}, false},
+		{"an operator of all projects", []string{"Authorization: Bearer " + keys.give(t, access.Key{Role: access.RoleOperate, Project: access.AllProjects}), chosen}, true},
+	} {
+		var got struct {
+			Totals    map[string]any
+			Pipeline  map[string]any
+			Providers []map[string]any
+		}
+		if err := json.Unmarshal(s.send(t, "GET", "/metrics/live", "", c.headers...).want(t, 200).Body, &got); err != nil {
+			t.Fatal(err)
+		}
+		shown := slices.Sorted(maps.Keys(got.Providers[0]))
+		least := []string{"breaker", "breaker_for_ms", "name", "next_probe_ms"}
+		if len(got.Totals) == 0 || (len(got.Pipeline) > 0) != c.oversees || slices.Equal(shown, least) == c.oversees || got.Providers[0]["breaker"] != "open" {
+			t.Errorf("%s gets %+v", c.who, got)
+		}
+	}
 }
 
 // TestChosenProject: whoever has the deployment chooses, request by request.

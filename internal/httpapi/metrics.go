@@ -69,7 +69,7 @@ func (a *API) live(c echo.Context) error {
 	if c.IsWebSocket() {
 		return a.listen(c, interval)
 	}
-	body, err := a.screen.snapshot(c.Request().Context(), callerOf(c).Project)
+	body, err := a.screen.snapshot(c.Request().Context(), viewOf(callerOf(c)))
 	if err != nil {
 		return errors.Join(errUnavailable, err)
 	}
@@ -100,13 +100,13 @@ func (a *API) listen(c echo.Context, interval time.Duration) error {
 	if err != nil {
 		return errors.Join(w.err(), err)
 	}
-	a.feed(c.Request(), conn, callerOf(c).Project, interval)
+	a.feed(c.Request(), conn, viewOf(callerOf(c)), interval)
 	return nil
 }
 
 // feed sends snapshots until the listener leaves, may listen no more, or the
 // process stops. Intervals in which none can be read are left out.
-func (a *API) feed(r *http.Request, conn *websocket.Conn, project string, interval time.Duration) {
+func (a *API) feed(r *http.Request, conn *websocket.Conn, v view, interval time.Duration) {
 	ctx, left := context.WithCancel(r.Context())
 	var listening sync.WaitGroup
 	defer listening.Wait()
@@ -124,7 +124,7 @@ func (a *API) feed(r *http.Request, conn *websocket.Conn, project string, interv
 			a.goodbye(conn, websocket.StatusPolicyViolation, errMayNoMore.Error())
 			return
 		}
-		if body, err := a.screen.snapshot(ctx, project); err != nil {
+		if body, err := a.screen.snapshot(ctx, v); err != nil {
 			a.Log.Debug("no snapshot for the live feed", "err", err)
 		} else if err := send(ctx, conn, body); err != nil {
 			return

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,7 +17,8 @@ import (
 
 // Join takes up to most verdicts that are due, with what is stored of the
 // answers that they are on, has rule say what becomes of them, and stores that
-// with the lessons, in one transaction. It returns how many there were. What
+// with the lessons, in one transaction. Of several on one answer the first is
+// ruled on first. It returns how many were due. What
 // rule does outside is done when the transaction commits, or done again. All
 // requests that arrived before until are stored. One process at a time joins:
 // for the others there is nothing to do.
@@ -38,6 +40,10 @@ func (db *DB) join(ctx context.Context, k known, now time.Time, most int, rule f
 		if err != nil || len(cases) == 0 {
 			return err
 		}
+		joined = len(cases)
+		if cases, err = inTurn(ctx, tx, cases); err != nil || len(cases) == 0 {
+			return err
+		}
 		if err := findAnswers(ctx, tx, cases); err != nil {
 			return err
 		}
@@ -48,7 +54,6 @@ func (db *DB) join(ctx context.Context, k known, now time.Time, most int, rule f
 			return err
 		}
 		rulings := rule(ctx, cases, until)
-		joined = len(cases)
 		if err := storeRulings(ctx, tx, cases, rulings); err != nil {
 			return err
 		}
@@ -80,6 +85,65 @@ func dueVerdicts(ctx context.Context, tx pgx.Tx, now time.Time, most int) (cases
 	err = tx.SendBatch(ctx, batch).Close()
 	return cases, until, err
 }
+
+// inTurn puts verdicts in the order in which they came, for the first on an
+// answer teaches, and leaves out those before which another on the same answer
+// waits that is not among them. They are due when that is, so that they do not
+// stand before others until then. What nobody gave comes last, and holds up
+// nobody.
+func inTurn(ctx context.Context, tx pgx.Tx, cases []verdict.Case) (those []verdict.Case, err error) {
+	type answer struct {
+		project string
+		request uuid.UUID
+	}
+	type first struct {
+		answer
+		id   uuid.UUID
+		next time.Time
+	}
+	var requests [][16]byte
+	among := map[uuid.UUID]bool{}
+	for _, c := range cases {
+		requests, among[c.Feedback.ID] = append(requests, c.Feedback.RequestID), true
+	}
+	rows, err := tx.Query(ctx, firstWaiting, requests)
+	if err != nil {
+		return nil, err
+	}
+	var f first
+	firsts := map[answer]first{}
+	if _, err := pgx.ForEachRow(rows, []any{&f.request, &f.project, &f.id, &f.next}, func() error {
+		firsts[f.answer] = f
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	var later [][16]byte
+	var nexts []time.Time
+	for _, c := range cases {
+		if f, waits := firsts[answer{c.Feedback.Project, c.Feedback.RequestID}]; waits && !c.Implicit && !among[f.id] {
+			later, nexts = append(later, c.Feedback.ID), append(nexts, f.next)
+			continue
+		}
+		those = append(those, c)
+	}
+	slices.SortStableFunc(those, func(a, b verdict.Case) int {
+		if a.Implicit != b.Implicit {
+			return map[bool]int{false: -1, true: 1}[a.Implicit]
+		}
+		return bytes.Compare(a.Feedback.ID[:], b.Feedback.ID[:])
+	})
+	if len(later) > 0 {
+		_, err = tx.Exec(ctx, `UPDATE feedback f SET next_try = t.next FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, next) WHERE f.id = t.id`, later, nexts)
+	}
+	return those, err
+}
+
+// firstWaiting gives the first verdict that waits on each of some answers. It
+// has no LIMIT, with which the planner might look for them in the order of all ids.
+const firstWaiting = `
+	SELECT DISTINCT ON (request_id, project) request_id, project, id, next_try
+	FROM feedback WHERE request_id = ANY($1::uuid[]) AND state = 'waiting' AND NOT implicit ORDER BY request_id, project, id`
 
 func scanCase(row pgx.CollectableRow) (c verdict.Case, err error) {
 	f := event.NewFeedback(uuid.Nil)

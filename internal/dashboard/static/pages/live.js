@@ -2,6 +2,7 @@
 
 import { PercentileLines, StackedRates, percentileTable, rateTable, useCursor } from "../charts/time.js";
 import { ProvenBar } from "../charts/proof.js";
+import { useMay } from "../core/caller.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
 import { inWords, useDecisions } from "../core/decisions.js";
@@ -25,7 +26,7 @@ const SPANS = { "5m": 300_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800
 const LATE = 5000; // a fact that waits longer for its row is late
 
 export function LivePage() {
-  const live = useLive(), { snapshot } = live;
+  const live = useLive(), { snapshot } = live, oversees = useMay("oversee");
   const window = chosen("window", WINDOWS);
   const report = useData(`routing/metrics?window=${window}`, { every: 3000 });
   const axis = useAxis(live, window);
@@ -39,7 +40,7 @@ export function LivePage() {
     <div class="grid gap"><div class="c8 stack"><${Course} ...${{ live, axis }} /></div>
       <div class="c4 stack"><${Saving} /><${ProviderPanel} ...${{ live, report }} /><${Happened} live=${live} /></div>
       <div class="c12"><${RoutingFlow} ...${{ live, report, phrase: PHRASES[window] }} /></div>
-      <div class="c12"><${Pipeline} live=${live} /></div></div>`;
+      ${oversees && html`<div class="c12"><${Pipeline} live=${live} /></div>`}</div>`;
 }
 
 /** The time axis of the charts: the last minutes as they were heard, longer ones as they are stored. */

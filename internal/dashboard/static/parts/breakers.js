@@ -11,12 +11,13 @@ export const breakerWord = (state) => STATES[state]?.[1] ?? state;
 
 /** providers of a snapshot, and the requests of a report by provider. */
 export function breakerTable(providers, byProvider) {
+  const told = providers.some((p) => p.in_flight !== undefined); // calls of all projects, to whom they are shown
   return {
-    head: ["Provider", "Breaker", ">For", ">Errors", ">In flight"], widths: [76, 72, 64, 46, 60],
+    head: ["Provider", "Breaker", ">For", ">Errors", ...(told ? [">In flight"] : [])], widths: [76, 72, 64, 46, ...(told ? [60] : [])],
     rows: providers.map((p) => {
       const [dot, word, mood] = STATES[p.breaker] ?? ["wait", p.breaker, ""], s = byProvider[p.name];
       return [p.name, { show: html`<${Dot} kind=${dot} /> <span class=${mood}>${word}</span>`, value: word }, age(p.breaker_for_ms),
-        percent(share(s?.errors, s?.requests)), { show: html`${count(p.in_flight)} <small>of ${count(p.limit)}</small>`, value: p.in_flight }];
+        percent(share(s?.errors, s?.requests)), ...(told ? [{ show: html`${count(p.in_flight)} <small>of ${count(p.limit)}</small>`, value: p.in_flight }] : [])];
     }),
   };
 }

@@ -10,7 +10,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check shipping security pin-images sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments bench-scale simulate clean
+.PHONY: help run build test e2e screenshots check shipping security pin-images sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments bench-scale rolling simulate clean
 
 # What gosec finds and is no fault. Of the product and its tests' support; bench and e2e run on a developer's machine only.
 #   G104  errors that nobody looks at: of hashes, which have none, and of closing what has failed already; staticcheck finds others
@@ -134,6 +134,10 @@ bench-experiments: ## judge an experiment of a million users and read its result
 bench-scale: ## measure three API processes, two workers and a Redis Cluster beside one of each on the same cores (about 3 minutes) into docs/scale.md
 	$(GO) run ./internal/storetest/withstores -- $(GO) test ./internal/app -run '^TestScaledOut$$' -count=1 -timeout 20m -v \
 		-args -scale-for 10s -scale-rounds 5 -scale-report $(CURDIR)/docs/scale.md
+
+rolling: ## restart every process under 500 requests a second (RATE=), three times (ROUNDS=), and hold that each was answered and stored once (2 minutes)
+	$(GO) run ./internal/storetest/withstores -- $(GO) test ./internal/app -run '^TestRollingRestart$$' -count=1 -timeout 30m -v \
+		-args -rolling-rate $${RATE:-500} -rolling-rounds $${ROUNDS:-3}
 
 simulate: ## simulate the pipeline at up to 1,000,000 requests a second with what the benchmarks measured, into docs/scale.md
 	$(GO) run ./internal/simulate/run -out docs/scale.md

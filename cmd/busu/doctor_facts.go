@@ -178,7 +178,7 @@ func redisFacts(ctx context.Context, cfg config.Config) (doctor.Store, *system.R
 		s.Err = err.Error()
 		return s, nil
 	}
-	streams, err := db.State(ctx, cfg.Streams.Partitions)
+	streams, err := db.State(ctx, cfg.Streams.ReadPartitions)
 	if err != nil {
 		return s, nil // as in memory, where little can be asked
 	}

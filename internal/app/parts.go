@@ -30,10 +30,10 @@ import (
 	"github.com/busuhq/busu/schema"
 )
 
-// lanes are the partitions of a stream.
+// lanes are the partitions of a stream that are read.
 func lanes(cfg config.Config, stream event.Stream) []event.Lane {
 	var all []event.Lane
-	for p := range cfg.Streams.Partitions {
+	for p := range cfg.Streams.ReadPartitions {
 		all = append(all, event.Lane{Stream: stream, Partition: p})
 	}
 	return all
@@ -101,10 +101,10 @@ func persisters[F worker.Fact](lanes []event.Lane, s *stores, decode func(event.
 // publishes when no other does.
 func startAggregator(cfg config.Config, s *stores, m *migration, health *httpapi.Health, log *slog.Logger, life *lifecycle) {
 	owner := s.presence.id()
-	publisher := &aggregator.Publisher{Partitions: cfg.Streams.Partitions, Owner: owner, Chair: s.redis, Board: s.redis, Providers: s.redis, Log: log}
+	publisher := &aggregator.Publisher{Partitions: cfg.Streams.ReadPartitions, Owner: owner, Chair: s.redis, Board: s.redis, Providers: s.redis, Log: log}
 	loops := []func(context.Context) error{publisher.Run}
 	var all []*aggregator.Aggregator
-	for p := range cfg.Streams.Partitions {
+	for p := range cfg.Streams.ReadPartitions {
 		a := &aggregator.Aggregator{Partition: p, Owner: owner, Feed: s.redis, State: s.redis, Ledger: ledger{s.postgres, m},
 			None: func(err error) bool { return errors.Is(err, redisdb.ErrNone) }, Log: log}
 		all = append(all, a)

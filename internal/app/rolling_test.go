@@ -16,7 +16,10 @@ import (
 	"github.com/busuhq/busu/internal/storetest"
 )
 
-var rollingRounds = flag.Int("rolling-rounds", 1, "how often TestRollingRestart restarts every process")
+var (
+	rollingRounds = flag.Int("rolling-rounds", 1, "how often TestRollingRestart restarts every process")
+	rollingRate   = flag.Int("rolling-rate", 0, "requests a second that TestRollingRestart sends, and then holds that it did; 0: what a busy machine bears")
+)
 
 // balancer stands in front of API processes, as a Service of Kubernetes does:
 // it asks each whether it is ready, and sends requests to those that were when
@@ -124,12 +127,14 @@ func (m *member) start(t *testing.T, b *balancer) {
 // Every process is restarted under load, one after the other: each request is
 // answered, no fact is lost, none is there twice.
 func TestRollingRestart(t *testing.T) {
-	t.Parallel()
+	if *rollingRate == 0 {
+		t.Parallel()
+	}
 	const partitions = 2
 	database, redis := storetest.Postgres(t), storetest.Redis(t)
 	config := configFile(t, quick+fmt.Sprintf("streams: {partitions: %d}\n", partitions))
 	b := newBalancer(t)
-	s := &scaled{t: t, conn: connect(t, database), front: b.front.URL}
+	s := &scaled{t: t, conn: connect(t, database), front: b.front.URL, rate: *rollingRate}
 	s.env = func(int) []string {
 		return []string{"DATABASE_URL=" + database, "REDIS_URL=" + redis, "BUSU_STATE_DIR=" + stateDir(t), "BUSU_CONFIG=" + config}
 	}
@@ -152,8 +157,23 @@ func TestRollingRestart(t *testing.T) {
 			m.until("answers come", func() bool { return s.answers.Load() > before })
 		}
 	}
+	s.pace()
 	s.rest()
 	for _, m := range fleet {
 		m.stop()
+	}
+}
+
+// pace stops the load, and holds that it was what was asked for.
+func (s *scaled) pace() {
+	s.t.Helper()
+	const enough = .98 // those that are under way are missing
+	s.ask()
+	took := time.Since(s.began)
+	s.asked.Wait()
+	reached := float64(s.answers.Load()) / took.Seconds()
+	s.t.Logf("%d requests in %s, %.0f a second, the slowest within %s", s.answers.Load(), took.Round(time.Second), reached, s.slowest.Round(time.Millisecond))
+	if reached < enough*float64(s.rate) {
+		s.t.Errorf("%.0f requests a second were answered, not %d: the machine is too busy for this", reached, s.rate)
 	}
 }

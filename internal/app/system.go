@@ -45,7 +45,7 @@ const (
 )
 
 func newOverview(cfg config.Config, s *stores, log *slog.Logger) *overview {
-	return &overview{self: s.presence.now, redis: s.redis, postgres: s.postgres, replica: s.reader.Replica, partitions: cfg.Streams.Partitions, log: log}
+	return &overview{self: s.presence.now, redis: s.redis, postgres: s.postgres, replica: s.reader.Replica, partitions: cfg.Streams.ReadPartitions, log: log}
 }
 
 // System implements httpapi.System.

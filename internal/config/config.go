@@ -211,9 +211,12 @@ type ProjectRetention struct {
 
 // Streams are the public streams.
 type Streams struct {
-	Partitions int
-	Retention  time.Duration
-	Groups     []string // outside consumer groups that may hold trimming back
+	Partitions int // facts are spread over
+	// ReadPartitions are stored from, counted and listened to: at least
+	// Partitions, and more where there were more once.
+	ReadPartitions int
+	Retention      time.Duration
+	Groups         []string // outside consumer groups that may hold trimming back
 }
 
 // Journal is the record on disk.

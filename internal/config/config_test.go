@@ -75,7 +75,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	got := fmt.Sprintln(c.Addr, c.StateDir, c.Database.IsSet(), c.Redis.IsSet(), c.LogFormat, c.LogLevel,
 		c.Routing, c.Shadow, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
 	want := "127.0.0.1:8000 .local false false auto INFO {hybrid large 0.95 0 0 0.02 10s } {0 5 } {true 5m0s 24h0m0s project process false 8388608 268435456} " +
-		"{none 2160h0m0s 9600h0m0s []} {1 15m0s []} {2147483648 20ms 1h0m0s} {closed [] {}}\n"
+		"{none 2160h0m0s 9600h0m0s []} {1 1 15m0s []} {2147483648 20ms 1h0m0s} {closed [] {}}\n"
 	if got != want {
 		t.Errorf("defaults\n got %s\nwant %s", got, want)
 	}
@@ -231,7 +231,7 @@ func TestFullFileIsReadAsWritten(t *testing.T) {
 		t.Errorf("model %+v", m)
 	}
 	got := fmt.Sprint(c.Routing, c.Shadow, c.Cache, c.Retention, c.Streams, c.Journal, c.Limits)
-	want := "{complexity large 0.9 0 0 0.05 24h0m0s 01J-default} {0.02 1.25 large} {false 1m0s 168h0m0s key cluster true 33554432 1073741824} {full 1440h0m0s 8760h0m0s []} {4 1h0m0s [billing audit]} {1073741824 0s 10m0s} {open [{default 100 month} {default 9.5 day}] {http://10.1.2.3:8080/budgets}}"
+	want := "{complexity large 0.9 0 0 0.05 24h0m0s 01J-default} {0.02 1.25 large} {false 1m0s 168h0m0s key cluster true 33554432 1073741824} {full 1440h0m0s 8760h0m0s []} {4 6 1h0m0s [billing audit]} {1073741824 0s 10m0s} {open [{default 100 month} {default 9.5 day}] {http://10.1.2.3:8080/budgets}}"
 	if got != want {
 		t.Errorf("sections\n got %s\nwant %s", got, want)
 	}

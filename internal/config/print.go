@@ -201,7 +201,7 @@ func (p *printer) policies(c Config) {
 	p.line("\nretention:\n  prompts: %s", c.Retention.Prompts)
 	p.line("  features: %s\n  completions: %s", formatDuration(c.Retention.Features), formatDuration(c.Retention.Completions))
 	p.projectRetentions(c.Retention.Projects)
-	p.line("\nstreams:\n  partitions: %d", c.Streams.Partitions)
+	p.line("\nstreams:\n  partitions: %d\n  read_partitions: %d", c.Streams.Partitions, c.Streams.ReadPartitions)
 	p.line("  retention: %s\n  groups: [%s]", formatDuration(c.Streams.Retention), list(c.Streams.Groups))
 	p.line("\njournal:\n  max_bytes: %s\n  sync: %s", formatBytes(c.Journal.MaxBytes), formatDuration(c.Journal.Sync))
 	p.line("  rotate_after: %s", formatDuration(c.Journal.RotateAfter))

@@ -14,7 +14,7 @@ func defaults() Config {
 		Shadow:    defaultShadow(),
 		Cache:     defaultCache(),
 		Retention: Retention{Prompts: "none", Features: 90 * day, Completions: 400 * day},
-		Streams:   Streams{Partitions: 1, Retention: minStreamRetention},
+		Streams:   Streams{Partitions: 1, ReadPartitions: 1, Retention: minStreamRetention},
 		Journal:   Journal{MaxBytes: 2 << 30, Sync: 20 * time.Millisecond, RotateAfter: time.Hour},
 		Limits:    Limits{WhenUnavailable: "closed"},
 		Keys:      Keys{Grace: time.Hour},
@@ -30,6 +30,7 @@ const (
 	minStreamRetention = 15 * time.Minute // promised to whoever tails a stream
 	minJournalBytes    = 16 << 20
 	maxJournalBytes    = 64 << 40
+	maxPartitions      = 256
 )
 
 func (l *loader) routing(v value) {
@@ -96,11 +97,20 @@ func (l *loader) retention(v value) {
 
 func (l *loader) streams(v value) {
 	s := &l.cfg.Streams
+	var read value
 	v.object(
-		field{"partitions", func(v value) { v.count(&s.Partitions, 1, 256) }},
+		field{"partitions", func(v value) { v.count(&s.Partitions, 1, maxPartitions) }},
+		field{"read_partitions", func(v value) { read = v; v.count(&s.ReadPartitions, 1, maxPartitions) }},
 		field{"retention", func(v value) { v.duration(&s.Retention, minStreamRetention, 30*day) }},
 		field{"groups", func(v value) { v.list(func(v value) { group(v, s) }) }},
 	)
+	switch {
+	case read.path == "":
+		s.ReadPartitions = s.Partitions
+	case s.ReadPartitions < s.Partitions:
+		read.wrong(fmt.Sprintf("%s is %d, and %d partitions are written to", read.path, s.ReadPartitions, s.Partitions),
+			"give the most that there ever were, or remove it where there never were more")
+	}
 }
 
 var groupName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

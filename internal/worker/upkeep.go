@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/busuhq/busu/internal/event"
@@ -65,6 +67,7 @@ type Upkeep struct {
 	Log          *slog.Logger
 
 	alarmed bool
+	unread  bool // there are facts in partitions that are not among Lanes
 }
 
 const (
@@ -146,11 +149,34 @@ func (u *Upkeep) keepHeartbeats(ctx context.Context) {
 	defer cancel()
 	beats, err := u.Beats.Heartbeats(ctx)
 	if err == nil {
+		u.watchLanes(beats)
 		err = u.Keeper.KeepHeartbeats(ctx, beats)
 	}
 	if err != nil {
 		u.Log.Debug("heartbeats cannot be kept now", "err", err)
 	}
+}
+
+// watchLanes warns once of facts in partitions that are not read, as when their
+// number was lowered: they would wait in their streams, and nobody would tell.
+func (u *Upkeep) watchLanes(beats []event.Heartbeat) {
+	read := map[string]bool{}
+	for _, lane := range u.Lanes {
+		read[lane.String()] = true
+	}
+	missed := map[string]bool{}
+	for _, b := range beats {
+		for lane, seq := range b.Seqs {
+			if seq > 0 && !read[lane] {
+				missed[lane] = true
+			}
+		}
+	}
+	if len(missed) > 0 && !u.unread {
+		u.Log.Warn("facts go to partitions that this worker does not read: raise streams.read_partitions of all processes above them, and restart them",
+			"lanes", slices.Sorted(maps.Keys(missed)))
+	}
+	u.unread = len(missed) > 0
 }
 
 // mergeRollups keeps what is not merged as little as a second brings.

@@ -1,10 +1,12 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -92,6 +94,39 @@ func (u *upkeepStores) Trim(_ context.Context, lane event.Lane, horizon time.Tim
 
 func (u *upkeepStores) Dismiss(context.Context, event.Lane, time.Duration) (int64, error) {
 	return 0, nil
+}
+
+// beats are heartbeats of which the next are given every time.
+type beats struct {
+	upkeepStores
+	seqs []map[string]int64
+}
+
+func (b *beats) Heartbeats(context.Context) ([]event.Heartbeat, error) {
+	now := b.seqs[0]
+	b.seqs = b.seqs[min(1, len(b.seqs)-1):]
+	return []event.Heartbeat{{Journal: "other"}, {Journal: "j", Seqs: now}}, nil
+}
+
+// Facts in partitions that nobody here reads are said once, each time that they
+// come up.
+func TestUpkeepTellsOfPartitionsThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		beyond := event.Lane{Stream: lane.Stream, Partition: 3}.String()
+		none, some := map[string]int64{lane.String(): 5, beyond: 0}, map[string]int64{lane.String(): 5, beyond: 1}
+		s := &beats{seqs: []map[string]int64{none, some, some, some, none, none, some, some}}
+		u := &worker.Upkeep{Streams: s, Days: s, Beats: s, Keeper: s, Rollups: s, Lanes: []event.Lane{lane}, Log: slog.New(slog.NewTextHandler(&said, nil))}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := u.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(said.String(), beyond); n != 2 || len(s.seqs) != 1 {
+			t.Errorf("it was said %d times, not twice: %s", n, &said)
+		}
+	})
 }
 
 func TestUpkeep(t *testing.T) {

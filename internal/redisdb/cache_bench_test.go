@@ -34,7 +34,7 @@ func BenchmarkCacheHit(b *testing.B) {
 	if _, err := c.Keep(b.Context(), []cache.Item{item}, item.Entry.At); err != nil {
 		b.Fatal(err)
 	}
-	key := plain.Keys(b.Context(), "busu:cache:entry:*").Val()[0]
+	key := plain.Keys(b.Context(), "busu:cache:answer:*").Val()[0]
 	get := func(ctx context.Context) ([]byte, error) { return plain.Get(ctx, key).Bytes() }
 	find := func(ctx context.Context) ([]byte, error) { return c.Find(ctx, item.Key, []string{"m"}) }
 	findOfThree := func(ctx context.Context) ([]byte, error) { return c.Find(ctx, item.Key, []string{"k", "l", "m"}) }
@@ -83,6 +83,16 @@ func BenchmarkCacheKeep(b *testing.B) {
 		keep()
 	}
 	b.ReportMetric((used()-before)/float64(b.N)/keptAtOnce, "redis-µs/answer")
+}
+
+// TestAllocationsOfKeeping holds what each answer of a batch takes, with what
+// makes it for the test: 7 of them.
+func TestAllocationsOfKeeping(t *testing.T) {
+	const most = 28 // of each answer
+	keep := newKeeping(t, storetest.Redis(t))
+	if n := testing.AllocsPerRun(20, keep) / keptAtOnce; n > most {
+		t.Errorf("%g allocations for each answer, more than %d", n, most)
+	}
 }
 
 // newKeeping gives what keeps a batch of answers that were not there before.

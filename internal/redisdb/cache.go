@@ -31,8 +31,11 @@ func (db *DB) Cache(ttl time.Duration, budget int64) *Cache {
 // The answers to a question, and the lease for making one, share a hash tag.
 // Another form of the places by which answers are forgotten needs another name
 // here: what is given must be found by who forgets.
-func cacheEntryKey(k cache.Key, model string) string {
-	return "busu:cache:answer:{" + k.Name() + "}:" + model
+func cacheEntryKey(k cache.Key, model string) string { return string(appendEntryKey(nil, k, model)) }
+
+func appendEntryKey(dst []byte, k cache.Key, model string) []byte {
+	dst = k.AppendName(append(dst, "busu:cache:answer:{"...))
+	return append(append(dst, "}:"...), model...)
 }
 
 func cacheLeaseKey(k cache.Key) string { return "busu:cache:lease:{" + k.Name() + "}" }

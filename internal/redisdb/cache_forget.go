@@ -40,9 +40,14 @@ func secondOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[:8]) >> 1
 
 // cachePlace is the user's name and the entry's key. All names have the same
 // length, and characters that patterns take as they are.
-func cachePlace(user cache.Owner, key string) string { return userName(user) + key }
+func cachePlace(user cache.Owner, k cache.Key, model string) string {
+	room := make([]byte, 0, 128) // on the stack, as it is long enough for most
+	return string(appendEntryKey(appendUserName(room, user), k, model))
+}
 
-func userName(user cache.Owner) string { return base64.RawURLEncoding.EncodeToString(user[:]) }
+func appendUserName(dst []byte, user cache.Owner) []byte {
+	return base64.RawURLEncoding.AppendEncode(dst, user[:])
+}
 
 // entryAt is the entry's key of a place.
 func entryAt(place string) string {
@@ -68,11 +73,12 @@ func newCachePlaces(n int) *cachePlaces {
 func (p *cachePlaces) add(i cache.Item) {
 	e := i.Entry
 	project := cache.OwnerOf(e.Project, "")
-	place := cachePlace(cache.OwnerOf(e.Project, e.UserID), cacheEntryKey(i.Key, e.Model))
+	place := cachePlace(cache.OwnerOf(e.Project, e.UserID), i.Key, e.Model)
 	p.keys = append(p.keys, entryAt(place))
-	p.projects[project] = append(p.projects[project], owned(place, i.Until))
+	member := owned(place, i.Until)
+	p.projects[project] = append(p.projects[project], member)
 	in := madeIn{project, secondOf(e.RequestID)}
-	p.made[in] = append(p.made[in], e.RequestID[:], place)
+	p.made[in] = append(p.made[in], e.RequestID[:], member.Member)
 }
 
 func (p *cachePlaces) write(ctx context.Context, pipe redis.Pipeliner, now time.Time, longest time.Duration) {
@@ -115,7 +121,7 @@ func (c *Cache) Forget(ctx context.Context, g cache.Gone) (removed int64, err er
 func (c *Cache) forgetUser(ctx context.Context, project, user cache.Owner) (removed int64, err error) {
 	set := cacheProjectKey(project)
 	for cursor := uint64(0); ; {
-		found, next, err := c.db.rdb.ZScan(ctx, set, cursor, userName(user)+"*", ownedPage).Result()
+		found, next, err := c.db.rdb.ZScan(ctx, set, cursor, string(appendUserName(nil, user))+"*", ownedPage).Result()
 		if err != nil {
 			return removed, err
 		}

@@ -34,19 +34,25 @@ const clockTick = 10 * time.Millisecond
 
 // Fields of /proc/<pid>/stat behind the name, see proc(5).
 const (
-	statParent    = 1
-	statUserTime  = 11 // then system time, then both of waited-for children
-	statTimesEnds = 15
+	statParent      = 1
+	statUserTime    = 11 // then system time
+	statOwnTimesEnd = 13 // then both of waited-for children
+	statTimesEnds   = 15
 )
 
 // ProcessUsage is that of a process and of those that it has waited for.
-func ProcessUsage(pid int) time.Duration {
+func ProcessUsage(pid int) time.Duration { return usageOf(pid, statTimesEnds) }
+
+// AloneUsage is that of a process without others.
+func AloneUsage(pid int) time.Duration { return usageOf(pid, statOwnTimesEnd) }
+
+func usageOf(pid, ends int) time.Duration {
 	fields := statFields(pid)
 	if len(fields) < statTimesEnds {
 		return 0
 	}
 	var ticks int64
-	for _, field := range fields[statUserTime:statTimesEnds] {
+	for _, field := range fields[statUserTime:ends] {
 		n, _ := strconv.ParseInt(field, 10, 64)
 		ticks += n
 	}

@@ -64,7 +64,7 @@ func (m *meter) usage() (u usage) {
 		u.server += measure.FamilyUsage(pid, children)
 	}
 	if m.rig != nil {
-		u.redis = measure.FamilyUsage(m.rig.stack.Redis.Pid(), children)
+		u.redis = measure.AloneUsage(m.rig.stack.Redis.Pid()) // its child that rewrites the file comes to the scenario in which that has doubled
 		u.postgres = measure.FamilyUsage(m.rig.stack.Postgres.Pid(), children)
 		for _, p := range m.rig.also {
 			u.also += measure.ProcessUsage(p.PID())

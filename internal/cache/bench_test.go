@@ -51,7 +51,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 	plain := redis.NewClient(o)
 	defer plain.Close()
-	name := plain.Keys(b.Context(), "busu:cache:entry:*").Val()[0]
+	name := plain.Keys(b.Context(), "busu:cache:answer:*").Val()[0]
 	for _, way := range []struct {
 		name string
 		get  func(ctx context.Context, n int) bool

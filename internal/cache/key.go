@@ -68,7 +68,10 @@ func wantOf(r *llm.Request) want {
 func (k Key) Fingerprint() uint64 { return binary.LittleEndian.Uint64(k.Sum[:]) }
 
 // Name is the key as text without special characters, 43 bytes.
-func (k Key) Name() string { return base64.RawURLEncoding.EncodeToString(k.Sum[:]) }
+func (k Key) Name() string { return string(k.AppendName(nil)) }
+
+// AppendName appends the name to dst.
+func (k Key) AppendName(dst []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, k.Sum[:]) }
 
 // Within names a question that only models may answer, in any order: those who
 // ask it at once are given one answer.

@@ -149,3 +149,49 @@ func TestKept(t *testing.T) {
 		t.Errorf("what was stored again is not told: %v", fps)
 	}
 }
+
+// keptAtOnce is how many answers a batch of these measurements has.
+const keptAtOnce = 32
+
+// BenchmarkResponseCacheKeep stores batches of answers.
+func BenchmarkResponseCacheKeep(b *testing.B) {
+	keep := newKeeping(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		keep()
+	}
+}
+
+// TestAllocationsOfKeeping holds what each answer of a batch takes, with what
+// makes it for the test, 7 of them.
+func TestAllocationsOfKeeping(t *testing.T) {
+	const most = 33 // of each answer
+	keep := newKeeping(t)
+	if n := testing.AllocsPerRun(20, keep) / keptAtOnce; n > most {
+		t.Errorf("%g allocations for each answer, more than %d", n, most)
+	}
+}
+
+// newKeeping gives what keeps a batch of answers that were not there before.
+func newKeeping(tb testing.TB) (keep func()) {
+	db, err := postgres.Open(tb.Context(), postgres.Options{URL: storetest.Postgres(tb), Name: "bench"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(db.Close)
+	c := db.ResponseCache()
+	body := make([]byte, 900)
+	items := make([]cache.Item, keptAtOnce)
+	n := 0
+	return func() {
+		for i := range items {
+			n++
+			e := cachetest.Entry("m")
+			e.Experiments = nil
+			items[i] = cache.Item{Key: cachetest.Key(tb, fmt.Sprint(n)), Entry: e, Body: body, Until: e.At.Add(time.Hour)}
+		}
+		if kept, err := c.Keep(tb.Context(), items, items[0].Entry.At); err != nil || kept != len(items) {
+			tb.Error(kept, err)
+		}
+	}
+}

@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -32,19 +29,16 @@ func (db *DB) Cache(ttl time.Duration, budget int64) *Cache {
 }
 
 // The answers to a question, and the lease for making one, share a hash tag.
-func cacheEntryKey(k cache.Key, model string) string {
-	return "busu:cache:entry:{" + k.Name() + "}:" + model
+// Another form of the places by which answers are forgotten needs another name
+// here: what is given must be found by who forgets.
+func cacheEntryKey(k cache.Key, model string) string { return string(appendEntryKey(nil, k, model)) }
+
+func appendEntryKey(dst []byte, k cache.Key, model string) []byte {
+	dst = k.AppendName(append(dst, "busu:cache:answer:{"...))
+	return append(append(dst, "}:"...), model...)
 }
 
 func cacheLeaseKey(k cache.Key) string { return "busu:cache:lease:{" + k.Name() + "}" }
-
-// cacheRequestKey holds the owner that is the project, and the key of the entry
-// that a request made.
-func cacheRequestKey(id uuid.UUID) string { return "busu:cache:request:" + id.String() }
-
-// cacheOwnerKey is a sorted set: the keys of an owner's entries by the time
-// they expire, in Unix milliseconds.
-func cacheOwnerKey(o cache.Owner) string { return "busu:cache:owner:" + hex.EncodeToString(o[:]) }
 
 const (
 	cacheChangesKey = "busu:cache:changes" // stream of what other processes must know
@@ -101,8 +95,9 @@ return granted
 const budgetSlots = 8
 
 // cacheOverhead is about what an entry takes beside its body, in bytes: its
-// key, its places in the sets of its owners and that of its request.
-const cacheOverhead = 900
+// key, its place in its project's set and that of its request, which may be alone in
+// its second.
+const cacheOverhead = 700
 
 // costOf is about what an item takes, in bytes. Redis's allocator may give a
 // quarter more than is asked for.
@@ -137,22 +132,11 @@ func (c *Cache) Keep(ctx context.Context, items []cache.Item, now time.Time) (in
 		return 0, fmt.Errorf("keep %d answers: %w", len(items), err)
 	}
 	pipe := c.db.rdb.Pipeline()
-	kept := make([]byte, 0, 8*len(fit))
-	owners := map[cache.Owner][]redis.Z{} // a project has most of a batch: its set is written once
-	for _, i := range fit {
-		c.keep(ctx, pipe, owners, i, now)
-		kept = binary.LittleEndian.AppendUint64(kept, i.Key.Fingerprint())
-	}
-	for owner, keys := range owners {
-		index(ctx, pipe, cacheOwnerKey(owner), keys, now, c.ttl)
-	}
+	c.keep(ctx, pipe, fit, now)
 	for _, i := range items {
 		if i.Lease != "" {
 			releaseCacheScript.Eval(ctx, pipe, []string{cacheLeaseKey(i.Key)}, i.Lease)
 		}
-	}
-	if len(fit) > 0 {
-		tell(ctx, pipe, keptField, kept)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, fmt.Errorf("keep %d answers: %w", len(items), err)
@@ -160,64 +144,29 @@ func (c *Cache) Keep(ctx context.Context, items []cache.Item, now time.Time) (in
 	return len(fit), nil
 }
 
-func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, owners map[cache.Owner][]redis.Z, i cache.Item, now time.Time) {
-	stay := i.Until.Sub(now)
-	if stay < time.Millisecond {
+// keep writes the places before the entries: none is to be where nobody finds it
+// to forget it.
+func (c *Cache) keep(ctx context.Context, pipe redis.Pipeliner, items []cache.Item, now time.Time) {
+	if len(items) == 0 {
 		return
 	}
-	key, project := cacheEntryKey(i.Key, i.Entry.Model), cache.OwnerOf(i.Entry.Project, "")
-	pipe.Set(ctx, key, i.Body, stay)
-	pipe.Set(ctx, cacheRequestKey(i.Entry.RequestID), append(project[:], key...), stay)
-	place := owned(key, i.Until)
-	owners[project] = append(owners[project], place)
-	if i.Entry.UserID != "" {
-		user := cache.OwnerOf(i.Entry.Project, i.Entry.UserID)
-		owners[user] = append(owners[user], place)
+	kept := make([]byte, 0, 8*len(items))
+	places := newCachePlaces(len(items))
+	for _, i := range items {
+		kept = binary.LittleEndian.AppendUint64(kept, i.Key.Fingerprint())
+		places.add(i)
 	}
+	places.write(ctx, pipe, now, c.ttl)
+	for n, i := range items {
+		if stay := i.Until.Sub(now); stay >= time.Millisecond {
+			pipe.Set(ctx, places.keys[n], i.Body, stay)
+		}
+	}
+	tell(ctx, pipe, keptField, kept)
 }
 
 func tell(ctx context.Context, pipe redis.Pipeliner, field string, value []byte) {
 	pipe.XAdd(ctx, &redis.XAddArgs{Stream: cacheChangesKey, MaxLen: mostChanges, Approx: true, Values: []any{field, value}})
-}
-
-// Forget removes entries, returns how many, and tells the other processes.
-func (c *Cache) Forget(ctx context.Context, g cache.Gone) (removed int64, err error) {
-	owner := g.Owner()
-	change := owner[:]
-	if g.RequestID == uuid.Nil {
-		removed, err = forgetOwner(ctx, c.db.rdb, cacheOwnerKey(owner))
-	} else {
-		change = append(change, g.RequestID[:]...)
-		removed, err = c.forgetRequest(ctx, g.RequestID, owner)
-	}
-	if err == nil {
-		pipe := c.db.rdb.Pipeline()
-		tell(ctx, pipe, goneField, change)
-		_, err = pipe.Exec(ctx)
-	}
-	if err != nil {
-		return removed, fmt.Errorf("forget cached answers: %w", err)
-	}
-	return removed, nil
-}
-
-// forgetRequest removes what is in the place of the entry that a request made:
-// that, or what came after it, which is no loss.
-func (c *Cache) forgetRequest(ctx context.Context, id uuid.UUID, project cache.Owner) (int64, error) {
-	held, err := c.db.rdb.Get(ctx, cacheRequestKey(id)).Bytes()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return 0, nil
-	case err != nil:
-		return 0, err
-	case len(held) <= len(project) || cache.Owner(held[:len(project)]) != project:
-		return 0, nil
-	}
-	pipe := c.db.rdb.Pipeline()
-	removed := pipe.Unlink(ctx, string(held[len(project):]))
-	pipe.Unlink(ctx, cacheRequestKey(id))
-	_, err = pipe.Exec(ctx)
-	return removed.Val(), err
 }
 
 // changesScript reads what changed, and what tells whether something is

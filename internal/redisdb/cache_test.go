@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -116,7 +117,7 @@ func TestCacheKeysEnd(t *testing.T) {
 			t.Errorf("%s ends after %s", key, ttl)
 		}
 	}
-	if len(keys) < 24 {
+	if len(keys) < 15 { // of answers, a project, requests, what they take, changes, a lease
 		t.Errorf("only %d keys: %q", len(keys), keys)
 	}
 	for i := range 10_000 {
@@ -124,6 +125,46 @@ func TestCacheKeysEnd(t *testing.T) {
 	}
 	if n := plain.XLen(t.Context(), "busu:cache:changes").Val(); n > 5000 {
 		t.Errorf("%d changes", n)
+	}
+}
+
+// Many answers are forgotten as a few are: all of a user's, and no others;
+// those of requests whose ids tell no time, too.
+func TestCacheForgetsAmongMany(t *testing.T) {
+	t.Parallel()
+	db, plain := open(t)
+	c := db.Cache(cacheTTL, 0)
+	const each = 2500 // of a user: more than go in one round trip
+	of := func(project, user string, n int) cache.Item {
+		e := cachetest.Entry("m")
+		e.Project, e.UserID = project, user
+		if n%2 == 0 {
+			e.RequestID = uuid.New()
+		}
+		return cachetest.Item(t, fmt.Sprint(project, user, n), e)
+	}
+	var last cache.Item
+	for n := range each {
+		last = of(event.DefaultProject, "bob", n)
+		keepAnswers(t, c, of(event.DefaultProject, "ann", n), last, of("another", "ann", n))
+	}
+	for n, step := range []struct {
+		gone cache.Gone
+		want int64
+	}{
+		{cache.Gone{Project: event.DefaultProject, UserID: "ann"}, each},
+		{cache.Gone{Project: event.DefaultProject, UserID: "ann"}, 0},
+		{cache.Gone{Project: event.DefaultProject, RequestID: last.Entry.RequestID}, 1},
+		{cache.Gone{Project: event.DefaultProject, RequestID: last.Entry.RequestID}, 0},
+		{cache.Gone{Project: event.DefaultProject}, each - 1},
+		{cache.Gone{Project: "another"}, each},
+	} {
+		if removed, err := c.Forget(t.Context(), step.gone); err != nil || removed != step.want {
+			t.Errorf("step %d: %d were forgotten, want %d: %v", n, removed, step.want, err)
+		}
+	}
+	if left := storetest.Keys(t, plain, "busu:cache:answer:*"); len(left) > 0 {
+		t.Errorf("%d answers are left", len(left))
 	}
 }
 

@@ -77,7 +77,7 @@ func (db Idempotency) Own(ctx context.Context, key, project, user string) error 
 // of those under way: what they bring is not kept. It returns how many there
 // were, under the name idempotency.
 func (db Idempotency) ForgetUser(ctx context.Context, project, user string) (map[string]int64, error) {
-	n, err := forgetOwner(ctx, db.rdb, idempotencyOwnerKey(cache.OwnerOf(project, user)))
+	n, err := forgetOwner(ctx, db.rdb, idempotencyOwnerKey(cache.OwnerOf(project, user)), func(key string) string { return key })
 	if err != nil {
 		return nil, fmt.Errorf("forget answers kept for repetitions: %w", err)
 	}

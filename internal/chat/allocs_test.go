@@ -18,10 +18,10 @@ func TestAllocations(t *testing.T) {
 		most float64
 		do   func() error
 	}{
-		{"parse a request", 8, func() error { _, err := chat.Parse([]byte(usual)); return err }},
-		{"write it for a vendor", 3, func() error { _, err := chat.Upstream(upstream, chat.Dialect{}); return err }},
+		{"parse a request", 6, func() error { _, err := chat.Parse([]byte(usual)); return err }},
+		{"write it for a vendor", 2, func() error { _, err := chat.Upstream(upstream, chat.Dialect{}); return err }},
 		{"read a piece", 2, func() error { _, err := chat.DecodeChunk([]byte(piece)); return err }},
-		{"read an answer", 3, func() error { _, err := chat.Decode([]byte(whole)); return err }},
+		{"read an answer", 2, func() error { _, err := chat.Decode([]byte(whole)); return err }},
 		{"write a piece", 2, func() error { chat.EncodeChunk(head, llm.Chunk{Text: " Lima"}, false); return nil }},
 		{"add the cost", 2, func() error { chat.WithCost([]byte(whole), llm.Usage{}, "0.0000213"); return nil }},
 	} {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -178,7 +179,7 @@ func spliceCost(body []byte, u llm.Usage, costUSD string) []byte {
 	cost := `"cost_usd":` + costUSD
 	switch told := usage.Get("cost_usd"); {
 	case !usage.Exists():
-		doc := gjson.ParseBytes(body)
+		doc := gjson.Parse(document.View(body))
 		if !doc.IsObject() {
 			return body
 		}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +12,8 @@ import (
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// Decode reads a whole answer, which it keeps as Response.Body. What a vendor
+// Decode reads a whole answer, which it keeps as Response.Body, and of which the
+// other fields are views: it must not be changed any more. What a vendor
 // may leave out is not missed; its words for why the answer ended are put into
 // OpenAI's. It fails with a *FailureError when that is what the vendor sent,
 // and otherwise when there is no answer to be found.
@@ -45,12 +47,12 @@ func Decode(body []byte) (llm.Response, error) {
 }
 
 // DecodeChunk reads one piece of a streamed answer, which it keeps as
-// Chunk.Data. Pieces of other answers than the first (Request.N) and those
+// Chunk.Data; the other fields are copies. Pieces of other answers than the first (Request.N) and those
 // without any, such as the one that tells the usage, have the fields empty.
 // It fails with a *FailureError when that is what the vendor sent, and
 // otherwise when data is not a piece of an answer.
 func DecodeChunk(data []byte) (llm.Chunk, error) {
-	e, err := open(data)
+	e, err := open(bytes.Clone(data)) // its bytes are the reader's
 	if err != nil {
 		return llm.Chunk{}, fmt.Errorf("a piece of the answer %w", err)
 	}
@@ -91,13 +93,13 @@ type envelope struct {
 	doc                                          gjson.Result // all of it
 }
 
-// open reads an answer's members. What is not UTF-8 in it becomes so: texts
-// are stored.
+// open reads an answer's members, as views of it. What is not UTF-8 in it becomes
+// so: texts are stored.
 func open(body []byte) (e envelope, err error) {
 	if err := document.Check(body); err != nil {
 		return e, err
 	}
-	e.doc = gjson.Parse(strings.ToValidUTF8(string(body), "\uFFFD"))
+	e.doc = gjson.Parse(strings.ToValidUTF8(document.View(body), "\uFFFD"))
 	if !e.doc.IsObject() {
 		return e, fmt.Errorf("is %s, not a JSON object", document.Show(e.doc))
 	}

@@ -47,10 +47,11 @@ func Parse(body []byte) (Parsed, error) {
 	}
 	p := parser{Parsed: Parsed{Request: llm.Request{Format: llm.FormatChat, Body: body}}}
 	p.Top(doc, func(name string, v gjson.Result) {
-		if read := reader(name); read != nil {
-			read(&p, v)
-		} else if reader(lowered(name)) != nil {
-			p.Add(document.CodeValue, name, "must be written %s", lowered(name))
+		if p.read(name, v) {
+			return
+		}
+		if other := lowered(name); other != name && new(parser).read(other, v) {
+			p.Add(document.CodeValue, name, "must be written %s", other)
 		}
 	})
 	if p.Model == "" {
@@ -69,58 +70,60 @@ func Parse(body []byte) (Parsed, error) {
 // case: what is ASCII only in upper case is folded too.
 func lowered(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
-// reader is what reads a member, nil for those that are the vendor's.
-func reader(name string) func(*parser, gjson.Result) {
+// read reads a member, and reports whether it is one that it knows: all others
+// are the vendor's. Its cases call what reads them by name, so that a parser needs
+// no memory of its own: handed to functions out of a table it took 416 bytes.
+func (p *parser) read(name string, v gjson.Result) bool {
 	switch name {
 	case "model":
-		return func(p *parser, v gjson.Result) { p.Model = p.Word("model", v, maxName) }
+		p.Model = p.Word(name, v, maxName)
 	case "messages":
-		return (*parser).readMessages
-	case oldLimit:
-		return func(p *parser, v gjson.Result) { p.readLimit(oldLimit, v) }
-	case newLimit:
-		return func(p *parser, v gjson.Result) { p.readLimit(newLimit, v) }
+		p.readMessages(v)
+	case oldLimit, newLimit:
+		p.readLimit(name, v)
 	case "temperature":
-		return func(p *parser, v gjson.Result) { p.Temperature = p.Number("temperature", v, 0, maxTemperature) }
+		p.Temperature = p.Number(name, v, 0, maxTemperature)
 	case "top_p":
-		return func(p *parser, v gjson.Result) { p.TopP = p.Number("top_p", v, 0, 1) }
+		p.TopP = p.Number(name, v, 0, 1)
 	case "n":
-		return func(p *parser, v gjson.Result) { p.N = p.Whole("n", v, 1, maxAnswers) }
+		p.N = p.Whole(name, v, 1, maxAnswers)
 	case "stop":
-		return (*parser).readStop
+		p.readStop(v)
 	case "reasoning_effort":
-		return func(p *parser, v gjson.Result) { p.Effort = p.Word("reasoning_effort", v, maxName) }
+		p.Effort = p.Word(name, v, maxName)
 	case "response_format":
-		return (*parser).readResponseFormat
+		p.readResponseFormat(v)
 	case "tools":
-		return (*parser).readTools
+		p.readTools(v)
 	case "tool_choice":
-		return (*parser).readToolChoice
+		p.readToolChoice(v)
 	case "parallel_tool_calls":
-		return func(p *parser, v gjson.Result) { p.SerialTools = !p.Boolean("parallel_tool_calls", v) }
+		p.SerialTools = !p.Boolean(name, v)
 	case "functions":
-		return (*parser).readFunctions
+		p.readFunctions(v)
 	case "function_call":
-		return (*parser).readFunctionChoice
+		p.readFunctionChoice(v)
+	default:
+		return p.readDelivery(name, v)
 	}
-	return delivery(name)
+	return true
 }
 
-// delivery is reader for what is not the model's business.
-func delivery(name string) func(*parser, gjson.Result) {
+// readDelivery is read for what is not the model's business.
+func (p *parser) readDelivery(name string, v gjson.Result) bool {
 	switch name {
 	case "stream":
-		return func(p *parser, v gjson.Result) { p.Stream = p.Boolean("stream", v) }
+		p.Stream = p.Boolean(name, v)
 	case "stream_options":
-		return (*parser).readStreamOptions
+		p.readStreamOptions(v)
 	case "user":
-		return func(p *parser, v gjson.Result) { p.User = p.readUser(v) }
+		p.User = p.readUser(v)
 	case "metadata":
-		return func(p *parser, v gjson.Result) {
-			p.Metadata = p.Pairs("metadata", v, maxMetadata, maxMetadataKey, maxMetadataValue)
-		}
+		p.Metadata = p.Pairs(name, v, maxMetadata, maxMetadataKey, maxMetadataValue)
+	default:
+		return false
 	}
-	return nil
+	return true
 }
 
 func (p *parser) readLimit(name string, v gjson.Result) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
@@ -21,7 +22,7 @@ func Upstream(r llm.Request, d Dialect) ([]byte, error) {
 	if r.Body == nil {
 		return encode(r, d)
 	}
-	doc := gjson.ParseBytes(r.Body)
+	doc := gjson.Parse(document.View(r.Body))
 	if !doc.IsObject() {
 		return nil, errNoObject
 	}
@@ -53,7 +54,7 @@ func Upstream(r llm.Request, d Dialect) ([]byte, error) {
 // WithModel is body, a JSON object, with another model and nothing else
 // changed.
 func WithModel(body []byte, model string) ([]byte, error) {
-	doc := gjson.ParseBytes(body)
+	doc := gjson.Parse(document.View(body))
 	if !doc.IsObject() {
 		return nil, errNoObject
 	}

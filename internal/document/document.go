@@ -17,8 +17,8 @@ import (
 // of tools are the deepest there is; vendors allow them ten levels.
 const maxNesting = 128
 
-// Parse reads a body that is a JSON object in UTF-8. Its error is an
-// *InvalidError that is Unreadable.
+// Parse reads a body that is a JSON object in UTF-8. What it returns is a View of
+// it. Its error is an *InvalidError that is Unreadable.
 func Parse(body []byte) (gjson.Result, error) {
 	if !utf8.Valid(body) {
 		return gjson.Result{}, Unreadable("the body is not valid UTF-8")
@@ -26,7 +26,7 @@ func Parse(body []byte) (gjson.Result, error) {
 	if err := Check(body); err != nil {
 		return gjson.Result{}, Unreadable("the body %s", err)
 	}
-	doc := gjson.ParseBytes(body)
+	doc := gjson.Parse(View(body))
 	if !doc.IsObject() {
 		return gjson.Result{}, Unreadable("the body is %s, not a JSON object", Show(doc))
 	}

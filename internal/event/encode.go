@@ -166,12 +166,12 @@ func (w *writer) end(n int) {
 
 // name begins a field: the first one of an object without a comma.
 func (w *writer) name(name string) {
-	if w.b[len(w.b)-1] != '{' {
-		w.b = append(w.b, ',')
+	b := w.b
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
 	}
-	w.b = append(w.b, '"')
-	w.b = append(w.b, name...)
-	w.b = append(w.b, '"', ':')
+	b = append(append(b, '"'), name...)
+	w.b = append(b, `":`...)
 }
 
 func (w *writer) id(name string, v uuid.UUID) {
@@ -232,11 +232,34 @@ func (w *writer) flag(name string, v bool) {
 func (w *writer) float(name string, v float64) {
 	w.name(name)
 	size := math.Abs(v)
-	if size != 0 && (size < 1e-6 || size >= 1e21) || math.IsNaN(v) {
+	switch {
+	case v == 1:
+		w.b = append(w.b, '1')
+	case size != 0 && (size < 1e-6 || size >= 1e21) || math.IsNaN(v):
 		w.other(v)
-		return
+	case !w.millionths(v):
+		w.b = strconv.AppendFloat(w.b, v, 'f', -1, 64)
 	}
-	w.b = strconv.AppendFloat(w.b, v, 'f', -1, 64)
+}
+
+// millionths writes a number below 1 that has no more than six decimals, as most
+// of ours do. No other number of up to 15 digits reads back as the same, so these
+// are the shortest; they are found in a third of the time.
+func (w *writer) millionths(v float64) bool {
+	const one = 1e6
+	n := uint32(v*one + 0.5)
+	if !(v > 0 && v < 1) || float64(n)/one != v {
+		return false
+	}
+	digits := [...]byte{'0', '.', '0', '0', '0', '0', '0', '0'}
+	last := 0
+	for i := len(digits) - 1; n > 0; i, n = i-1, n/10 {
+		if digits[i] += byte(n % 10); last == 0 && digits[i] != '0' {
+			last = i
+		}
+	}
+	w.b = append(w.b, digits[:last+1]...)
+	return true
 }
 
 // time writes UTC, which all times of ours are in.
@@ -286,7 +309,7 @@ func (w *writer) string(v string) {
 	before := len(w.b)
 	w.b = append(w.b, '"')
 	done := 0
-	for i := 0; i < len(v); {
+	for i := plainLength(v); i < len(v); {
 		c := v[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(v[i:])
@@ -310,4 +333,22 @@ func (w *writer) string(v string) {
 		i++
 	}
 	w.b = append(append(w.b, v[done:]...), '"')
+}
+
+// plain are the characters that are written as they are. Looked up, and a field's
+// name appended at once, a fact takes half the time to be written.
+var plain = func() (is [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		is[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return is
+}()
+
+// plainLength is for how many bytes v is plain: nearly always all of them.
+func plainLength(v string) int {
+	i := 0
+	for i < len(v) && plain[v[i]] {
+		i++
+	}
+	return i
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -148,5 +149,31 @@ func TestAppendAllocatesNothingForTheUsual(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%g allocations", n)
+	}
+}
+
+// TestMillionths: what is found without a search is what the search finds.
+func TestMillionths(t *testing.T) {
+	t.Parallel()
+	for n := range 1_000_001 {
+		v := float64(n) / 1e6
+		for _, v := range []float64{v, math.Nextafter(v, 2)} {
+			w := writer{b: []byte("{")}
+			if w.float("x", v); string(w.b) != `{"x":`+strconv.FormatFloat(v, 'f', -1, 64) && v > 1e-6 {
+				t.Fatalf("%s, not %g", w.b, v)
+			}
+		}
+	}
+}
+
+func BenchmarkFloat(b *testing.B) {
+	for name, v := range map[string]float64{"six decimals": 0.842317, "all": 0.84231742176} {
+		b.Run(name, func(b *testing.B) {
+			w := writer{b: make([]byte, 0, 64)}
+			for b.Loop() {
+				w.b = append(w.b[:0], '{')
+				w.float("quality", v)
+			}
+		})
 	}
 }

@@ -8,11 +8,13 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
-// Decode reads a whole answer, which it keeps as Response.Body. It fails with
-// a *FailureError when that is what the vendor sent, and otherwise when there
+// Decode reads a whole answer, which it keeps as Response.Body, and of which the
+// other fields are views: it must not be changed any more. It fails with a
+// *FailureError when that is what the vendor sent, and otherwise when there
 // is no answer to be found.
 func Decode(body []byte) (llm.Response, error) {
 	doc, err := open(body)
@@ -41,13 +43,13 @@ func Decode(body []byte) (llm.Response, error) {
 	return r, nil
 }
 
-// open reads an answer, or a piece of one. What in it is not UTF-8 becomes
-// so, since texts are stored.
+// open reads an answer, or a piece of one, as a view of it. What in it is not
+// UTF-8 becomes so, since texts are stored.
 func open(body []byte) (gjson.Result, error) {
 	if !json.Valid(body) {
 		return gjson.Result{}, errors.New("the answer is not JSON")
 	}
-	doc := gjson.Parse(strings.ToValidUTF8(string(body), "\uFFFD"))
+	doc := gjson.Parse(strings.ToValidUTF8(document.View(body), "\uFFFD"))
 	if !doc.IsObject() {
 		return gjson.Result{}, errors.New("the answer is not a JSON object")
 	}

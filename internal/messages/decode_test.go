@@ -191,3 +191,14 @@ func FuzzTake(f *testing.F) {
 		}
 	})
 }
+
+// TestAPieceIsACopy: its bytes are used again for the next one.
+func TestAPieceIsACopy(t *testing.T) {
+	t.Parallel()
+	data := []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" Lima"}}`)
+	got, err := new(messages.Stream).Take(data)
+	clear(data)
+	if err != nil || got.Text != " Lima" {
+		t.Errorf("text %q, %v", got.Text, err)
+	}
+}

@@ -6,13 +6,14 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/llm"
 )
 
 // passOn is r.Body with another model, and with stream as r.Emit says, where
 // it says otherwise. Every other byte stays.
 func passOn(r llm.Request) ([]byte, error) {
-	doc := gjson.ParseBytes(r.Body)
+	doc := gjson.Parse(document.View(r.Body))
 	if !doc.IsObject() {
 		return nil, errors.New("the request's body is not a JSON object")
 	}

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -34,7 +35,7 @@ type call struct {
 // Event and Data are left to the caller. It fails with a *FailureError when
 // that is what the vendor sent, and otherwise when it makes no sense.
 func (s *Stream) Take(data []byte) (llm.Chunk, error) {
-	doc, err := open(data)
+	doc, err := open(bytes.Clone(data)) // its bytes are the reader's
 	if err != nil {
 		return llm.Chunk{}, err
 	}

@@ -59,10 +59,11 @@ func (e Exploration) propensities(choices []Choice, worth []float64, verdicts ui
 			z := max(0, worth[0]-worth[i]) / width
 			p += (1 - spread) / (k + z*z)
 		}
+		p = math.Floor(p*1e6) / 1e6 // six decimals, as rounded; what is left over is the best one's
 		choices[i].Probability = p
 		rest -= p
 	}
-	choices[0].Probability = rest
+	choices[0].Probability = rounded(rest)
 }
 
 // pick is the index of the choice that chance falls on. Chance outside of

@@ -15,7 +15,7 @@ func TestExplorationFallsWithTheGap(t *testing.T) {
 	choices := make([]Choice, 3)
 	e.propensities(choices, []float64{0.9, 0.8, 0.4}, 0)
 	for i, want := range []float64{1, 0.94/4 + 0.02, 0.94/28 + 0.02} {
-		if got := choices[i].Probability; i > 0 && math.Abs(got-want) > 1e-12 {
+		if got := choices[i].Probability; i > 0 && math.Abs(got-want) > 1e-6 {
 			t.Errorf("choice %d has %v, want %v", i, got, want)
 		}
 	}
@@ -56,7 +56,7 @@ func TestExplorationIsBounded(t *testing.T) {
 		k, total := float64(len(choices)), 0.0
 		for i, c := range choices {
 			total += c.Probability
-			if c.Probability < min(floor, mostSpread/k)-1e-12 || c.Probability > choices[0].Probability+1e-12 {
+			if c.Probability < min(floor, mostSpread/k)-1e-6 || c.Probability > choices[0].Probability+1e-12 {
 				t.Fatalf("%d of %d, worth %v, has %v, the best has %v", i, len(choices), worth[i], c.Probability, choices[0].Probability)
 			}
 		}

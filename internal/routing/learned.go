@@ -74,7 +74,7 @@ func (s Hybrid) Plan(r Request, candidates []Candidate) (Plan, error) {
 	expected := s.Prior.Read(&v)
 	for i := range choices {
 		tier := choices[i].Model.Tier
-		choices[i].Prior = (priorQuality(tier, r.Prompt.Complexity) + expected.Quality(rankAbility(tier))) / 2
+		choices[i].Prior = rounded((priorQuality(tier, r.Prompt.Complexity) + expected.Quality(rankAbility(tier))) / 2)
 	}
 	return s.plan(s.Name(), r, choices, s.Model.Read(&v)), nil
 }
@@ -89,7 +89,7 @@ func (s Shipped) Plan(r Request, candidates []Candidate) (Plan, error) {
 	s.Prior.Vector(&v, &r.Prompt, r.Words)
 	expected := s.Prior.Read(&v)
 	for i := range choices {
-		choices[i].Prior = expected.Quality(rankAbility(choices[i].Model.Tier))
+		choices[i].Prior = rounded(expected.Quality(rankAbility(choices[i].Model.Tier)))
 		choices[i].Quality = choices[i].Prior
 	}
 	rank(choices, s.Lambda, nil)
@@ -110,7 +110,7 @@ func rankAbility(tier llm.Tier) float64 {
 func (l Learned) plan(name string, r Request, choices []Choice, reading learning.Reading) Plan {
 	for i := range choices {
 		p := reading.Predict(choices[i].Model.ID, choices[i].Prior)
-		choices[i].Quality, choices[i].Deviation, choices[i].Evidence = p.Quality, p.Deviation, p.Evidence
+		choices[i].Quality, choices[i].Deviation, choices[i].Evidence = rounded(p.Quality), p.Deviation, p.Evidence
 	}
 	eligible := choices[:goodEnough(choices, r.MinQuality)]
 	var buffer [16]float64

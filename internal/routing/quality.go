@@ -37,5 +37,10 @@ func ability(tier llm.Tier) float64 {
 // priorQuality is the chance of a good answer that a model of the tier is
 // given before anything is known of it, 0 … 1.
 func priorQuality(tier llm.Tier, complexity float64) float64 {
-	return 1 / (1 + math.Exp(-steepness*(ability(tier)-complexity)))
+	return rounded(1 / (1 + math.Exp(-steepness*(ability(tier)-complexity))))
 }
+
+// rounded leaves six decimals of a chance: no prediction knows the seventh. A fact
+// has up to three of them for each candidate, which take half of their bytes then,
+// and a third of the time to be written.
+func rounded(chance float64) float64 { return math.Round(chance*1e6) / 1e6 }

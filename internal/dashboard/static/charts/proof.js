@@ -1,7 +1,7 @@
 // What is proven, beside what is modelled: solid up to the lower bound, pale
 // across the interval, an ink tick at the estimate; hatch is arithmetic.
 
-import { dollars, money, moneyDigits, percent, percentage, signed } from "../core/format.js";
+import { capital, dollars, money, moneyDigits, percent, percentage, signed } from "../core/format.js";
 import { html } from "../core/html.js";
 import { Chart, circle, line, linear, path, rect, text, ticks } from "./draw.js";
 
@@ -19,6 +19,12 @@ export function ProvenBar({ savings }) {
     return [rect(0, 4, width, 12, "fs"), rect(0, 4, at(low), 12, "fg"), rect(at(low), 4, at(high) - at(low), 12, "fgs"), rect(at(value) - 1, 0, 2, 20, "fi")];
   };
   return html`<${Chart} ...${{ height: 20, label, draw }} />`;
+}
+
+/** Both as a table: what is proven, or measured so far, with its interval, and what is modelled. */
+export function savingTable({ proven: { savings_pct: p, state }, modelled }) {
+  const row = (name, v) => [name, { show: percent(percentage(v)), value: v ?? "" }];
+  return { head: ["Saving of the baseline cost", ">Per cent"], rows: [row(state === "proven" ? "Proven" : "Measured", p.value), row("At least", p.low), row("At most", p.high), row("Modelled", modelled.savings_pct)] };
 }
 
 /** Proven above modelled on one scale, per cent of what the baseline costs. */
@@ -80,6 +86,12 @@ export function MarginRuler({ value, low, high, margin, unit, good, digits = 2 }
     return marks;
   };
   return html`<${Chart} ...${{ height: 176, label, draw }} />`;
+}
+
+/** The same as a table, where more is better; what says whose difference it is. */
+export function marginTable({ value, low, high, margin, unit, digits = 2 }, what) {
+  const rows = [["Difference", value], ["At worst", low], ["At best", high], ["Margin", margin]];
+  return { head: [what, `>${capital(unit)}`], rows: rows.map(([name, v]) => [name, { show: signed(v, digits), value: v }]) };
 }
 
 /** How much of the margin is left, as an arrow. */

@@ -38,9 +38,9 @@ func zones(t *testing.T) {
 	if err := v.MoveTo(soon(t), elsewhere); err != nil {
 		t.Fatal(err)
 	}
-	v.do(t, `location.reload()`)
+	v.do(t, `setTimeout(() => location.reload())`) // behind the answer to it
 	here := v.timesIn(t, elsewhere)
-	turn := `document.querySelector(".btn.zone").click()`
+	turn := `setTimeout(() => document.querySelector(".btn.zone").click())`
 	v.do(t, turn)
 	utc := v.timesIn(t, "UTC")
 	v.do(t, turn)

@@ -127,7 +127,7 @@ func numbers(t *testing.T) {
 		v := visits[f.page+f.query]
 		if v == nil {
 			v = arrive(t, pageNamed(f.page).with(f.query), states[1])
-			v.do(t, `document.querySelectorAll("[aria-label^='Show '][aria-label$=' as a table']").forEach((b) => b.click())`)
+			v.do(t, `document.querySelectorAll("section [aria-label^='Show '][aria-label$=' as a table']").forEach((b) => b.click())`)
 			visits[f.page+f.query] = v
 		}
 		if text, want, err := v.agree(t, conn, f); err != nil {

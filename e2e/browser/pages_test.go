@@ -97,6 +97,7 @@ func TestPages(t *testing.T) {
 		if s.name == "data" {
 			t.Run("prefix", behindPrefix)
 			t.Run("numbers", numbers)
+			t.Run("zones", zones)
 			t.Run("load", measureLoad)
 			t.Run("updates", measureUpdates)
 			t.Run("steady", measureSteady)

@@ -180,6 +180,16 @@ func TestFilesAreServed(t *testing.T) {
 	}
 }
 
+// Templates lose the indentation of the code around them, and texts keep theirs.
+func TestServedModulesSayTheSame(t *testing.T) {
+	t.Parallel()
+	const source = "export const a = (b) => [html`<p>\n    ${b}</p>`, `curl \\\\\\n  -d ${b}`];"
+	got := string(served("some.js", []byte(source)))
+	if !strings.Contains(got, "<p>\n${") || !regexp.MustCompile(`curl \\\\(\n|\\n)  -d `).MatchString(got) {
+		t.Errorf("%s is served as %s", source, got)
+	}
+}
+
 // A browser keeps files but asks whether they are still the ones.
 func TestFilesAreRevalidated(t *testing.T) {
 	t.Parallel()

@@ -2,11 +2,16 @@ package dashboard
 
 import (
 	"path"
+	"regexp"
 
 	"github.com/tdewolff/minify/v2"
 	"github.com/tdewolff/minify/v2/css"
 	"github.com/tdewolff/minify/v2/js"
 )
+
+// indentation is of the code, and of the templates in it: htm reads none of it.
+// No other text of a module lies on several lines of it.
+var indentation = regexp.MustCompile(`\n\s+`)
 
 // served gives a file as browsers get it: modules and style sheets without
 // comments, indentation and the long names of what is local. What others wrote
@@ -18,7 +23,7 @@ func served(name string, source []byte) []byte {
 	}
 	m := minify.New()
 	m.AddFunc(path.Ext(name), small)
-	body, err := m.Bytes(path.Ext(name), source)
+	body, err := m.Bytes(path.Ext(name), indentation.ReplaceAll(source, []byte("\n")))
 	if err != nil { // a mistake that tests of this package find
 		return source
 	}

@@ -68,9 +68,9 @@ function drawRow(row, y, { x, c, width, wide, tall, most }) {
     text(c.control, cy + 4, row.control, "lb l13 e"), text(c.test, cy + 4, row.test, "lb l13 e"),
     text(c.change, cy - 3, `${signed(row.value, digits)}${row.unit}`, "lb l13 md e"),
       text(c.change, cy + 13, range, "ax e"), text(c.says, cy + 4, row.says, `${said} l13 md`)]
-    : [text(0, y + 18, row.name, `lb l13 ${row.strong ? "b" : "md"}`),
-      text(width, y + 18, `${signed(row.value, digits)}${row.unit} (${range})`, "lb e"),
-      text(0, y + 32, row.about, "ax"), text(width, y + 32, row.says, `${said} e`)];
+    : [text(0, y + 18, row.name, `lb l13 halo ${row.strong ? "b" : "md"}`),
+      text(width, y + 18, `${signed(row.value, digits)}${row.unit} (${range})`, "lb halo e"),
+      text(0, y + 32, row.about, "ax halo"), text(width, y + 32, row.says, `${said} halo e`)];
   if (row.value === null) return words;
   const margin = row.margin === null || Math.abs(row.margin) > most ? null : [line(x(row.margin), cy - 13, x(row.margin), cy + 13, "margin"), wide && (row.margin < 0 ? x(row.margin) < x(a) && x(row.margin) > c.from + 84 : x(row.margin) > x(b) && x(row.margin) < c.to - 84) && text(x(row.margin) + (row.margin < 0 ? -6 : 6), cy + 4, `${signed(row.margin)}${row.unit} margin`, `th halo ${row.margin < 0 ? "e" : ""}`)];
   return [words, margin, whisker(x(a), x(b), cy, stroke, { ends: [row.low !== null && a > -most,

@@ -47,7 +47,7 @@ function drawFlow({ links, lefts, rights, all, heads, keep, width, narrow }) {
     else if (n.height > 40) marks.push(text(lx - 10, cy + 8, percent(share(n.n, all)), "lb2 e"));
   }
   const columns = narrow ? [] : columnsFrom(rx, width, keep);
-  for (const n of place.r) marks.push(...rightNode(n, rx, columns, all, narrow));
+  for (const n of place.r) marks.push(...rightNode(n, rx, columns, narrow));
   if (!narrow) {
     marks.push(text(0, 16, "Strategy", "lb2"), text(rx + 16, 16, "Model", "lb2"), line(0, 24, lx + 6, 24, "gr"), line(rx, 24, width, 24, "gr"));
     columns.forEach(([i, x, end]) => marks.push(text(x, 16, heads[i], `lb2 ${end}`)));
@@ -62,11 +62,11 @@ function columnsFrom(rx, width, keep) {
   return [[0, first, ""], ...shown.map((i, at) => [i, first + 64 + (room * (at + 1)) / n, "e"])];
 }
 
-function rightNode(n, rx, columns, all, narrow) {
+function rightNode(n, rx, columns, narrow) {
   const shade = n.step === "cache" ? "fs" : `f${n.step}`, cy = n.y + n.height / 2 + 4;
   const marks = [rect(rx, n.y, 6, n.height, shade), n.step < 3 || n.step === "cache" ? rect(rx + 0.5, n.y + 0.5, 5, n.height - 1, n.step === "cache" ? "out" : "edge") : null];
   marks.push(text(rx + 16, narrow ? Math.max(cy - 6, n.y + 10) : cy, shorten(n.name, narrow ? 15 : 14), "lb l13 md"));
-  if (narrow) marks.push(text(rx + 16, Math.max(cy + 9, n.y + 25), percent(share(n.n, all)), "lb2"));
+  if (narrow) marks.push(text(rx + 16, Math.max(cy + 9, n.y + 25), n.columns[1], "lb2"));
   columns.forEach(([i, x, end]) => {
     const cell = n.columns[i];
     marks.push(text(x, cy, cell.show ?? cell, `${cell.mood ?? (i ? "lb" : "lb2")} l13 ${end}`));

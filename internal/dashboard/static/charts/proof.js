@@ -1,7 +1,7 @@
 // What is proven, beside what is modelled: solid up to the lower bound, pale
 // across the interval, an ink tick at the estimate; hatch is arithmetic.
 
-import { dollars, money, moneyDigits, percent, percentage, signed } from "../core/format.js";
+import { capital, dollars, money, moneyDigits, percent, percentage, signed } from "../core/format.js";
 import { html } from "../core/html.js";
 import { Chart, circle, line, linear, path, rect, text, ticks } from "./draw.js";
 
@@ -19,6 +19,12 @@ export function ProvenBar({ savings }) {
     return [rect(0, 4, width, 12, "fs"), rect(0, 4, at(low), 12, "fg"), rect(at(low), 4, at(high) - at(low), 12, "fgs"), rect(at(value) - 1, 0, 2, 20, "fi")];
   };
   return html`<${Chart} ...${{ height: 20, label, draw }} />`;
+}
+
+/** Both as a table: what is proven, or measured so far, with its interval, and what is modelled. */
+export function savingTable({ proven: { savings_pct: p, state }, modelled }) {
+  const row = (name, v) => [name, { show: percent(percentage(v)), value: v ?? "" }];
+  return { head: ["Saving of the baseline cost", ">Per cent"], rows: [row(state === "proven" ? "Proven" : "Measured", p.value), row("At least", p.low), row("At most", p.high), row("Modelled", modelled.savings_pct)] };
 }
 
 /** Proven above modelled on one scale, per cent of what the baseline costs. */
@@ -73,13 +79,20 @@ export function MarginRuler({ value, low, high, margin, unit, good, digits = 2 }
       line(x(0), y - 26, x(0), y + 34, "zero"), text(x(0), y - 34, close ? "zero" : "no difference", `lb2 ${close ? (down ? "" : "e") : x(0) > width - 44 ? "e" : "m"}`)];
     const [a, b] = [x(low ?? scale[0]), x(high ?? scale.at(-1))];
     marks.push(line(a, y, b, y, `s${colour} w3`), low !== null && line(a, y - 6, a, y + 6, `s${colour} w2`), high !== null && line(b, y - 6, b, y + 6, `s${colour} w2`), circle(x(value), y, 6, good ? "fg spaper w2" : "fp sc w2"));
-    marks.push(low !== null && text(a - 8, y + 4, fmt(low), "lb e halo"), high !== null && text(b + 8, y + 4, fmt(high), "lb halo"));
+    marks.push(low !== null && (a < 52 ? text(0, y + 28, fmt(low), "lb halo") : text(a - 8, y + 4, fmt(low), "lb e halo")),
+      high !== null && (b > width - 52 ? text(width, y + 28, fmt(high), "lb e halo") : text(b + 8, y + 4, fmt(high), "lb halo")));
     if (good) marks.push(...spare(x, down ? low : high, margin, y + 22, digits));
     marks.push(line(x.a, ay, x.b, ay, "gr"), scale.map((v, i) => [line(x(v), ay, x(v), ay + 5, "zero"),
       text(x(v), ay + 19, v ? signed(v, Number.isInteger(v) ? 0 : 1) : "0", `ax ${i === scale.length - 1 ? "e" : i ? "m" : ""}`)]), text(width - 6, ay + 34, unit, "ax e"));
     return marks;
   };
   return html`<${Chart} ...${{ height: 176, label, draw }} />`;
+}
+
+/** The same as a table, where more is better; what says whose difference it is. */
+export function marginTable({ value, low, high, margin, unit, digits = 2 }, what) {
+  const rows = [["Difference", value], ["At worst", low], ["At best", high], ["Margin", margin]];
+  return { head: [what, `>${capital(unit)}`], rows: rows.map(([name, v]) => [name, { show: signed(v, digits), value: v }]) };
 }
 
 /** How much of the margin is left, as an arrow. */
@@ -149,7 +162,7 @@ export function CostQualityPlane({ policies, curve = [], margin, unit }) {
     if (curve.length) marks.push(path(curve.map(at), "ln two"), curve.map((p) => circle(...at(p), p.live ? 5 : 3, p.live ? "fi spaper w15" : "fp si2 w15")));
     if (routed && mix) marks.push(gain(at(routed), at(mix), routed, mix));
     if (routed && baseline) marks.push(line(at(routed)[0] + 12, at(routed)[1], Math.max(at(routed)[0] + 12, at(baseline)[0] - 12), at(routed)[1], "sg w15"));
-    return [...marks, policies.map((p) => policy(p, at(p), y, width, narrow))];
+    return [...marks, policies.map((p) => policy(p, at(p), { y, width, narrow, taken: curve.map(at) }))];
   };
   return html`<${Chart} height=${(narrow) => (narrow ? 320 : 440)} ...${{ label, draw }} />`;
 }
@@ -161,9 +174,17 @@ function gain([x, y], [, below], routed, mix) {
   return [line(x, y + 10, x, below - 6, "sg w15"), text(x + (left ? -9 : 9), (y + below) / 2 + 4, `${signed(more, 1)} at the same cost`, `tg md halo ${left ? "e" : ""}`)];
 }
 
-function policy(p, [x, y], scale, width, narrow) {
+const SPOTS = [[0, -14, "m", -18], [-13, 5, "e", -36], [13, 20, "", 0]]; // of busu's name: from its point, how it is set, and where it begins
+
+/** The first of the spots under which no other point lies. */
+const free = ([x, y], taken) => SPOTS.find(([dx, dy, , from]) => !taken.some(([px, py]) => Math.abs(px - x - dx - from - 18) < 26 && Math.abs(py - y - dy + 5) < 13)) ?? SPOTS[0];
+
+function policy(p, [x, y], { y: scale, width, narrow, taken }) {
   const bars = p.low !== undefined && line(x, scale(p.low), x, scale(p.high), "sc w15");
-  if (p.role === "routed") return [bars, circle(x, y, 7, "fg spaper w2"), text(x, y - 14, "busu", `tg b l14 halo ${x > 60 ? "m" : ""}`)];
+  if (p.role === "routed") {
+    const [dx, dy, set] = free([x, y], taken);
+    return [bars, circle(x, y, 7, "fg spaper w2"), text(x + dx, y + dy, "busu", `tg b l14 halo ${x > 60 ? set : ""}`)];
+  }
   if (p.role === "mix") return [rect(x - 4, y - 4, 8, 8, "fp si2 w15"), text(x + 10, y + 16, narrow ? "random mix" : "random mix of both, at the same cost", "lb2 halo")];
   const end = p.role !== "", right = x > width - 130;
   return [bars, end ? circle(x, y, 5.5, "fi spaper w2") : circle(x, y, 4, "fp si2 w15"),

@@ -2,7 +2,7 @@
 // logarithmic scale. They share a cursor: pointing at one, or the arrow keys,
 // reads all of them at that time.
 
-import { behindUTC, clock, count, duration, percent, rate, share, tick } from "../core/format.js";
+import { behindUTC, clock, count, dollars, duration, inPercent, percent, rate, share, tick } from "../core/format.js";
 import { html, useId, useState } from "../core/html.js";
 import { known } from "../core/series.js";
 import { Chart, area, circle, clipped, line, linear, logTicks, logarithmic, path, rect, shorten, spread, text, ticks, trace } from "./draw.js";
@@ -147,8 +147,16 @@ export function rateTable({ points }, groups) {
   };
 }
 
-/** Percentiles as a table, likewise. */
-export const percentileTable = ({ points }) => ({
-  head: ["Time", ...LINES.map(([name]) => `>${name}`)],
-  rows: every(points).map((p) => ({ key: p.t, cells: [timeCell(p), ...LINES.map(([, figure]) => ({ show: duration(p[figure]), value: p[figure] }))] })),
+/** Figures as a table, likewise: columns are [name, figure, how it is told]. */
+const figureTable = ({ points }, columns) => ({
+  head: ["Time", ...columns.map(([name]) => `>${name}`)],
+  rows: every(points).map((p) => ({ key: p.t, cells: [timeCell(p), ...columns.map(([, figure, show]) => ({ show: show(p[figure]), value: p[figure] }))] })),
 });
+
+export const percentileTable = (series) => figureTable(series, LINES.map(([name, figure]) => [name, figure, duration]));
+
+const KEY = [["Requests /s", "rate", rate], ["Errors", "errors", inPercent], ["Latency p95", "p95", duration], ["First token p95", "ttft", duration],
+  ["Cost /h", "cost", dollars], ["Cache hits", "hits", inPercent], ["Overhead p99", "overhead", duration]];
+
+/** What the sparks of the key figures show. */
+export const keyTable = (series) => figureTable(series, KEY);

@@ -27,6 +27,18 @@ export class Ramp {
     this.#step = new Map(shown.map((name, i) => [name, stepOf(i, shown.length)]));
   }
 
+  /** The same of requests as they are listed: colours are known where nothing was asked lately, too. */
+  learnFrom(requests) {
+    const shares = {};
+    for (const { model, cache, cost_usd } of requests) {
+      if (!model || cache !== "miss") continue;
+      const s = (shares[model] ??= { requests: 0, cost_usd: 0 });
+      s.requests++;
+      s.cost_usd += cost_usd;
+    }
+    this.learn("requests", shares);
+  }
+
   #sort(best) {
     const cost = (name) => best.get(name).cost_usd / best.get(name).requests;
     const stay = this.#order.filter((name) => best.has(name));

@@ -234,6 +234,6 @@ const Delivery = ({ d }) => html`<p class="note nm"><${Tag} mood=${DELIVERED[d.s
 function Acts({ e }) {
   const acts = useData("audit?limit=500", { every: 60_000 }), mine = acts.data?.acts.filter((a) => a.subject === e.id);
   if (!mine?.length) return null;
-  const text = (a) => html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || "nobody with a key"}${a.detail?.note && `: ${a.detail.note}`}</span>`;
+  const text = (a) => html`${capital(a.action.replace("experiment.", ""))} <span class="q">by ${a.by || (a.action.endsWith("decide") ? "busu itself" : "nobody with a key")}${a.detail?.note && `: ${a.detail.note}`}</span>`;
   return html`<${Panel} title="Who did what"><${EventLine} events=${mine.map((a, i) => ({ key: i, at: at(a.at), text: text(a) }))} /></${Panel}>`;
 }

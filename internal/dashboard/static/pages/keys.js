@@ -171,7 +171,7 @@ const DOERS = { admin: "the admin key", command: "a command", "": "somebody with
 function Audit({ keys }) {
   const [limit, more] = useState(20), log = useData(`audit?limit=${limit}`, { every: 10_000 });
   const name = (id) => keys.find((k) => k.id === id)?.name, who = (by) => name(by) ?? DOERS[by] ?? (by.startsWith("oidc:") ? by.slice(5) : `key ${by.slice(-6)}`);
-  const text = (a) => html`<b>${a.action}</b> ${name(a.subject) ?? html`<span class="mono">${a.subject}</span>`} <span class="t">${`by ${who(a.by)}, project ${a.project}${detail(a.detail)}`}</span>`;
+  const text = (a) => html`<b>${a.action}</b> ${name(a.subject) ?? html`<span class="mono">${a.subject}</span>`} <span class="t">${`by ${a.action.endsWith("decide") ? "busu itself" : who(a.by)}, project ${a.project}${detail(a.detail)}`}</span>`;
   const events = () => log.data.acts.map((a, i) => ({ key: `${a.at}${i}`, at: Date.parse(a.at), text: text(a) }));
   return html`<${Panel} title="Who did what" unit="the newest first" of=${log}>${() => html`<${EventLine} events=${events()} nothing="Nothing has been done yet that takes the role operate or admin." />
     ${log.data.next_cursor && limit < 500 && html`<p class="row l"><${Button} onClick=${() => more(Math.min(500, 5 * limit))}>More than ${count(limit)}</${Button}></p>`}`}</${Panel}>`;

@@ -17,7 +17,8 @@ export function RoutingFlow({ live, report, phrase }) {
   const latest = useData(`requests?limit=${SAMPLE}`, { every: 15_000 });
   const of = { ...latest, data: latest.data && report.data && { ...latest.data, stale: report.data.stale } };
   const n = latest.data?.requests.length;
-  return html`<${Panel} title="Where requests go" unit=${n ? `ribbons: the latest ${count(n)} requests; figures: ${phrase}` : ""} of=${of} height=${360} name="routing" table=${() => modelTable(live, report.data)}>
+  if (n) live.ramp.learnFrom(latest.data.requests);
+  return html`<${Panel} title="Where requests go" unit=${n ? `ribbons and strategies: the latest ${count(n)} requests; models: ${phrase}` : ""} of=${of} height=${360} name="routing" table=${() => modelTable(live, report.data)}>
     ${() => html`<${Flow} ...${flowOf(latest.data.requests, live.ramp, report.data)} />`}</${Panel}>`;
 }
 

@@ -1,7 +1,7 @@
 // Live: what happens now, and in the last minutes, hours or days.
 
-import { PercentileLines, StackedRates, percentileTable, rateTable, useCursor } from "../charts/time.js";
-import { ProvenBar } from "../charts/proof.js";
+import { PercentileLines, StackedRates, keyTable, percentileTable, rateTable, useCursor } from "../charts/time.js";
+import { ProvenBar, savingTable } from "../charts/proof.js";
 import { useMay } from "../core/caller.js";
 import { client } from "../core/client.js";
 import { useData } from "../core/data.js";
@@ -14,10 +14,11 @@ import { fromHistory } from "../core/series.js";
 import { Breakers, breakerTable } from "../parts/breakers.js";
 import { Button, Segmented, chosen } from "../parts/controls.js";
 import { EventLine, KeyFigure, KeyFigures, StationLine } from "../parts/figures.js";
-import { Panel } from "../parts/panel.js";
+import { Acts, Panel, isTable } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
 import { mention } from "../parts/speech.js";
 import { Empty, FeedStatus } from "../parts/states.js";
+import { Table } from "../parts/table.js";
 import { RoutingFlow } from "./live-flow.js";
 
 const WINDOWS = [["5m", "5 m"], ["1h", "1 h"], ["24h", "24 h"], ["7d", "7 d"]];
@@ -32,7 +33,7 @@ export function LivePage() {
   const axis = useAxis(live, window);
   if (report.data) live.ramp.learn(report.data.window, report.data.by_model);
   useEffect(() => { if (snapshot && report.data) mention(spoken(snapshot, report.data)); });
-  const head = html`<${PageHead} title="Live" sub=${html`<${FeedStatus} />`}>
+  const head = html`<${PageHead} title="Live" sub=${html`${axis.series && html`<span><${Acts} title="Key figures" name="figures" table=${() => keyTable(axis.series)} /></span>`}<${FeedStatus} />`}>
     <${Button} kind="quiet pause" icon=${live.paused ? "play" : "pause"} aria-pressed=${String(live.paused)} onClick=${() => live.togglePause()}>${live.paused ? "Go on" : "Pause"}</${Button}>
     <${Segmented} name="window" label="Window of the figures" options=${WINDOWS} value=${window} /></${PageHead}>`;
   if (snapshot?.totals?.total_requests === 0) return html`${head}<${NothingYet} />`;
@@ -66,6 +67,7 @@ const breakerMarkers = (snapshot) => (snapshot?.providers ?? []).filter((p) => p
   .map((p) => ({ t: Date.parse(snapshot.as_of) - p.breaker_for_ms, text: `${p.name} breaker opens` }));
 
 function Figures({ snapshot, report, axis, phrase, waiting }) {
+  if (axis.series && isTable("figures")) return html`<${Table} ...${keyTable(axis.series)} caption="Key figures" />`;
   const s = report, recent = (name) => axis.series?.points.map((p) => p[name]);
   const asked = s && s.cache.memory + s.cache.redis + s.cache.postgres + s.cache.miss;
   const of = (part) => percentage((100 * part) / asked);
@@ -103,11 +105,6 @@ function Saving() {
   const savings = useData("metrics/savings?window=30d", { every: 30_000 });
   return html`<${Panel} title=${savings.data?.proven.state === "proven" ? "Proven saving" : "Saving"} unit="last 30 days" of=${savings} height=${76} name="saving" table=${() => savingTable(savings.data)}>
     ${() => html`<${ProvenBar} savings=${savings.data} /><p key=${wordsOf(shortProof(savings.data))} class="note">${shortProof(savings.data)} <a href=${to("/savings")}>How we know</a></p>`}</${Panel}>`;
-}
-
-function savingTable({ proven: { savings_pct: p, state }, modelled }) {
-  const row = (name, v) => [name, { show: percent(percentage(v)), value: v ?? "" }];
-  return { head: ["Saving of the baseline cost", ">Per cent"], rows: [row(state === "proven" ? "Proven" : "Measured", p.value), row("At least", p.low), row("At most", p.high), row("Modelled", modelled.savings_pct)] };
 }
 
 function shortProof({ proven, modelled }) {

@@ -74,6 +74,7 @@ function List({ page, query, asked, id }) {
   const { ramp, snapshot } = useLiveQuietly();
   if (!page.data) return page.problem ? html`<${Failure} ...${{ problem: page.problem, retry: page.retry }} />` : html`<${Still} height=${600} />`;
   const { requests, next_cursor: next, searched_to: searched } = page.data;
+  ramp.learnFrom(requests);
   const names = columnNames(query), dated = requests.some((r) => !isToday(Date.parse(r.at))), context = { ramp, digits: moneyDigits(requests.map((r) => r.cost_usd)) };
   if (!requests.length && (!next || snapshot?.totals?.total_requests === 0)) return anyFilter(query) ? html`<${Nothing} title="No request matches"><${ClearFilters} /></${Nothing}>` : html`<${NoneYet} />`;
   return html`${page.problem && html`<p class="note warn">It could not be read again: ${page.problem.message}</p>`}

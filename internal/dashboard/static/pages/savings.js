@@ -1,14 +1,14 @@
 // Savings: what is proven first, with its interval, its price in quality, and
 // what stands behind it.
 
-import { Bridge, CostQualityPlane, MarginRuler, SavingRuler, planePoint } from "../charts/proof.js";
+import { Bridge, CostQualityPlane, MarginRuler, SavingRuler, marginTable, planePoint, savingTable } from "../charts/proof.js";
 import { saveCSV } from "../core/export.js";
 import { useData } from "../core/data.js";
 import { clock, count, date, dollars, fullStop, inPercent, money, number, percent, percentage, plural, share, shortDate, signed } from "../core/format.js";
 import { html, useEffect } from "../core/html.js";
 import { Button, Segmented, chosen } from "../parts/controls.js";
 import { KeyValues } from "../parts/figures.js";
-import { Panel, Guarded } from "../parts/panel.js";
+import { Guarded, Panel, Sketch } from "../parts/panel.js";
 import { PageHead } from "../parts/shell.js";
 import { mention } from "../parts/speech.js";
 import { AsOf, Empty, Failure, Still } from "../parts/states.js";
@@ -37,7 +37,7 @@ const NothingYet = () => html`<${Empty} title="Nothing has been saved yet." step
 function Hero({ s }) {
   return html`<section class="hero" aria-label="Saving"><div class="c8">
       <p class="eyebrow"><b>${titles[s.proven.state]}</b> · ${count(s.proven.holdout_users)} of ${plural(s.proven.holdout_users + s.proven.routed_users, "user")} compared ${s.proven.holdout_users === 1 ? "is" : "are"} held out, always on the baseline</p>
-      <${Headline} key=${JSON.stringify(s.proven)} s=${s} /><div class="rulers"><${Guarded}><${SavingRuler} savings=${s} /></${Guarded}></div></div>
+      <${Headline} key=${JSON.stringify(s.proven)} s=${s} /><${Ruled} title="Saving" name="saving" table=${() => savingTable(s)}><${SavingRuler} savings=${s} /></${Ruled}></div>
     <div class="c4"><${Quality} key=${JSON.stringify(s.good)} s=${s} /></div></section>`;
 }
 
@@ -71,6 +71,7 @@ function Quality({ s }) {
   const eyebrow = html`<p class="eyebrow"><b>Quality, for that price</b> · good answers, points</p>`;
   if (good.state === "too_few" || good.low === null) return html`${eyebrow}<p class="say lead">Too few users to compare the answers yet.</p>`;
   const worst = points(good.low), promise = number(points(good.margin), 0);
+  const ruled = { value: points(good.difference), low: worst, high: points(good.high), margin: -points(good.margin), unit: "points" };
   const say = {
     inside: worst < 0 ? `At worst ${number(-worst, 2)} points fewer good answers. The promise is no more than ${promise}.` : "No fewer good answers, shown.",
     worse: `Routed answers are shown to be worse by more than the ${promise} points that were promised.`,
@@ -78,8 +79,10 @@ function Quality({ s }) {
     open: `It may be as many as ${number(-worst, 1)} points fewer; no more than ${promise} is not shown yet. ${soon(good.decisive)}`,
   }[good.state];
   return html`${eyebrow}<p class="big mid">${signed(points(good.difference), 2)}<small>points</small></p><p class="say">${say}</p>
-    <div class="rulers"><${Guarded}><${MarginRuler} value=${points(good.difference)} low=${worst} high=${points(good.high)} margin=${-points(good.margin)} unit="points" good=${good.state === "inside"} /></${Guarded}></div>`;
+    <${Ruled} title="Quality" name="quality" table=${() => marginTable(ruled, "Good answers, routed less held out")}><${MarginRuler} ...${ruled} good=${good.state === "inside"} /></${Ruled}>`;
 }
+
+const Ruled = ({ children, ...sketch }) => html`<div class="rulers"><${Sketch} ...${sketch}><${Guarded}>${children}</${Guarded}></${Sketch}></div>`;
 
 function Plane({ savings, s }) {
   const policies = s.policies.map(planePoint);

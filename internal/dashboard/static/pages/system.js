@@ -36,7 +36,7 @@ export function SystemPage() {
     <div class="c12"><${Reconcile} /></div>
     <div class="c8"><${Snapshots} live=${s.snapshots} /></div>
     <div class="c4 stack"><${Panel} title="Leases" unit="what one process does for all" of=${of}>${() => html`<${Table} ...${leaseTable(s)} caption="Leases" nothing="Nobody has one." />
-        ${s.degraded.length > 0 && html`<p class="note">Those that ${s.degraded.join(" and ")} would know are missing.</p>`}`}</${Panel}>
+        ${s.degraded.length > 0 && html`<p class="note">Those that ${s.degraded.map((store) => ({ redis: "Redis", postgres: "PostgreSQL" })[store] ?? store).join(" and ")} would know are missing.</p>`}`}</${Panel}>
       <${Panel} title="Quality guards" of=${of}>${() => html`<${Table} ...${guardTable(s)} caption="Guards" nothing=${s.postgres ? "All are armed; none has ever tripped." : UNKNOWN} />`}</${Panel}></div></div>`;
 }
 

@@ -34,25 +34,27 @@ export function Panel({ title, unit, note, of, height = 190, table, name = "figu
 }
 
 /** What is shown as a table is in the address. */
-const shownAsTables = () => here().query.getAll("table"), isTable = (name) => shownAsTables().includes(name);
+const shownAsTables = () => here().query.getAll("table");
+export const isTable = (name) => shownAsTables().includes(name);
 
-/** A chart within something else, under a small head, with its table behind it as in a Panel. */
+/** A chart within something else, with its table behind it as in a Panel; under a small head where there is a unit, else under what names it already. */
 export function Sketch({ title, unit, name, table, children }) {
-  const body = useRef(null);
-  return html`<h3>${title} <span>${unit}</span><span class="acts"><${Acts} ...${{ title, name, table, body }} /></span></h3>
+  const body = useRef(null), acts = html`<span class="acts"><${Acts} ...${{ title, name, table, body }} /></span>`;
+  return html`${unit ? html`<h3>${title} <span>${unit}</span>${acts}</h3>` : acts}
     <div ref=${body}>${isTable(name) ? html`<${Table} ...${table()} caption=${title} />` : children}</div>`;
 }
 
-function Acts({ title, name, table, body }) {
-  const asTable = isTable(name), turn = () => go(change({ table: asTable ? shownAsTables().filter((n) => n !== name) : [...shownAsTables(), name] }), { replace: true });
+/** Turns what is shown under a name into its table and back, and keeps what is shown. body holds the drawing; without one it is the table that is kept. */
+export function Acts({ title, name, table, body }) {
+  const asTable = isTable(name), draws = body && !asTable, turn = () => go(change({ table: asTable ? shownAsTables().filter((n) => n !== name) : [...shownAsTables(), name] }), { replace: true });
   const what = title.charAt(0).toLowerCase() + title.slice(1);
   const keep = () => {
-    const drawing = !asTable && body.current.querySelector("svg[role=img]");
+    const drawing = draws && body.current.querySelector("svg[role=img]");
     if (drawing) savePNG(name, drawing);
     else saveCSV(name, ...forExport(table()));
   };
   return html`<${Button} kind="icon" icon=${asTable ? "chart" : "table"} aria-pressed=${String(asTable)} label="Show ${what} as a ${asTable ? "drawing" : "table"}" onClick=${turn} />
-    <${Button} kind="icon" icon="save" label="Export ${what} as ${asTable ? "CSV" : "PNG"}" onClick=${keep} />`;
+    <${Button} kind="icon" icon="save" label="Export ${what} as ${draws ? "PNG" : "CSV"}" onClick=${keep} />`;
 }
 
 /** Draws its children; says what went wrong when that fails. */

@@ -17,7 +17,10 @@ const BEAR = 2500; // an interruption shorter than this gets no banner
 export function Rail({ route, pages, who }) {
   const live = useLive();
   useEffect(() => {
-    const show = () => document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), isNarrow = matchMedia("(max-width: 720px)");
+    const show = () => { // in the middle, so that there is something to see on both sides
+      const now = document.querySelector(".nav [aria-current]"), nav = now?.parentElement;
+      if (now) nav.scrollLeft = now.offsetLeft - (nav.clientWidth - now.offsetWidth) / 2;
+    }, isNarrow = matchMedia("(max-width: 720px)");
     show();
     isNarrow.addEventListener("change", show);
     return () => isNarrow.removeEventListener("change", show);
@@ -27,7 +30,7 @@ export function Rail({ route, pages, who }) {
     <nav class="nav" aria-label="Pages">${pages.map((p, i) => html`${i > 0 && p.group !== pages[i - 1].group && html`<div class="sep" />`}
       <a key=${p.page} href=${to(`/${p.page}`)} aria-current=${p.page === route.page ? "page" : undefined}>${p.title}</a>`)}
       <div class="sep" /><a href="docs">HTTP reference</a></nav>
-    <div class="rail-foot"><${Providers} providers=${live.snapshot?.providers ?? []} />
+    <div class="rail-foot"><${Providers} providers=${(live.mode !== "down" && live.snapshot?.providers) || []} />
       ${live.snapshot?.source === "postgres" && html`<div class="ok"><${Dot} kind="half" />Figures from PostgreSQL</div>`}${otherZone ? html`<${Button} kind="quiet zone" label="Times in ${zone}. Change to ${otherZone}" onClick=${turnZone}>Times in ${zone}</${Button}>` : html`<div>Times in ${zone}</div>`}</div>
     ${who}<${ThemeButton} />
   </header>`;

@@ -58,7 +58,7 @@ type origin struct {
 
 const (
 	shipBatch      = 256
-	gatherFor      = time.Millisecond
+	gatherFor      = 4 * time.Millisecond
 	shipTimeout    = 2 * time.Second
 	releaseEvery   = 5 * time.Second
 	beatEvery      = time.Second
@@ -182,7 +182,9 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 
 // gather lets more facts come together before the shipper looks again: to be
 // woken for each would cost whoever records it more than writing it does, and
-// the stream takes a few at once for little more than one.
+// the stream takes a few at once for little more than one. So do those who read
+// the stream: at 1,000 requests a second, each took PostgreSQL 120 µs, Redis 152
+// and worker and aggregator 205 with 1 ms, and 86, 131 and 158 with 4.
 func (s *Shipper) gather(ctx context.Context) {
 	pause := time.NewTimer(gatherFor)
 	defer pause.Stop()

@@ -4,7 +4,7 @@
 
 import { Flow } from "../charts/flow.js";
 import { useData } from "../core/data.js";
-import { count, duration, money, moneyDigits, percent, percentage, share } from "../core/format.js";
+import { count, duration, inPercent, money, moneyDigits, percent, percentage, share } from "../core/format.js";
 import { html } from "../core/html.js";
 import { Panel } from "../parts/panel.js";
 
@@ -18,8 +18,9 @@ export function RoutingFlow({ live, report, phrase }) {
   const of = { ...latest, data: latest.data && report.data && { ...latest.data, stale: report.data.stale } };
   const n = latest.data?.requests.length;
   if (n) live.ramp.learnFrom(latest.data.requests);
-  return html`<${Panel} title="Where requests go" unit=${n ? `ribbons and strategies: the latest ${count(n)} requests; models: ${phrase}` : ""} of=${of} height=${360} name="routing" table=${() => modelTable(live, report.data)}>
-    ${() => html`<${Flow} ...${flowOf(latest.data.requests, live.ramp, report.data)} />`}</${Panel}>`;
+  const flow = () => flowOf(latest.data.requests, live.ramp, report.data);
+  return html`<${Panel} title="Where requests go" unit=${n ? `ribbons and strategies: the latest ${count(n)} requests; models: ${phrase}` : ""} of=${of} height=${360} name="routing" table=${() => modelTable(live, report.data, flow())}>
+    ${() => html`<${Flow} ...${flow()} />`}</${Panel}>`;
 }
 
 const strategyOf = (r) => (r.holdout ? "hold-out" : r.strategy === "model" ? "model given" : r.strategy);
@@ -43,11 +44,13 @@ function flowOf(requests, ramp, report) {
 
 const perThousand = (s) => (s?.requests ? (1000 * s.cost_usd) / s.requests : null);
 
+function hitRate({ cache: { memory, redis, postgres, miss } }) {
+  const hits = memory + redis + postgres;
+  return hits + miss ? hits / (hits + miss) : null;
+}
+
 function columns(name, provider, report, digits) {
-  if (name === "cache") {
-    const hits = report.cache.memory + report.cache.redis + report.cache.postgres;
-    return ["", percent(share(hits, hits + report.cache.miss)), "", "", "", ""];
-  }
+  if (name === "cache") return ["", inPercent(hitRate(report)), "", "", "", ""];
   const s = report.by_model[name];
   if (!s) return [provider ?? "", "–", "–", "–", "–", "–"];
   const answered = (100 * (s.requests - s.errors)) / s.requests;
@@ -55,17 +58,18 @@ function columns(name, provider, report, digits) {
     { show: percent(percentage(answered)), mood: answered < HELD ? "th md" : "" }, duration(s.latency_ms.p95)];
 }
 
-function modelTable(live, report) {
-  const shares = report.by_model;
+function modelTable(live, report, { links, left, right }) {
+  const shares = report.by_model, cell = (v, show) => ({ show: show(v), value: v ?? "" });
+  const names = new Set([...right.map((n) => n.name), ...live.ramp.names.filter((name) => shares[name])]);
   return {
-    head: ["Model", ">Share", ">Requests", ">Errors", ">Cost", ">per 1,000", ">Saving, modelled", ">p50", ">p95", ">p99"],
-    rows: live.ramp.names.filter((name) => shares[name]).map((name) => {
+    head: ["Model", ">Share", ">Requests", ">Errors", ">Cost", ">per 1,000", ">Saving, modelled", ">p50", ">p95", ">p99", ...left.map((from) => `>from ${from}`)],
+    rows: [...names].map((name) => {
       const s = shares[name];
       return { key: name, cells: [{ show: html`<span class="key k${live.ramp.step(name)}" />${name}`, value: name },
-        { show: percent(share(s.requests, report.total_requests)), value: s.requests / report.total_requests },
-        { show: count(s.requests), value: s.requests }, { show: count(s.errors), value: s.errors }, { show: money(s.cost_usd), value: s.cost_usd },
-          { show: money(perThousand(s)), value: perThousand(s) },
-        { show: money(s.savings_usd), value: s.savings_usd }, ...["p50", "p95", "p99"].map((q) => ({ show: duration(s.latency_ms[q]), value: s.latency_ms[q] }))] };
+        cell(name === "cache" ? hitRate(report) : s && s.requests / report.total_requests, inPercent),
+        cell(s?.requests, count), cell(s?.errors, count), ...[s?.cost_usd, perThousand(s), s?.savings_usd].map((usd) => cell(usd, (n) => money(n))),
+        ...["p50", "p95", "p99"].map((q) => cell(s?.latency_ms[q], (ms) => duration(ms))),
+        ...left.map((from) => cell(links.find((l) => l.from === from && l.to === name)?.n ?? 0, count))] };
     }),
   };
 }

@@ -126,7 +126,7 @@ var plan = map[string]room{
 		why: "commands are flags, signals and exit codes"},
 	"schema": {why: "the schema is what all agree on; it depends on nothing"},
 
-	"internal/chaos": {may: []string{"event", "localstack", "postgres", "pricing", "reconcile", "redisdb", "rollup", "sse"},
+	"internal/chaos": {may: []string{"event", "localstack", "postgres", "pricing", "reconcile", "redisdb", "rollup", "sse", "storetest"},
 		libs: []string{"github.com/jackc/pgx", "github.com/redis/go-redis"}, io: true,
 		why: "chaos knows the processes as programs only, and looks into the stores that they leave behind"},
 	"internal/simulate/run": {may: []string{"simulate"}, io: true, why: "commands are flags, signals and exit codes"},

@@ -23,6 +23,7 @@ type Options struct {
 	Kills    int           // with SIGKILL, of processes and stores together
 	Seed     uint64        // decides the faults and when they come
 	Rate     int           // requests per second
+	Stores   string        // of Redis, one of the constants; "" is one server
 	Fsync    string        // Redis's appendfsync: everysec or always
 	Pause    time.Duration // mean time between faults
 	Flush    bool          // with FLUSHALL now and then
@@ -82,8 +83,9 @@ type engine struct {
 	found    *violations
 	again    Check // whether limits answer again
 	atKills  underWay
-	clock    *clock // nil: nobody touches it
-	mounted  string // a disk that has to be let go of
+	clock    *clock  // nil: nobody touches it
+	master   *master // of a Redis of several servers
+	mounted  string  // a disk that has to be let go of
 }
 
 // The processes: two of each, so that one can go on while the other is away.
@@ -107,7 +109,7 @@ func (e *engine) process(name, binary, state string) *process {
 	return &process{
 		name: name, binary: filepath.Join(e.o.Binaries, binary), log: filepath.Join(e.dir, name+".log"),
 		spawn: e.spawn, found: e.found,
-		env: append(os.Environ(), "DATABASE_URL="+e.stores.stack.DatabaseURL, "REDIS_URL="+e.stores.stack.RedisURL,
+		env: append(os.Environ(), "DATABASE_URL="+e.stores.stack.DatabaseURL, "REDIS_URL="+e.stores.redisURL,
 			"BUSU_ADMIN_KEY="+e.callers.operator.secret, "BUSU_STATE_DIR="+state, "BUSU_CONFIG="+filepath.Join(e.dir, "busu.yaml"), "BUSU_LOG_FORMAT=json"),
 	}
 }

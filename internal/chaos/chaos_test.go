@@ -56,6 +56,11 @@ func TestPlan(t *testing.T) {
 	t.Parallel()
 	for s := range uint64(200) {
 		o := Options{Kills: 25, Seed: s, Pause: time.Second, Flush: s%2 == 0, Clock: s%3 == 0}
+		longest := 4 * time.Second
+		if s%5 == 0 {
+			o.Stores = StoresCluster
+			longest += takeover
+		}
 		faults := Plan(o)
 		if !reflect.DeepEqual(faults, Plan(o)) {
 			t.Fatalf("seed %d gives different faults", s)
@@ -71,7 +76,7 @@ func TestPlan(t *testing.T) {
 			if f.Kind == FaultClock && !o.Clock || f.By.Abs() > 90*time.Second || (f.By != 0) != (f.Kind == FaultClock) {
 				t.Errorf("seed %d: %s", s, f)
 			}
-			if f.After > max(3*o.Pause, calm) || f.For > 4*time.Second {
+			if f.After > max(3*o.Pause, calm) || f.For > longest {
 				t.Errorf("seed %d: %s after %s takes too long", s, f, f.After)
 			}
 		}

@@ -28,9 +28,13 @@ func (e *engine) check(ctx context.Context, r *Report) error {
 		return err
 	}
 	e.counts(r, rows)
-	for _, check := range []func(context.Context, []row) (Check, error){
+	checks := []func(context.Context, []row) (Check, error){
 		e.answersAreStored, e.brokenAreSettled, e.muchIsUnderWay, e.callsAreStored, e.rowsAreOnce, e.reconciles, e.reportsAgree, e.checkpointsAgree, e.nothingIsHidden,
-		e.verdictsAreStored, e.lessonsAreOnce, e.budgetsAreKept, e.limitsAreKept, e.limitsAnswerAgain, e.streamsAreDone, e.logsAreClean, e.answersAreRight} {
+		e.verdictsAreStored, e.lessonsAreOnce, e.budgetsAreKept, e.limitsAreKept, e.limitsAnswerAgain, e.streamsAreDone, e.logsAreClean, e.answersAreRight}
+	if e.master != nil {
+		checks = append(checks, e.othersTakeOver)
+	}
+	for _, check := range checks {
 		c, err := check(ctx, rows)
 		if err != nil {
 			c = Check{c.What, err.Error(), false}

@@ -20,8 +20,13 @@ type target interface {
 }
 
 func (e *engine) targets() map[string]target {
-	all := map[string]target{
-		"redis": &store{server: e.stores.stack.Redis}, "postgres": &store{server: e.stores.stack.Postgres}}
+	all := map[string]target{"postgres": &store{server: e.stores.stack.Postgres}}
+	if e.stores.several != nil {
+		e.master = &master{of: e.stores.several, found: e.found}
+		all["redis"] = e.master
+	} else {
+		all["redis"] = &store{server: e.stores.stack.Redis}
+	}
 	for _, p := range e.procs {
 		all[p.name] = p
 	}
@@ -75,7 +80,7 @@ func (e *engine) stepClock(ctx context.Context, f Fault) error {
 func (e *engine) strike(ctx context.Context, f Fault, t target) error {
 	t.lock()
 	defer t.unlock()
-	if t.Name() == "redis" && f.Kind != FaultStop {
+	if t.Name() == "redis" && (f.Kind != FaultStop || e.o.Replicated()) {
 		defer e.shown.loss()()
 	}
 	switch f.Kind {
@@ -97,7 +102,7 @@ func (e *engine) strike(ctx context.Context, f Fault, t target) error {
 		pause(ctx, f.For)
 		return t.signal(syscall.SIGCONT)
 	case FaultFlush:
-		return e.stores.raw.FlushAll(ctx).Err()
+		return flushAll(ctx, e.stores.raw)
 	}
 	return fmt.Errorf("fault %q is not known", f.Kind)
 }

@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,7 +38,9 @@ func (f Fault) String() string {
 var (
 	targets = []string{"api-1", "api-2", "worker-1", "worker-2", "aggregator-1", "aggregator-2",
 		"redis", "redis", "redis", "postgres", "postgres"}
-	together = [][]string{{"redis", "postgres"}, {"worker-1", "worker-2"}, {"aggregator-1", "aggregator-2"},
+	// mostlyRedis are the targets where others take over from Redis: that is what is looked at.
+	mostlyRedis = append([]string{"redis", "redis", "redis", "redis", "redis", "redis", "redis"}, targets...)
+	together    = [][]string{{"redis", "postgres"}, {"worker-1", "worker-2"}, {"aggregator-1", "aggregator-2"},
 		{"api-1", "redis"}, {"worker-1", "redis"}, {"worker-2", "postgres"}, {"aggregator-1", "redis"},
 		{"api-2", "worker-1", "aggregator-2", "redis", "postgres"}}
 )
@@ -104,6 +107,8 @@ const (
 	shareFlush = 8
 	shareClock = 12
 	shareMany  = 15 // of the others, several at once
+
+	shareTakeover = 70 // of those of a Redis that others take over from
 )
 
 func draw(random *rand.Rand, o Options) Fault {
@@ -112,8 +117,12 @@ func draw(random *rand.Rand, o Options) Fault {
 	if random.IntN(100) < shareMany {
 		f.Targets = together[random.IntN(len(together))]
 	} else {
-		target := random.IntN(len(targets))
-		f.Targets = targets[target : target+1]
+		from := targets
+		if o.Replicated() {
+			from = mostlyRedis
+		}
+		target := random.IntN(len(from))
+		f.Targets = from[target : target+1]
 	}
 	switch kind := random.IntN(100); {
 	case kind < shareStop:
@@ -126,6 +135,9 @@ func draw(random *rand.Rand, o Options) Fault {
 		f.Kind, f.Targets = FaultClock, []string{theClock}
 		f.By = time.Duration(random.Int64N(int64(2*farthest))) - farthest
 		f.For = time.Second + time.Duration(random.Int64N(int64(3*time.Second)))
+	}
+	if o.Replicated() && slices.Contains(f.Targets, "redis") && f.Kind != FaultFlush && len(f.Targets) == 1 && random.IntN(100) < shareTakeover {
+		f.For += takeover
 	}
 	f.After, f.For, f.By = f.After.Round(time.Millisecond), f.For.Round(time.Millisecond), f.By.Round(time.Millisecond)
 	return f

@@ -86,7 +86,11 @@ func (r *Report) Write(w io.Writer) error {
 	if len(r.Violations) > 0 {
 		verdict = fmt.Sprintf("**%d violations**", len(r.Violations))
 	}
-	fmt.Fprintf(&b, "## appendfsync %s: %s\n\n", r.Options.Fsync, verdict)
+	heading := "##"
+	if r.Options.Replicated() {
+		heading = "###" // of a section
+	}
+	fmt.Fprintf(&b, "%s appendfsync %s: %s\n\n", heading, r.Options.Fsync, verdict)
 	fmt.Fprintf(&b, "Seed %d, %d requests per second for %s, faults on average every %s. The tail had arrived after %s.\n\n",
 		r.Options.Seed, r.Options.Rate, r.Loaded.Round(time.Second), r.Options.Pause, r.Settled.Round(10*time.Millisecond))
 	r.writeFaults(&b)

@@ -22,8 +22,10 @@ import (
 // own look into them.
 type stores struct {
 	stack    *localstack.Stack
+	several  replicated // nil where Redis is one server, of stack
+	redisURL string
 	redis    *redisdb.DB
-	raw      *redis.Client // for what no process of ours does
+	raw      redis.UniversalClient // for what no process of ours does
 	postgres *postgres.DB
 }
 
@@ -37,9 +39,14 @@ func startStores(ctx context.Context, o Options, dir string) (*stores, error) {
 		return nil, err
 	}
 	s := new(stores)
-	if s.stack, err = localstack.Start(ctx, localstack.Options{Dir: place, Tools: tools, Postgres: true, Redis: true,
+	if s.stack, err = localstack.Start(ctx, localstack.Options{Dir: place, Tools: tools, Postgres: true, Redis: !o.Replicated(),
 		Ephemeral: true, Durable: true, AppendFsync: o.Fsync, Log: o.Log}); err != nil {
 		return nil, err
+	}
+	if s.redisURL = s.stack.RedisURL; o.Replicated() {
+		if s.several, s.redisURL, err = startReplicated(ctx, o); err != nil {
+			return nil, errors.Join(err, s.close(ctx))
+		}
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close(ctx))
@@ -49,12 +56,16 @@ func startStores(ctx context.Context, o Options, dir string) (*stores, error) {
 
 func (s *stores) open(ctx context.Context) (err error) {
 	redisdb.Quiet()
-	raw, err := redis.ParseURL(s.stack.RedisURL)
-	if err != nil {
-		return err
+	if s.several != nil {
+		s.raw = s.several.Client()
+	} else {
+		raw, err := redis.ParseURL(s.redisURL)
+		if err != nil {
+			return err
+		}
+		s.raw = redis.NewClient(raw)
 	}
-	s.raw = redis.NewClient(raw)
-	if s.redis, err = redisdb.Open(s.stack.RedisURL); err != nil {
+	if s.redis, err = redisdb.Open(s.redisURL); err != nil {
 		return err
 	}
 	s.postgres, err = postgres.Open(ctx, postgres.Options{URL: s.stack.DatabaseURL, Name: "busu chaos"})
@@ -71,6 +82,9 @@ func (s *stores) close(ctx context.Context) error {
 	}
 	if s.raw != nil {
 		errs = append(errs, s.raw.Close())
+	}
+	if s.several != nil {
+		errs = append(errs, s.several.Stop(ctx))
 	}
 	return errors.Join(append(errs, s.stack.Stop(ctx))...)
 }

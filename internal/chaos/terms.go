@@ -168,6 +168,8 @@ func (e *engine) mayBeAhead(perMinute int64) int64 {
 			switch {
 			case f.Kind == FaultFlush:
 				minutes++
+			case target == "redis" && e.o.Replicated(): // what the next has not heard of, and what this one takes until it hears of the next
+				seconds += takeoverSeconds
 			case f.Kind == FaultStop || f.Kind == FaultClock:
 			case target == "redis":
 				seconds++
@@ -179,6 +181,8 @@ func (e *engine) mayBeAhead(perMinute int64) int64 {
 	}
 	return minutes*perMinute + perMinute/16 + lives + seconds*perMinute/60 + 1
 }
+
+const takeoverSeconds = 6
 
 const (
 	againWithin = 30 * time.Second

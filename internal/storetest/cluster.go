@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -32,8 +33,9 @@ type Cluster struct {
 // Node is a server of a cluster.
 type Node struct {
 	*Server
-	Addr string
-	raw  *redis.Client
+	Addr  string
+	raw   *redis.Client
+	stack *Stack
 }
 
 // nodeTimeout is when a node that does not answer counts as failing. Then the
@@ -45,74 +47,106 @@ const nodeTimeout = time.Second
 // has the masters first, then their replicas in the same order.
 func RedisCluster(t testing.TB, masters int, replicas bool) *Cluster {
 	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	c, err := StartCluster(ctx, masters, replicas, localstack.Options{}, t.Output())
+	if err != nil {
+		t.Fatalf("storetest: a cluster for this test: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(ctx); err != nil {
+			t.Errorf("storetest: %v", err)
+		}
+	})
+	return c
+}
+
+// StartCluster is RedisCluster for who is no test: Stop ends it. Of o counts
+// how its servers write; progress goes to out.
+func StartCluster(ctx context.Context, masters int, replicas bool, o localstack.Options, out io.Writer) (*Cluster, error) {
 	n := masters
 	if replicas {
 		n = 2 * masters
 	}
-	c := &Cluster{Nodes: startNodes(t, n, func() localstack.Options {
+	settings := func() []string {
 		port := "0" // refused, should there be none
 		if free, err := localstack.FreeAddr(); err == nil {
 			port = strconv.Itoa(int(free.Port()))
 		}
-		return localstack.Options{RedisSettings: []string{"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port " + port,
-			fmt.Sprintf("cluster-node-timeout %d", nodeTimeout.Milliseconds()), "cluster-replica-validity-factor 0"}}
-	})}
-	if err := c.form(t.Context(), masters); err != nil {
-		t.Fatalf("storetest: forming a cluster: %v", err)
+		return []string{"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port " + port,
+			fmt.Sprintf("cluster-node-timeout %d", nodeTimeout.Milliseconds()), "cluster-replica-validity-factor 0"}
+	}
+	nodes, err := startNodes(ctx, n, o, settings, out)
+	c := &Cluster{Nodes: nodes}
+	if err == nil {
+		err = c.form(ctx, masters)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Stop(ctx))
 	}
 	var rest []string
 	for _, node := range c.Nodes[1:masters] {
 		rest = append(rest, "addr="+node.Addr)
 	}
 	c.URL = "redis://default:" + clusterPassword + "@" + c.Nodes[0].Addr + "?" + strings.Join(rest, "&")
-	return c
+	return c, nil
 }
+
+// Client is a plain client of the cluster.
+func (c *Cluster) Client() redis.UniversalClient {
+	var addrs []string
+	for _, node := range c.Nodes {
+		addrs = append(addrs, node.Addr)
+	}
+	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, Password: clusterPassword})
+}
+
+// Stop ends all servers, and removes their files.
+func (c *Cluster) Stop(ctx context.Context) error { return stopNodes(ctx, c.Nodes) }
 
 // startAttempts is how often a server is started: others may take its ports
 // between when they are found and when it listens on them.
 const startAttempts = 5
 
-// startNodes starts servers at once: each spends its time waiting.
-func startNodes(t testing.TB, n int, options func() localstack.Options) []*Node {
-	t.Helper()
+// startNodes starts servers at once: each spends its time waiting. Those that
+// started come with the error of others.
+func startNodes(ctx context.Context, n int, o localstack.Options, settings func() []string, out io.Writer) ([]*Node, error) {
 	nodes, errs := make([]*Node, n), make([]error, n)
-	stacks := make([]*Stack, n)
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			ctx := context.WithoutCancel(t.Context())
 			for range startAttempts {
-				o := options()
-				o.Redis, o.AppendOnly, o.RedisPassword = true, true, clusterPassword
-				if !o.RedisSentinel {
-					o.RedisSettings = append(o.RedisSettings, "masterauth "+clusterPassword, "repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
-				}
-				if stacks[i], errs[i] = Start(ctx, o, t.Output()); errs[i] == nil {
-					nodes[i], errs[i] = newNode(stacks[i])
+				if nodes[i], errs[i] = startNode(ctx, o, settings(), out); errs[i] == nil {
 					return
 				}
 			}
 		})
 	}
 	all.Wait()
-	t.Cleanup(func() {
-		ctx := context.Background()
-		for i := range n {
-			if nodes[i] != nil {
-				nodes[i].raw.Close()
-			}
-			if stacks[i] == nil {
-				continue
-			}
-			if err := stacks[i].Stop(ctx); err != nil {
-				t.Errorf("storetest: %v", err)
-			}
-		}
-	})
-	if err := errors.Join(errs...); err != nil {
-		t.Fatalf("storetest: servers for this test: %v", err)
+	return slices.DeleteFunc(nodes, func(n *Node) bool { return n == nil }), errors.Join(errs...)
+}
+
+func startNode(ctx context.Context, o localstack.Options, settings []string, out io.Writer) (*Node, error) {
+	o.Redis, o.AppendOnly, o.RedisPassword, o.RedisSettings = true, true, clusterPassword, settings
+	if !o.RedisSentinel {
+		o.RedisSettings = append(o.RedisSettings, "masterauth "+clusterPassword, "repl-diskless-sync-delay 0", "repl-ping-replica-period 1")
 	}
-	return nodes
+	stack, err := Start(ctx, o, out)
+	if err != nil {
+		return nil, err
+	}
+	node, err := newNode(stack)
+	if err != nil {
+		return nil, errors.Join(err, stack.Stop(ctx))
+	}
+	return node, nil
+}
+
+func stopNodes(ctx context.Context, nodes []*Node) error {
+	var errs []error
+	for _, node := range nodes {
+		errs = append(errs, node.raw.Close(), node.stack.Stop(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 func newNode(stack *Stack) (*Node, error) {
@@ -120,7 +154,7 @@ func newNode(stack *Stack) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Server: &Server{URL: stack.RedisURL, server: stack.Redis}, Addr: o.Addr, raw: redis.NewClient(o)}, nil
+	return &Node{Server: &Server{URL: stack.RedisURL, server: stack.Redis}, Addr: o.Addr, raw: redis.NewClient(o), stack: stack}, nil
 }
 
 // Raw is a client of one node alone, which follows no redirections.
@@ -207,11 +241,22 @@ func await(ctx context.Context, holds func() bool) error {
 // Holder is the node that has a key's slot now.
 func (c *Cluster) Holder(t testing.TB, key string) *Node {
 	t.Helper()
-	slot := c.Nodes[0].slotOf(t, key)
-	var holder *Node
-	err := await(t.Context(), func() bool {
+	holder, err := c.HolderOf(t.Context(), key)
+	if err != nil {
+		t.Fatalf("storetest: %v", err)
+	}
+	return holder
+}
+
+// HolderOf waits until a node has a key's slot, and says which.
+func (c *Cluster) HolderOf(ctx context.Context, key string) (holder *Node, err error) {
+	err = await(ctx, func() bool {
 		for _, node := range c.Nodes {
-			if addr := node.masterOf(t.Context(), int64(slot)); addr != "" {
+			slot, err := node.raw.ClusterKeySlot(ctx, key).Result()
+			if err != nil {
+				continue // it is not there
+			}
+			if addr := node.masterOf(ctx, slot); addr != "" {
 				holder = c.node(addr)
 			}
 			if holder != nil {
@@ -221,9 +266,15 @@ func (c *Cluster) Holder(t testing.TB, key string) *Node {
 		return false
 	})
 	if err != nil {
-		t.Fatalf("storetest: nobody has slot %d: %v", slot, err)
+		return nil, fmt.Errorf("nobody has the slot of %s: %w", key, err)
 	}
-	return holder
+	return holder, nil
+}
+
+// Healthy waits until every node of a cluster with replicas sees it work, and has
+// what its master has.
+func (c *Cluster) Healthy(ctx context.Context) error {
+	return c.until(ctx, func(node *Node) bool { return node.whole(ctx, len(c.Nodes)/2) })
 }
 
 // masterOf is the address of the master that has a slot, as a node sees it; ""

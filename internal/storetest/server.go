@@ -19,6 +19,9 @@ type Server struct {
 	server *localstack.Server
 }
 
+// Process is what it runs as, for who is no test.
+func (s *Server) Process() *localstack.Server { return s.server }
+
 // PostgresServer starts a PostgreSQL for this test alone; URL names a
 // database with busu's schema. It keeps its data over Kill and Restart.
 func PostgresServer(t testing.TB) *Server {

@@ -80,12 +80,18 @@ function streamTable(s) {
 
 const ahead = (ms) => (Math.abs(ms) < 1 ? "clock agrees" : `clock ${duration(Math.abs(ms))} ${ms > 0 ? "ahead" : "behind"}`);
 
-function storeRows({ redis: r, postgres: p }) {
+const REPLICA = { away: "does not answer", behind: "too far behind", primary: "is no replica", other_database: "of another database", other_schema: "of another schema" };
+
+const replicaRow = ({ state, lag_ms: lag }) => ["Replica", state === "used" ? html`read <small>${lag == null ? "" : `${duration(lag)} behind`}</small>`
+  : html`<span class="warn">${REPLICA[state] ?? state}</span> <small>the primary is read</small>`];
+
+function storeRows({ redis: r, postgres: p, replica }) {
   const away = html`<span class="bad">does not answer</span>`, d = p?.days;
   return [
     ["Redis", r ? html`${duration(r.round_trip_ms)} <small>${ahead(r.clock_ms)}</small>` : away],
     r && ["Memory", html`${bytes(r.used_bytes)} <small>of ${bytes(r.budget_bytes)}, ${inPercent(r.fullness)}</small>`],
     ["PostgreSQL", p ? html`${duration(p.round_trip_ms)} <small>${ahead(p.clock_ms)}</small>` : away],
+    replica && replicaRow(replica),
     p && ["Migrations", html`<span class=${p.schema.version < p.schema.known ? "bad" : ""}>${p.schema.version} of ${p.schema.known}</span>`],
     d && ["Partitions", d.ahead < 0 ? html`<span class="bad">today’s is missing</span>` : html`until ${d.until} <small>${plural(d.ahead, "day")} ahead, ${count(d.kept)} kept</small>`],
     d?.strayed && ["Strayed rows", html`<span class="bad">in the default partition</span>`],

@@ -98,8 +98,11 @@ func TestSignIn(t *testing.T) {
 	v.await(t, headed("Start an experiment")+` && document.querySelector("#main").textContent.includes("It takes the role admin or operate.")`)
 	v.do(t, `location.hash = "#/experiments"`)
 	v.await(t, headed("Experiments")+" && "+settled+` && !document.querySelector(".page-head .btn.solid")`)
+	g.tell(t, "POST", "/complete?project=acme", `{"prompt": "Hi", "user_id": "ada"}`, nil)
 	v.do(t, `location.hash = "#/"`)
-	v.await(t, headed("Live")+" && "+settled)
+	v.await(t, headed("Live")+" && "+settled+` && document.querySelector("#main").textContent.includes("What happened")`)
+	v.await(t, `!/from answer to ledger|In flight/.test(document.querySelector("#main").textContent)`) // of all projects
+	v.judge(t, signedOut)
 
 	g.tell(t, "DELETE", "/keys/"+id, "", nil)
 	v.await(t, `document.querySelector("dialog[open] h2")?.textContent === "Sign in again"`)

@@ -59,6 +59,7 @@ type level struct {
 	name    string
 	within  time.Duration // that it is waited for
 	lives   time.Duration // how long it keeps entries
+	gathers time.Duration // what comes meanwhile is stored together, once something was
 	filter  *filter
 	breaker *gobreaker.CircuitBreaker[[]byte]
 	served  atomic.Bool // once: that it is away before, at the start, is no news
@@ -79,9 +80,8 @@ const (
 	probeAfter  = time.Second // how long a level is left alone
 	retryAfter  = 100 * time.Millisecond
 	writeWithin = time.Second
-	gatherFor   = 5 * time.Millisecond // for the next batch
-	mostBatch   = 256                  // items
-	mostWaiting = 8 << 20              // bytes of items
+	mostBatch   = 256     // items
+	mostWaiting = 8 << 20 // bytes of items
 )
 
 var (
@@ -89,8 +89,8 @@ var (
 	errLeft = errors.New("nobody waits for the answer any more")
 )
 
-func newLevel(name string, store Store, within, lives time.Duration, filterBits uint64, log *slog.Logger) *level {
-	l := &level{store: store, name: name, within: within, lives: lives, filter: newFilter(lives, filterBits), log: log,
+func newLevel(name string, store Store, within, lives, gathers time.Duration, filterBits uint64, log *slog.Logger) *level {
+	l := &level{store: store, name: name, within: within, lives: lives, gathers: gathers, filter: newFilter(lives, filterBits), log: log,
 		wake: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
 	l.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
 		Name: name, Timeout: probeAfter,
@@ -201,17 +201,8 @@ func (l *level) write(ctx context.Context) {
 			if n, err := l.writeBatch(context.WithoutCancel(ctx)); n == 0 || err != nil && ended {
 				break
 			}
-			gather(ctx)
+			pause(ctx, l.gathers)
 		}
-	}
-}
-
-func gather(ctx context.Context) {
-	pause := time.NewTimer(gatherFor)
-	defer pause.Stop()
-	select {
-	case <-ctx.Done():
-	case <-pause.C:
 	}
 }
 

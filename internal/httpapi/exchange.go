@@ -31,6 +31,7 @@ type exchange struct {
 	notKept  bool   // for a repetition
 
 	out    timed
+	head   http.Header          // of its answer
 	values [mostValues]string // of its answer's headers
 	filled int
 }
@@ -56,15 +57,14 @@ func sessionOf(c echo.Context) (session.Session, bool) {
 // set sets a header of the answer, by its canonical name. Set of http.Header
 // takes an allocation for each.
 func (x *exchange) set(name, value string) {
-	h := x.Response().Header()
 	if x.filled == mostValues {
-		h[name] = []string{value}
+		x.head[name] = []string{value}
 		return
 	}
 	i := x.filled
 	x.filled++
 	x.values[i] = value
-	h[name] = x.values[i : i+1 : i+1]
+	x.head[name] = x.values[i : i+1 : i+1]
 }
 
 // send answers with JSON that is ready.

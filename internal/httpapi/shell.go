@@ -45,7 +45,7 @@ func newEcho(log *slog.Logger, checks ...check) *echo.Echo {
 // Handlers get an exchange as their context.
 func (s *shell) around(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		x := &exchange{Context: c}
+		x := &exchange{Context: c, head: c.Response().Header()}
 		if err := s.serve(x, next); err != nil {
 			writeProblem(s.log, err, x)
 		}
@@ -96,7 +96,7 @@ func (s *shell) route(x *exchange, next echo.HandlerFunc) (err error) {
 // What only concerns pages is left out of answers to prompts, which no browser
 // shows: with it the map of their headers grows twice, which is 2 KB.
 func (s *shell) secure(x *exchange) {
-	h := x.Response().Header()
+	h := x.head
 	h["X-Content-Type-Options"] = s.sniff
 	if x.Request().Method != http.MethodPost || !traced(x.Path()) {
 		h["Referrer-Policy"], h["X-Frame-Options"], h["Content-Security-Policy"] = s.referrer, s.frame, s.policy

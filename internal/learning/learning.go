@@ -104,7 +104,10 @@ func (s *Scale) words(v *Vector, words []prompt.Word) {
 }
 
 func (s *Scale) weight(w prompt.Word) float64 {
-	value := (1 + math.Log(float64(max(w.Count, 1)))) * float64(s.idf[w.Bucket%prompt.Buckets])
+	value := float64(s.idf[w.Bucket%prompt.Buckets])
+	if w.Count > 1 {
+		value *= 1 + math.Log(float64(w.Count))
+	}
 	if w.Negative {
 		return -value
 	}

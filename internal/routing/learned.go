@@ -73,8 +73,8 @@ func (s Hybrid) Plan(r Request, candidates []Candidate) (Plan, error) {
 	s.Prior.Vector(&v, &r.Prompt, r.Words)
 	expected := s.Prior.Read(&v)
 	for i := range choices {
-		tier := choices[i].Model.Tier
-		choices[i].Prior = rounded((priorQuality(tier, r.Prompt.Complexity) + expected.Quality(rankAbility(tier))) / 2)
+		c := &choices[i] // its quality is that of its tier until now
+		c.Prior = rounded((c.Quality + expected.Quality(rankAbility(c.Model.Tier))) / 2)
 	}
 	return s.plan(s.Name(), r, choices, s.Model.Read(&v)), nil
 }

@@ -40,8 +40,8 @@ Their CPU and memory are those of whoever listens at the address, and of its chi
 | peer | start, with the upstream at 127.0.0.1:9900 | -peer |
 | --- | --- | --- |
 | Bifrost | `+"`npx -y @maximhq/bifrost`"+` with a config.json whose provider openai has the network_config base_url http://127.0.0.1:9900 and any key; client.enable_logging false, concurrency 1000 | `+"`bifrost=http://127.0.0.1:8080/v1,model=openai/gpt-4o-mini`"+` |
-| LiteLLM | `+"`pip install 'litellm[proxy]'; litellm --config config.yaml`"+` with model_list: model_name mock, litellm_params {model: openai/mock, api_base: http://127.0.0.1:9900/v1, api_key: x} | `+"`litellm=http://127.0.0.1:4000/v1,model=mock`"+` |
-| Portkey | `+"`npx -y @portkey-ai/gateway`"+` | `+"`portkey=http://127.0.0.1:8787/v1,header=Authorization: Bearer x,header=x-portkey-provider: openai,header=x-portkey-custom-host: http://127.0.0.1:9900/v1`"+` |
+| LiteLLM | `+"`pip install 'litellm[proxy]'; LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true litellm --config config.yaml`"+` with model_list: model_name mock, litellm_params {model: openai/mock, api_base: http://127.0.0.1:9900/v1, api_key: x} | `+"`litellm=http://127.0.0.1:4000/v1,model=mock`"+` |
+| Portkey | `+"`TRUSTED_CUSTOM_HOSTS=127.0.0.1 npx -y @portkey-ai/gateway`"+` | `+"`portkey=http://127.0.0.1:8787/v1,header=Authorization: Bearer x,header=x-portkey-provider: openai,header=x-portkey-custom-host: http://127.0.0.1:9900/v1`"+` |
 | GoModel | its binary, with OPENAI_API_KEY=x OPENAI_BASE_URL=http://127.0.0.1:9900/v1 OPENAI_MODELS=mock CONFIGURED_PROVIDER_MODELS_MODE=allowlist USAGE_ENABLED=false LOGGING_ENABLED=false | `+"`gomodel=http://127.0.0.1:8080/v1,model=mock`"+` |
 `, mock.AnswerBytes, mock.Events, cacheTTL, t.closed, t.warm, t.open, cached, cachedTwo,
 		slowLatency, slowJitter, 100*flakyShare, tightCalls, tightLatency, tightQueue, t.trouble)

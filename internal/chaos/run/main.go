@@ -141,16 +141,17 @@ func (s settings) report(ctx context.Context) (violations int, err error) {
 
 // redises says what Redis is, of those that others take over from.
 var redises = map[string]string{
-	chaos.StoresCluster: "## Redis as a cluster\n\nThe same with a Redis Cluster: three masters, a replica of each. A fault of Redis hits the master that has a partition, the budgets, the limits\n" +
-		"or the live metrics, in turn;",
-	chaos.StoresSentinels: "## Redis behind Sentinels\n\nThe same with a Redis, its replica, and three Sentinels that watch both. A fault of Redis hits the server that they name then;",
+	chaos.StoresCluster: "## Redis as a cluster\n\nThe same with a Redis Cluster: three masters, a replica of each. A fault of Redis hits the master that has a partition, the budgets, the\n" +
+		"limits or the live metrics, in turn.",
+	chaos.StoresSentinels: "## Redis behind Sentinels\n\nThe same with a Redis, its replica, and three Sentinels that watch both. A fault of Redis hits the server that they name then.",
 }
 
 // introduce says what was run where, and how to run it again.
 func (s settings) introduce(ctx context.Context, b *bytes.Buffer) {
 	if s.Replicated() {
-		fmt.Fprintf(b, "%s two of three last 3 s longer, so that the replica takes over, with what it has heard of. The next one comes when there\n"+
-			"is a replica again. `min-replicas-to-write` is not set: what a master takes that is cut off is lost with it.\n\n", redises[s.Stores])
+		fmt.Fprintf(b, "%s\nSeven of ten last 3 s longer, so that the replica takes over, with\n"+
+			"what it has heard of. The next one comes when there is a replica again. `min-replicas-to-write` is not set: what a master takes that is\n"+
+			"cut off is lost with it.\n\n", redises[s.Stores])
 	} else {
 		fmt.Fprint(b, preface)
 	}

@@ -98,6 +98,7 @@ func TestPages(t *testing.T) {
 			t.Run("prefix", behindPrefix)
 			t.Run("numbers", numbers)
 			t.Run("zones", zones)
+			t.Run("tables", tables)
 			t.Run("load", measureLoad)
 			t.Run("updates", measureUpdates)
 			t.Run("steady", measureSteady)

@@ -90,9 +90,6 @@ const (
 	redisWithin    = 50 * time.Millisecond
 	postgresWithin = 100 * time.Millisecond
 
-	redisGathers    = 5 * time.Millisecond  // others may wait for the answer
-	postgresGathers = 25 * time.Millisecond // nobody does; and a statement takes PostgreSQL 65 µs and us 60, beside its rows
-
 	redisFilterBits    = 1 << 22 // at most, for 700,000 entries at 6 bits: 512 KiB, twice
 	postgresFilterBits = 1 << 25 // at most, for 5,600,000: 4 MiB, twice
 )
@@ -101,13 +98,14 @@ const (
 func New(o Options) *Cache {
 	c := &Cache{o: o, memory: newMemory(o.MemoryBytes), sweeps: make(chan sweep, mostSweeps)}
 	if o.Redis != nil {
-		c.redis = newLevel(event.CacheRedis, o.Redis, redisWithin, o.TTL, redisGathers, redisFilterBits, o.Log)
+		c.redis = newLevel(event.CacheRedis, o.Redis, redisWithin, o.TTL, redisFilterBits, o.Log)
 	}
 	if o.Redis != nil && o.Leases != nil {
+		c.redis.gathers = leasedFor
 		c.leasing = newLeasing(o.Leases, c.redis)
 	}
 	if o.Postgres != nil {
-		c.postgres = newLevel(event.CachePostgres, o.Postgres, postgresWithin, o.PostgresTTL, postgresGathers, postgresFilterBits, o.Log)
+		c.postgres = newLevel(event.CachePostgres, o.Postgres, postgresWithin, o.PostgresTTL, postgresFilterBits, o.Log)
 	}
 	return c
 }

@@ -80,8 +80,10 @@ const (
 	probeAfter  = time.Second // how long a level is left alone
 	retryAfter  = 100 * time.Millisecond
 	writeWithin = time.Second
-	mostBatch   = 256     // items
-	mostWaiting = 8 << 20 // bytes of items
+	gathersFor  = 25 * time.Millisecond // what comes meanwhile is stored together; others find it that much later
+	leasedFor   = 5 * time.Millisecond  // the same, where they may wait for it
+	mostBatch   = 256                   // items
+	mostWaiting = 8 << 20               // bytes of items
 )
 
 var (
@@ -89,8 +91,8 @@ var (
 	errLeft = errors.New("nobody waits for the answer any more")
 )
 
-func newLevel(name string, store Store, within, lives, gathers time.Duration, filterBits uint64, log *slog.Logger) *level {
-	l := &level{store: store, name: name, within: within, lives: lives, gathers: gathers, filter: newFilter(lives, filterBits), log: log,
+func newLevel(name string, store Store, within, lives time.Duration, filterBits uint64, log *slog.Logger) *level {
+	l := &level{store: store, name: name, within: within, lives: lives, gathers: gathersFor, filter: newFilter(lives, filterBits), log: log,
 		wake: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
 	l.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
 		Name: name, Timeout: probeAfter,
@@ -187,9 +189,10 @@ func (l *level) keep(i Item) {
 }
 
 // write stores what waits, until ctx ends; and then what is left, unless that
-// fails. It lets some come together for each batch: nobody waits for it, and the
-// batch of one that it would be else takes three times as many commands of Redis,
-// a transaction of PostgreSQL, and a fifth of what a routed request allocates.
+// fails. It lets some come together for each batch: nobody waits for it, and
+// alone an answer takes Redis 78 µs and us 93 on the way there, of five 19 and
+// 22, of twenty-five 12 and 10; a statement takes PostgreSQL 65 and us 60, beside
+// its rows.
 func (l *level) write(ctx context.Context) {
 	for ended := false; !ended; {
 		select {
@@ -198,10 +201,13 @@ func (l *level) write(ctx context.Context) {
 		case <-l.wake:
 		}
 		for {
-			if n, err := l.writeBatch(context.WithoutCancel(ctx)); n == 0 || err != nil && ended {
+			n, err := l.writeBatch(context.WithoutCancel(ctx))
+			if n == 0 || err != nil && ended {
 				break
 			}
-			pause(ctx, l.gathers)
+			if n < mostBatch { // else more wait than may come together
+				pause(ctx, l.gathers)
+			}
 		}
 	}
 }

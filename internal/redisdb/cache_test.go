@@ -134,14 +134,17 @@ func TestCacheForgetsAmongMany(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)
 	c := db.Cache(cacheTTL, 0)
-	const each = 2500 // of a user: more than go in one round trip
+	const each = 2500 // of a user: more than go in one round trip, and than expire at the same time
+	until := time.Now().Add(time.Minute)
 	of := func(project, user string, n int) cache.Item {
 		e := cachetest.Entry("m")
 		e.Project, e.UserID = project, user
 		if n%2 == 0 {
 			e.RequestID = uuid.New()
 		}
-		return cachetest.Item(t, fmt.Sprint(project, user, n), e)
+		item := cachetest.Item(t, fmt.Sprint(project, user, n), e)
+		item.Until = until.Add(time.Duration(n/1800) * time.Millisecond)
+		return item
 	}
 	var last cache.Item
 	for n := range each {

@@ -31,7 +31,7 @@ type exchange struct {
 	notKept  bool   // for a repetition
 
 	out    timed
-	head   http.Header          // of its answer
+	head   http.Header        // of its answer
 	values [mostValues]string // of its answer's headers
 	filled int
 }

@@ -336,7 +336,7 @@ func (w *writer) string(v string) {
 }
 
 // plain are the characters that are written as they are. Looked up, and a field's
-// name appended at once, a fact takes half the time to be written.
+// name appended at once, a fact takes a tenth less to be written.
 var plain = func() (is [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		is[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'

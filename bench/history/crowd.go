@@ -43,11 +43,13 @@ var kinds = []kind{
 
 const names = 50_000 // of users
 
-func newCrowd(rows int) *crowd {
-	r := rand.New(rand.NewPCG(crowdSeed, crowdSeed))
+// newCrowd is one that asks so much over a length of time; another seed gives
+// other requests.
+func newCrowd(rows int, length time.Duration, seed uint64) *crowd {
+	r := rand.New(rand.NewPCG(seed, seed))
 	c := &crowd{rows: rows, r: r, users: rand.NewZipf(r, 1.1, 20, names-1)}
 	sum := 0.
-	for h := range int(span / time.Hour) {
+	for h := range int(length / time.Hour) {
 		c.hours = append(c.hours, sum)
 		daily := 1 + .8*math.Sin(2*math.Pi*float64(h%24-8)/24)
 		if h/24%7 >= 5 {
@@ -100,7 +102,11 @@ func (c *crowd) kind() kind {
 
 // fact is the i-th request.
 func (c *crowd) fact(i int, from time.Time) *event.CompletionRecorded {
-	f := event.NewCompletion(eventtest.ID(c.r, c.at(i, from)))
+	return c.factAt(i, c.at(i, from))
+}
+
+func (c *crowd) factAt(i int, at time.Time) *event.CompletionRecorded {
+	f := event.NewCompletion(eventtest.ID(c.r, at))
 	k := c.kind()
 	f.Project, f.UserID = event.DefaultProject, c.user()
 	if c.chance(.6) {

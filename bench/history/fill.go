@@ -26,7 +26,7 @@ func (b *bench) fill(ctx context.Context) error {
 		return err
 	}
 	began, done := time.Now(), 0
-	made := b.made(ctx, from)
+	made := b.made(ctx, from, batch)
 	for facts := range made {
 		if _, err := b.DB.Persist(ctx, facts); err != nil {
 			return err
@@ -39,7 +39,7 @@ func (b *bench) fill(ctx context.Context) error {
 }
 
 // made makes facts while others are stored.
-func (b *bench) made(ctx context.Context, from time.Time) <-chan []*event.CompletionRecorded {
+func (b *bench) made(ctx context.Context, from time.Time, batch int) <-chan []*event.CompletionRecorded {
 	batches := make(chan []*event.CompletionRecorded, 2)
 	go func() {
 		defer close(batches)

@@ -56,7 +56,7 @@ type facts struct {
 func Run(ctx context.Context, o Options) (err error) {
 	b := &bench{Options: o, now: time.Now().UTC()}
 	b.facts.machine, b.facts.started = measure.DescribeMachine(ctx), b.now
-	b.crowd = newCrowd(o.Rows)
+	b.crowd = newCrowd(o.Rows, span, crowdSeed)
 	if b.Database, err = database.Open(ctx, o.Dir, o.Progress); err != nil {
 		return err
 	}

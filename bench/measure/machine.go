@@ -44,7 +44,7 @@ func DescribeMachine(ctx context.Context) *Machine {
 	kilobytes, _ := strconv.Atoi(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"))
 	m.Memory = fmt.Sprintf("%.0f GiB", float64(kilobytes)/(1<<20))
 	m.Kernel = strings.TrimSpace(read("/proc/sys/kernel/osrelease"))
-	m.Load = load()
+	m.Load = Load()
 	m.Commit = git(ctx, "rev-parse", "--short=12", "HEAD")
 	if m.Commit != "" && git(ctx, "status", "--porcelain") != "" {
 		m.Commit += " with changes"
@@ -52,8 +52,8 @@ func DescribeMachine(ctx context.Context) *Machine {
 	return m
 }
 
-// load is the averages over 1, 5 and 15 minutes.
-func load() string {
+// Load is the averages over 1, 5 and 15 minutes.
+func Load() string {
 	averages := strings.Fields(read("/proc/loadavg"))
 	return strings.Join(averages[:min(3, len(averages))], " ")
 }

@@ -25,7 +25,7 @@ type Turns struct {
 // Measure goes on where a scenario fails, and notes why.
 func (t Turns) Measure(ctx context.Context, scenarios []Scenario) *Results {
 	r := NewResults(t.Rounds)
-	defer func() { r.Took, r.LoadAfter = time.Since(r.Started), load() }()
+	defer func() { r.Took, r.LoadAfter = time.Since(r.Started), Load() }()
 	for _, s := range scenarios {
 		r.Scenarios = append(r.Scenarios, s.Name)
 	}

@@ -2,9 +2,7 @@ package performance
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,27 +38,11 @@ func (r *results) write() error {
 		_, err := os.Stdout.WriteString(r.report(""))
 		return err
 	}
-	old, err := os.ReadFile(o.Report)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	old, err := measure.ReadOld(o.Report)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(o.Report, []byte(r.report(string(old))), 0o644)
-}
-
-// Marks around what is written by hand, which a run keeps.
-const (
-	handBegin = "<!-- by hand: what is between these marks is kept -->"
-	handEnd   = "<!-- end of what is written by hand -->"
-)
-
-// byHand is that part of an old report.
-func byHand(old string) string {
-	_, rest, begun := strings.Cut(old, handBegin)
-	text, _, ended := strings.Cut(rest, handEnd)
-	if !begun || !ended {
-		return "\n\n## What was profiled and changed\n\n## What limits now\n\n"
-	}
-	return text
+	return os.WriteFile(o.Report, []byte(r.report(old)), 0o644)
 }
 
 // report is the run as Markdown, with what was written by hand into the old one.
@@ -76,7 +58,7 @@ func (r *results) report(old string) string {
 	r.writeStreams(&b)
 	r.writeTroubles(&b)
 	r.writeBeforeAndAfter(&b)
-	b.WriteString("\n" + handBegin + byHand(old) + handEnd + "\n")
+	b.WriteString("\n" + measure.ByHand(old, "\n\n## What was profiled and changed\n\n## What limits now\n\n") + "\n")
 	b.WriteString(r.method())
 	r.WriteFailures(&b)
 	return b.String()

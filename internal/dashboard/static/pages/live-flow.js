@@ -65,7 +65,7 @@ function modelTable(live, report, { links, left, right }) {
     head: ["Model", ">Share", ">Requests", ">Errors", ">Cost", ">per 1,000", ">Saving, modelled", ">p50", ">p95", ">p99", ...left.map((from) => `>from ${from}`)],
     rows: [...names].map((name) => {
       const s = shares[name];
-      return { key: name, cells: [{ show: html`<span class="key k${live.ramp.step(name)}" />${name}`, value: name },
+      return { key: name, cells: [{ show: html`<span class="nb"><span class="key k${live.ramp.step(name)}" />${name}</span>`, value: name },
         cell(name === "cache" ? hitRate(report) : s && s.requests / report.total_requests, inPercent),
         cell(s?.requests, count), cell(s?.errors, count), ...[s?.cost_usd, perThousand(s), s?.savings_usd].map((usd) => cell(usd, (n) => money(n))),
         ...["p50", "p95", "p99"].map((q) => cell(s?.latency_ms[q], (ms) => duration(ms))),

@@ -43,6 +43,13 @@ func zones(t *testing.T) {
 	turn := `setTimeout(() => document.querySelector(".btn.zone").click())`
 	v.do(t, turn)
 	utc := v.timesIn(t, "UTC")
+	if err := v.Look(soon(t), least); err != nil {
+		t.Fatal(err)
+	}
+	v.await(t, `document.querySelector(".btn.zone").checkVisibility() && document.documentElement.scrollWidth <= innerWidth`)
+	if err := v.Look(soon(t), wide); err != nil {
+		t.Fatal(err)
+	}
 	v.do(t, turn)
 	again := v.timesIn(t, elsewhere)
 	for where, times := range here {

@@ -8,6 +8,7 @@ type follows struct {
 	of     func(*grown) float64
 	beside func(besides) (float64, bool) // the same in the report of Run; nil: it is not there
 	line   string                        // its name in the drawing; "": it is not there
+	rate   bool                          // more is better
 }
 
 // Columns of the tables of Run's report, behind the name.
@@ -23,10 +24,10 @@ func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
 // figures are all that are followed.
 func figures() []follows {
 	list := []follows{
-		{name: "stored, of what was added, rows/s", of: func(g *grown) float64 { return g.filling.perSecond() }},
+		{name: "stored, of what was added, rows/s", of: func(g *grown) float64 { return g.filling.perSecond() }, rate: true},
 		{name: "— CPU of a row, µs", of: func(g *grown) float64 { return g.filling.perRow() }},
 		{name: "— CPU of merging its rollups, µs", of: func(g *grown) float64 { return float64(g.mergeCPU.Microseconds()) / float64(g.added) }},
-		{name: "stored, of now, 100 at a time, rows/s", of: func(g *grown) float64 { return g.inserts.perSecond() }},
+		{name: "stored, of now, 100 at a time, rows/s", of: func(g *grown) float64 { return g.inserts.perSecond() }, rate: true},
 		{name: "— CPU of a row, µs", of: func(g *grown) float64 { return g.inserts.perRow() }, line: "CPU of storing a row"},
 		{name: "table, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.tables["completions"].bytes) },
 			beside: func(b besides) (float64, bool) { return b.bytes(cellTableMB, "completions") }},
@@ -41,7 +42,7 @@ func figures() []follows {
 		{name: "the database, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.database) }, line: "bytes of the database for a row"},
 		{name: "rows of a day that is dropped", of: func(g *grown) float64 { return float64(g.drop.rows) }},
 		{name: "dropping it, ms", of: func(g *grown) float64 { return milliseconds(g.drop.took) }, line: "dropping a day"},
-		{name: "— an insert before it, p99, ms", of: func(g *grown) float64 { return milliseconds(g.calm.p99) }},
+		{name: "— an insert before it, p50, ms", of: func(g *grown) float64 { return milliseconds(g.calm.p50) }},
 		{name: "— the longest of those before it, ms", of: func(g *grown) float64 { return milliseconds(g.calm.longest) }},
 		{name: "— the longest during it, ms", of: func(g *grown) float64 { return milliseconds(g.drop.waits.longest) }},
 	}

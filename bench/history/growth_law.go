@@ -59,6 +59,21 @@ const mostDoubt = .25
 
 func (l law) sure() bool { return l.doubt <= mostDoubt }
 
+// ahead is what a figure comes to at a size that was not measured. One that gets
+// better with size does so towards an end that no power knows: for it that is a
+// bound, the last that was measured.
+func (l law) ahead(n, last float64, moreIsBetter bool) string {
+	switch {
+	case !l.sure():
+		return ""
+	case moreIsBetter && l.exponent > 0:
+		return "≥ " + measure.Number(last)
+	case !moreIsBetter && l.exponent < 0:
+		return "≤ " + measure.Number(last)
+	}
+	return measure.Number(l.at(n))
+}
+
 func (l law) String() string {
 	text := "n^" + measure.Number(l.exponent)
 	if !math.IsInf(l.doubt, 0) {

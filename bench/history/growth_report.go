@@ -66,7 +66,7 @@ const far = 100_000_000
 
 func (g *growth) writeLaws(s *strings.Builder, beside besides) {
 	fmt.Fprintf(s, "\nCPU is PostgreSQL's, or PostgreSQL's and busu's where something is asked for; other work on the machine changes it less than it changes times.\n")
-	fmt.Fprintf(s, "*By law* is extrapolated and not measured, and left out where the exponent's standard error is above %s.\n\n| completions |", measure.Number(mostDoubt))
+	fmt.Fprintf(s, "*By law* is extrapolated and not measured, and left out where the exponent's standard error is above %s; what gets better with\nsize does so towards an end, so that the last size is a bound.\n\n| completions |", measure.Number(mostDoubt))
 	rule := "| --- |"
 	for _, at := range g.sizes {
 		fmt.Fprintf(s, " %s |", grouped(int(at.rows)))
@@ -80,31 +80,35 @@ func (g *growth) writeLaws(s *strings.Builder, beside besides) {
 	}
 	fmt.Fprintf(s, " %s by law |\n%s ---: |\n", grouped(far), rule)
 	for _, f := range figures() {
-		fmt.Fprintf(s, "| %s |", f.name)
-		ns, ys := g.follow(f)
-		for _, y := range ys {
-			fmt.Fprintf(s, " %s |", measure.Number(y))
-		}
-		l, ok := fit(ns, ys)
-		grows, atBeside, atFar := "", "", ""
-		if ok {
-			grows = l.String()
-			if l.sure() {
-				atBeside, atFar = measure.Number(l.at(beside.rows)), measure.Number(l.at(far))
-			}
-		}
-		fmt.Fprintf(s, " %s |", grows)
-		if beside.rows > 0 {
-			measured := ""
-			if f.beside != nil {
-				if x, ok := f.beside(beside); ok {
-					measured = measure.Number(x)
-				}
-			}
-			fmt.Fprintf(s, " %s | %s |", atBeside, measured)
-		}
-		fmt.Fprintf(s, " %s |\n", atFar)
+		g.writeLaw(s, f, beside)
 	}
+}
+
+// writeLaw writes a figure at all sizes, its law, and what that says of others.
+func (g *growth) writeLaw(s *strings.Builder, f follows, beside besides) {
+	fmt.Fprintf(s, "| %s |", f.name)
+	ns, ys := g.follow(f)
+	for _, y := range ys {
+		fmt.Fprintf(s, " %s |", measure.Number(y))
+	}
+	last := ys[len(ys)-1]
+	l, ok := fit(ns, ys)
+	if !ok {
+		l.doubt = math.Inf(1)
+		s.WriteString("  |")
+	} else {
+		fmt.Fprintf(s, " %s |", l)
+	}
+	if beside.rows > 0 {
+		measured := ""
+		if f.beside != nil {
+			if x, ok := f.beside(beside); ok {
+				measured = measure.Number(x)
+			}
+		}
+		fmt.Fprintf(s, " %s | %s |", l.ahead(beside.rows, last, f.rate), measured)
+	}
+	fmt.Fprintf(s, " %s |\n", l.ahead(far, last, f.rate))
 }
 
 // follow is a figure at all sizes.
@@ -183,6 +187,7 @@ const growthMethod = `
 - Of now: 100 batches of 100, one after the other, as come at 1,000 requests a second. Inserts go on while the product drops the oldest day, as its
   worker does once an hour; *during* are those that overlap. Size and answers are those before it.
 - Pruning is read from PostgreSQL's statistics of its tables, before and after an answer of the product's store in a session of its own: what
-  was looked into, not what a plan might have.
+  was looked into, not what a plan might have. The least of three, since sessions from before may count late. Days ahead, which a worker makes,
+  are among them.
 - Exponents are slopes of logarithms over logarithms, by least squares, with the slope's standard error: few sizes, so that it says little.
 `

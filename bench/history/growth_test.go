@@ -96,3 +96,25 @@ func TestGrowthOptions(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatGetsBetterIsNotCarriedOn(t *testing.T) {
+	t.Parallel()
+	falls, rises := law{exponent: -1}, law{exponent: 1}
+	for got, want := range map[string]string{
+		falls.ahead(10, 3, false): "≤ 3.00", rises.ahead(10, 3, true): "≥ 3.00",
+		rises.ahead(10, 3, false): "10.0", falls.ahead(10, 3, true): "0.10",
+		law{doubt: 1}.ahead(10, 3, true): "",
+	} {
+		if got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+func TestLateCountsAreLeftOut(t *testing.T) {
+	t.Parallel()
+	tries := []touch{{"x", 60, 97, 200, 5000}, {"x", 2, 97, 200, 0}, {"x", 2, 97, 900, 0}}
+	if got, want := leastOf(tries), (touch{"x", 2, 97, 200, 0}); got != want {
+		t.Errorf("%+v, not %+v", got, want)
+	}
+}

@@ -33,14 +33,15 @@ func figures() []follows {
 			beside: func(b besides) (float64, bool) { return b.bytes(cellTableMB, "completions") }},
 		{name: "its indexes, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.tables["completions"].indexes) },
 			beside: func(b besides) (float64, bool) { return b.bytes(cellIndexMB, "completions") }},
-		{name: "rollups with indexes, bytes of a row", of: rollupBytes, line: "bytes of rollups for a row",
+		{name: "rollups with indexes, bytes of a row", of: rollupBytes,
 			beside: func(b besides) (float64, bool) {
 				tables, ok := b.bytes(cellTableMB, rollupTables...)
 				indexes, also := b.bytes(cellIndexMB, rollupTables...)
 				return tables + indexes, ok && also
 			}},
-		{name: "the database, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.database) }, line: "bytes of the database for a row"},
-		{name: "rows of a day that is dropped", of: func(g *grown) float64 { return float64(g.drop.rows) }},
+		{name: "the database, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.database) }},
+		{name: "the database, MB", of: func(g *grown) float64 { return float64(g.database) / 1e6 }, line: "the database"},
+		{name: "rows of a day that is dropped", of: func(g *grown) float64 { return float64(g.drop.rows) }, line: "rows of a day"},
 		{name: "dropping it, ms", of: func(g *grown) float64 { return milliseconds(g.drop.took) }, line: "dropping a day"},
 		{name: "— an insert before it, p50, ms", of: func(g *grown) float64 { return milliseconds(g.calm.p50) }},
 		{name: "— the longest of those before it, ms", of: func(g *grown) float64 { return milliseconds(g.calm.longest) }},

@@ -159,7 +159,7 @@ func (g *growth) writeDays(s *strings.Builder) {
 // plot shows figures as multiples of what they are at the first size.
 func (g *growth) plot() figure.Figure {
 	panel := figure.Panel{Title: "Multiple of the figure at the first size, powers of ten",
-		X: figure.Axis{Title: "completions, powers of ten", Format: "%.1f"}, Y: figure.Axis{Format: "%.1f"}}
+		X: figure.Axis{Title: "completions, powers of ten", Format: "%.1f"}, Y: figure.Axis{Format: "%.1f", Least: -.7}}
 	style := figure.Blue
 	for _, f := range figures() {
 		ns, ys := g.follow(f)
@@ -174,7 +174,7 @@ func (g *growth) plot() figure.Figure {
 		style++
 	}
 	return figure.Figure{Title: "How figures grow with completions", Panels: []figure.Panel{panel},
-		Description: "CPU, bytes and times over the number of completions, as multiples of what they are at the first size."}
+		Description: "CPU, bytes, rows and times over the number of completions, as multiples of what they are at the first size."}
 }
 
 const growthMethod = `

@@ -114,3 +114,15 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
+
+func TestAxisReachesDown(t *testing.T) {
+	t.Parallel()
+	p := Panel{X: Axis{Format: "%.0f"}, Y: Axis{Format: "%.0f", Least: -7}, Lines: []Line{{Name: "one", Points: []Point{{0, 0}, {1, 3}}}}}
+	if svg := string((Figure{Panels: []Panel{p}}).SVG()); !strings.Contains(svg, ">−7<") && !strings.Contains(svg, ">−8<") {
+		t.Error("there is no room below the line")
+	}
+	p.Y.Least = 0
+	if svg := string((Figure{Panels: []Panel{p}}).SVG()); strings.Contains(svg, "−") {
+		t.Error("there is room below that nobody asked for")
+	}
+}

@@ -28,7 +28,7 @@ func figures() []follows {
 		{name: "— CPU of a row, µs", of: func(g *grown) float64 { return g.filling.perRow() }},
 		{name: "— CPU of merging its rollups, µs", of: func(g *grown) float64 { return float64(g.mergeCPU.Microseconds()) / float64(g.added) }},
 		{name: "stored, of now, 100 at a time, rows/s", of: func(g *grown) float64 { return g.inserts.perSecond() }, rate: true},
-		{name: "— CPU of a row, µs", of: func(g *grown) float64 { return g.inserts.perRow() }, line: "CPU of storing a row"},
+		{name: "— CPU of a row, µs", of: func(g *grown) float64 { return g.inserts.perRow() }, line: "CPU, storing a row"},
 		{name: "table, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.tables["completions"].bytes) },
 			beside: func(b besides) (float64, bool) { return b.bytes(cellTableMB, "completions") }},
 		{name: "its indexes, bytes of a row", of: func(g *grown) float64 { return perRow(g, g.tables["completions"].indexes) },
@@ -48,8 +48,8 @@ func figures() []follows {
 		{name: "— the longest during it, ms", of: func(g *grown) float64 { return milliseconds(g.drop.waits.longest) }},
 	}
 	for _, q := range []struct{ name, as, line string }{
-		{askNewest, "the newest page", "CPU of the newest page"}, {askFailures, "failures", ""}, {askUser, "of a user", ""},
-		{askOne, "one request", ""}, {askHistory, "history of 30 d in hours", "CPU of a history of 30 d"},
+		{askNewest, "the newest page", "CPU, newest page"}, {askFailures, "failures", ""}, {askUser, "of a user", ""},
+		{askOne, "one request", ""}, {askHistory, "history of 30 d in hours", "CPU, history of 30 d"},
 	} {
 		list = append(list,
 			follows{name: q.as + ", p50, ms", of: func(g *grown) float64 { return g.answers[q.name].p50 }, beside: cellOf(q.name, cellP50)},

@@ -82,6 +82,15 @@ func (l law) String() string {
 	return text
 }
 
+// mostMissed is by how much a law may miss what was measured elsewhere, either
+// way, to be believed beyond it.
+const mostMissed = 3
+
+func (l law) misses(n, measured float64) bool {
+	ratio := l.at(n) / measured
+	return ratio > mostMissed || ratio < 1./mostMissed
+}
+
 // besides are figures of the report of Run, by the first cell of their row.
 type besides struct {
 	rows  float64

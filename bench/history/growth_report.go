@@ -66,7 +66,7 @@ const far = 100_000_000
 
 func (g *growth) writeLaws(s *strings.Builder, beside besides) {
 	fmt.Fprintf(s, "\nCPU is PostgreSQL's, or PostgreSQL's and busu's where something is asked for; other work on the machine changes it less than it changes times.\n")
-	fmt.Fprintf(s, "*By law* is extrapolated and not measured, and left out where the exponent's standard error is above %s; what gets better with\nsize does so towards an end, so that the last size is a bound.\n\n| completions |", measure.Number(mostDoubt))
+	fmt.Fprintf(s, "*By law* is extrapolated and not measured, and left out where the exponent's standard error is above %s; what gets better with\nsize does so towards an end, so that the last size is a bound. A law that misses what was measured elsewhere threefold says nothing beyond it.\n\n| completions |", measure.Number(mostDoubt))
 	rule := "| --- |"
 	for _, at := range g.sizes {
 		fmt.Fprintf(s, " %s |", grouped(int(at.rows)))
@@ -99,16 +99,20 @@ func (g *growth) writeLaw(s *strings.Builder, f follows, beside besides) {
 	} else {
 		fmt.Fprintf(s, " %s |", l)
 	}
+	atFar := l.ahead(far, last, f.rate)
 	if beside.rows > 0 {
 		measured := ""
 		if f.beside != nil {
 			if x, ok := f.beside(beside); ok {
 				measured = measure.Number(x)
+				if l.exponent > 0 && l.misses(beside.rows, x) {
+					atFar = "" // it was wrong before
+				}
 			}
 		}
 		fmt.Fprintf(s, " %s | %s |", l.ahead(beside.rows, last, f.rate), measured)
 	}
-	fmt.Fprintf(s, " %s |\n", l.ahead(far, last, f.rate))
+	fmt.Fprintf(s, " %s |\n", atFar)
 }
 
 // follow is a figure at all sizes.

@@ -118,3 +118,13 @@ func TestLateCountsAreLeftOut(t *testing.T) {
 		t.Errorf("%+v, not %+v", got, want)
 	}
 }
+
+func TestLawThatMisses(t *testing.T) {
+	t.Parallel()
+	l, _ := fit([]float64{1, 10, 100}, []float64{1, 10, 100})
+	for measured, want := range map[float64]bool{1000: false, 400: false, 300: true, 2500: false, 3500: true} {
+		if got := l.misses(1000, measured); got != want {
+			t.Errorf("1,000 by law, %g measured: %t", measured, got)
+		}
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/busuhq/busu/internal/access"
 	"github.com/busuhq/busu/internal/storetest"
 )
@@ -59,8 +61,8 @@ func (p *process) made(project string) (made access.Made) {
 // known keys go on and nothing else is called wrong.
 func TestKeysInTwoProcesses(t *testing.T) {
 	t.Parallel()
-	database, redis := storetest.PostgresServer(t), storetest.Redis(t)
-	env := []string{"DATABASE_URL=" + database.URL, "REDIS_URL=" + redis, "BUSU_ADMIN_KEY=" + adminKey,
+	database, redisURL := storetest.PostgresServer(t), storetest.Redis(t)
+	env := []string{"DATABASE_URL=" + database.URL, "REDIS_URL=" + redisURL, "BUSU_ADMIN_KEY=" + adminKey,
 		"BUSU_CONFIG=" + configFile(t, quick+"routing: {strategy: complexity, holdout: 0}\n")}
 	with := func() []string { return append(slices.Clip(env), "BUSU_STATE_DIR="+stateDir(t)) }
 	api, other, worker := start(t, nil, with(), "api"), start(t, nil, with(), "api"), start(t, nil, with(), "worker")
@@ -75,7 +77,7 @@ func TestKeysInTwoProcesses(t *testing.T) {
 		t.Errorf("busu keys list says\n%s", list)
 	}
 	acme, globex := api.made("acme"), api.made("globex")
-	strangers(t, api, other, acme.Secret, globex.Secret)
+	strangers(t, api, other, storetest.RedisClient(t, redisURL), acme.Secret, globex.Secret)
 
 	if status, _, text := api.tell(adminKey, http.MethodDelete, "/keys/"+acme.ID, ""); status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
@@ -126,12 +128,18 @@ func launchAPI(t *testing.T, env []string) *process {
 }
 
 // strangers holds two tenants against each other, who ask the same.
-func strangers(t *testing.T, api, other *process, one, two string) {
+func strangers(t *testing.T, api, other *process, inRedis redis.UniversalClient, one, two string) {
 	t.Helper()
 	const ask = `{"prompt": "What do both ask?", "user_id": "ada"}`
 	ids, shapes := map[string]string{}, map[string]string{}
-	for _, key := range []string{one, two} {
+	for n, key := range []string{one, two} {
 		for i, p := range []*process{api, api, other} {
+			if p == other { // finds what has come to Redis
+				api.until("the answer is kept", func() bool {
+					kept, err := inRedis.Keys(t.Context(), "busu:cache:answer:*").Result()
+					return err == nil && len(kept) > n
+				})
+			}
 			status, h, text := p.tell(key, http.MethodPost, "/complete", ask, "Idempotency-Key: the same"+string(rune('a'+i)))
 			if status != http.StatusOK || h.Get("Idempotent-Replayed") != "" || i == 0 && h.Get("X-Busu-Cache") != "miss" || i > 0 && h.Get("X-Busu-Cache") == "miss" {
 				t.Errorf("%d: %d %s %v", i, status, text, h)

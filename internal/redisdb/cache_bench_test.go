@@ -88,7 +88,7 @@ func BenchmarkCacheKeep(b *testing.B) {
 // TestAllocationsOfKeeping holds what each answer of a batch takes, with what
 // makes it for the test, 9 of them.
 func TestAllocationsOfKeeping(t *testing.T) {
-	const most = 26 // of each answer
+	const most = 30 // of each answer: 21, on a cluster 26
 	keep := newKeeping(t, storetest.Redis(t))
 	if n := testing.AllocsPerRun(20, keep) / keptAtOnce; n > most {
 		t.Errorf("%g allocations for each answer, more than %d", n, most)

@@ -61,7 +61,7 @@ func (r Reports) Read() (Measured, error) {
 		Row:     pipeline.micros("busu: drain, 1 worker", "PostgreSQL"),
 		Fold:    pipeline.micros("busu: fold a backlog, aggregator", "client"),
 		Call:    callCost, Transaction: transactionCost, FactBytes: bytes, EntryBytes: bytes + entryOverhead,
-		RowBytes:  int64(history.number("`completions`", "MB") * 1e6 / rows),
+		RowBytes:  int64((history.number("`completions`", "MB") + history.number("`completions`", "indexes, MB")) * 1e6 / rows),
 		APIMemory: int64(performance.number("busu, routed", "RSS MB") * 1e6),
 	}
 	m.RequestPostgres = performance.micros("busu, routed", "PostgreSQL")

@@ -1,0 +1,2 @@
+// Package soak has busu answer for hours, and says what grows meanwhile.
+package soak

@@ -52,6 +52,7 @@ type bench struct {
 	dir     string // of binaries and state
 	servers map[string]*product.Process
 	mock    string // its address
+	more    string // of busu's configuration, behind the rest
 	rig     *rig   // of the round; nil before busu's first scenario
 	round   int
 	next    int // number of the next request of all

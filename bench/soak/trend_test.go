@@ -104,20 +104,20 @@ func TestVerdicts(t *testing.T) {
 		little float64
 		want   verdict
 	}{
-		"constant":               {series(1, func(float64, int) float64 { return 100 }), 0, 0, flat},
-		"nothing":                {series(1, func(float64, int) float64 { return 0 }), 0, 0, flat},
-		"noise about a level":    {series(1, func(float64, int) float64 { return 100 + small() }), 0, 0, flat},
-		"falls":                  {series(1, func(h float64, _ int) float64 { return 100 - 50*h + small() }), 0, 0, flat},
-		"4 % an hour":            {series(1.5, func(h float64, _ int) float64 { return 100 + 4*h + small()/10 }), 0, 0, flat},
-		"6 % an hour":            {series(1.5, func(h float64, _ int) float64 { return 100 + 6*h + small()/10 }), 0, 0, grows},
-		"leaks":                  {series(1, func(h float64, _ int) float64 { return 100 + 30*h + small() }), 0, 0, grows},
-		"a leak in much noise":   {series(.2, func(h float64, _ int) float64 { return 100 + 7*h + large() }), 0, 0, open},
-		"fills, then flat":       {series(1, func(h float64, _ int) float64 { return min(400*h, 100) + small()/10 }), .25, 0, flat},
-		"fills, not waited for":  {series(.25, func(h float64, _ int) float64 { return 400 * h }), 0, 0, grows},
-		"little of nothing":      {series(1, func(h float64, _ int) float64 { return .5 * h }), 0, 1, flat},
-		"saws":                   {series(1, func(_ float64, i int) float64 { return 100 + float64(i%7) }), 0, 0, flat},
-		"one step, and no more":  {series(1, func(h float64, _ int) float64 { return 100 + 30*math.Round(h) + small()/10 }), 0, 0, open}, // there may be another
-		"too few":                {series(1, func(float64, int) float64 { return 1 }), 2, 0, unasked},
+		"constant":              {series(1, func(float64, int) float64 { return 100 }), 0, 0, flat},
+		"nothing":               {series(1, func(float64, int) float64 { return 0 }), 0, 0, flat},
+		"noise about a level":   {series(1, func(float64, int) float64 { return 100 + small() }), 0, 0, flat},
+		"falls":                 {series(1, func(h float64, _ int) float64 { return 100 - 50*h + small() }), 0, 0, flat},
+		"4 % an hour":           {series(1.5, func(h float64, _ int) float64 { return 100 + 4*h + small()/10 }), 0, 0, flat},
+		"6 % an hour":           {series(1.5, func(h float64, _ int) float64 { return 100 + 6*h + small()/10 }), 0, 0, grows},
+		"leaks":                 {series(1, func(h float64, _ int) float64 { return 100 + 30*h + small() }), 0, 0, grows},
+		"a leak in much noise":  {series(.2, func(h float64, _ int) float64 { return 100 + 7*h + large() }), 0, 0, open},
+		"fills, then flat":      {series(1, func(h float64, _ int) float64 { return min(400*h, 100) + small()/10 }), .25, 0, flat},
+		"fills, not waited for": {series(.25, func(h float64, _ int) float64 { return 400 * h }), 0, 0, grows},
+		"little of nothing":     {series(1, func(h float64, _ int) float64 { return .5 * h }), 0, 1, flat},
+		"saws":                  {series(1, func(_ float64, i int) float64 { return 100 + float64(i%7) }), 0, 0, flat},
+		"one step, and no more": {series(1, func(h float64, _ int) float64 { return 100 + 30*math.Round(h) + small()/10 }), 0, 0, open}, // there may be another
+		"too few":               {series(1, func(float64, int) float64 { return 1 }), 2, 0, unasked},
 	} {
 		if got := courseOf(c.points, c.from, c.little); got.verdict != c.want {
 			t.Errorf("%s: %q, not %q: %+v", name, got.verdict, c.want, got)

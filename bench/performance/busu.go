@@ -54,7 +54,7 @@ routing: {strategy: hybrid, baseline_model: large}
 cache: {ttl: 30s}
 limits:
   when_unavailable: open
-  projects: [{project: default, budget_usd: 1000000}]
+  projects: [{project: default, budget_usd: 10000}]
 `
 }
 

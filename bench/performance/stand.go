@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -26,20 +27,25 @@ type Stand struct {
 	mixed mix
 }
 
-// cheaper are the models at a tenth of their prices, so that hours of requests
-// do not use up the largest budget that there is.
-func cheaper() *strings.Replacer {
-	return strings.NewReplacer("usd_per_mtok: 0.15, output_usd_per_mtok: 0.6}", "usd_per_mtok: 0.015, output_usd_per_mtok: 0.06}",
+// LedgerAnswers is how long PostgreSQL keeps answers in a stand; a day by
+// default.
+const LedgerAnswers = 5 * time.Minute
+
+// lasting makes a configuration last for hours: models at a tenth of their
+// prices, which do not use up the largest budget that there is, and answers that
+// PostgreSQL keeps for a while that ends.
+func lasting() *strings.Replacer {
+	return strings.NewReplacer("cache: {ttl: 30s}", fmt.Sprintf("cache: {ttl: 30s, postgres_ttl: %s}", LedgerAnswers),
+		"usd_per_mtok: 0.15, output_usd_per_mtok: 0.6}", "usd_per_mtok: 0.015, output_usd_per_mtok: 0.06}",
 		"usd_per_mtok: 1, output_usd_per_mtok: 4}", "usd_per_mtok: 0.1, output_usd_per_mtok: 0.4}",
 		"usd_per_mtok: 2.5, output_usd_per_mtok: 10}", "usd_per_mtok: 0.25, output_usd_per_mtok: 1}")
 }
 
 // OpenStand builds and starts it. Its configuration is that of the scenarios,
-// with models at a tenth of
-// their prices, and more of it behind.
+// made to last, with more of it behind.
 func OpenStand(ctx context.Context, more string, progress io.Writer) (_ *Stand, err error) {
 	b := &bench{options: Options{Progress: progress}, times: Options{}.times(), servers: map[string]*product.Process{},
-		rewrite: func(yaml string) string { return cheaper().Replace(yaml) + more }}
+		rewrite: func(yaml string) string { return lasting().Replace(yaml) + more }}
 	s := &Stand{bench: b}
 	defer func() {
 		if err != nil {
@@ -87,10 +93,10 @@ func (s *Stand) Processes() map[string]*product.Process {
 	return all
 }
 
-// Redis and Postgres are its stores, and Versions theirs.
+// Redis is its store of streams, caches and live metrics.
 func (s *Stand) Redis() *redis.Client { return s.rig.redis }
 
-// Postgres is asked by who measures, too.
+// Postgres is its ledger.
 func (s *Stand) Postgres() *pgxpool.Pool { return s.rig.pool }
 
 // Versions of Redis and PostgreSQL.
@@ -135,7 +141,7 @@ const questions = 200
 
 // Mix says of what requests are mixed.
 const Mix = "of ten requests five are routed, two are so within an experiment, one is routed and streamed, and two are of 200 questions again and again, " +
-	"which memory answers but for the one in 30 s that renews it; each has a key with limits and budgets, and one of 1,000 users"
+	"which memory answers but for the one in 30 s that renews it; each has a key with limits and budgets, and one of 840 users"
 
 func (r *rig) mix(from, again int) mix {
 	stream := r.everythingOn()

@@ -1,5 +1,7 @@
 package soak
 
+import "strings"
+
 // kind is a figure that is watched.
 type kind struct {
 	name   string  // as samples have it
@@ -12,10 +14,12 @@ type kind struct {
 const (
 	redisMemory     = "redis memory"
 	redisData       = "redis data"
+	redisResident   = "redis rss"
 	redisKeys       = "redis keys"
 	redisClients    = "redis clients"
 	postgresClients = "postgres clients"
-	databaseSize    = "database"
+	databaseSize    = "database" // without answers that are kept
+	ledgerAnswers   = "answers"
 	behind          = "behind"
 	uncounted       = "uncounted"
 	minuteP50       = "p50"
@@ -44,10 +48,11 @@ func processNames() []string { return []string{"api", "worker", "aggregator"} }
 
 // kinds are all figures that are judged; streams are the keys of streams.
 func kinds(streams []string) (all []kind) {
+	fills := map[string]string{"api": "its caches", "aggregator": "cells of its windows"}
 	for _, p := range processNames() {
 		all = append(all,
-			kind{p + " " + resident, p + ": RSS, MB", 1, "its caches"},
-			kind{p + " " + heapInUse, p + ": heap in use, MB", 1, "its caches"},
+			kind{p + " " + resident, p + ": RSS, MB", 1, fills[p]},
+			kind{p + " " + heapInUse, p + ": heap in use, MB", 1, fills[p]},
 			kind{p + " " + goroutines, p + ": goroutines", 2, ""},
 			kind{p + " " + openFiles, p + ": open files", 2, ""},
 			kind{p + " " + sockets, p + ": open sockets", 2, ""},
@@ -60,13 +65,19 @@ func kinds(streams []string) (all []kind) {
 		kind{"api " + journalBacklog, "api: facts not shipped", 100, ""},
 		kind{redisMemory, "Redis: memory, MB", 1, "streams, caches"},
 		kind{redisData, "Redis: memory without buffers of clients, replicas and the append-only file, MB", 1, "streams, caches"},
+		kind{redisResident, "Redis: RSS, MB", 1, "streams, caches"},
 		kind{redisKeys, "Redis: keys", 5, "answers kept for their time"},
 		kind{redisClients, "Redis: clients", 1, ""})
 	for _, s := range streams {
-		all = append(all, kind{streamPrefix + s, "Redis: entries of `" + s + "`", 10, "retention"})
+		bound := "retention"
+		if strings.HasPrefix(s, "busu:cache:") {
+			bound = "answers kept for their time"
+		}
+		all = append(all, kind{streamPrefix + s, "Redis: entries of `" + s + "`", 10, bound})
 	}
 	return append(all,
 		kind{postgresClients, "PostgreSQL: connections", 1, ""},
+		kind{ledgerAnswers, "PostgreSQL: answers that are kept, MB", 1, "their time"},
 		kind{behind, "facts that the worker has not stored", 100, ""},
 		kind{uncounted, "oldest fact that live metrics do not count, s", .5, ""},
 		kind{minuteP50, "p50 of a minute, ms", .05, ""},

@@ -82,16 +82,16 @@ func (s *soak) caughtUp(ctx context.Context) error {
 	}
 }
 
-// weigh counts the rows and the bytes of the database.
+// weigh counts the rows of the database, and its bytes without answers that are
+// kept.
 func (s *soak) weigh(ctx context.Context) (rows, bytes int64, err error) {
-	err = s.stand.Postgres().QueryRow(ctx, "SELECT (SELECT count(*) FROM completions), pg_database_size(current_database())").Scan(&rows, &bytes)
+	err = s.stand.Postgres().QueryRow(ctx, "SELECT (SELECT count(*) FROM completions), "+bytesOfRows).Scan(&rows, &bytes)
 	return rows, bytes, err
 }
 
-const (
-	beside = 1.3     // what is on the disk besides rows: the log of PostgreSQL, Redis' file, the journal
-	spare  = 4 << 30 // bytes that these take in any case, and that others need
-)
+// spare is what is on the disk besides rows, in bytes: PostgreSQL's log, answers
+// that are kept, Redis' file and the one that takes its place, the journal.
+const spare = 6 << 30
 
 // roomOnDisk fails where the rows of the whole run would not fit, as long as those
 // so far.
@@ -105,7 +105,7 @@ func (s *soak) roomOnDisk(ctx context.Context) (err error) {
 		return err
 	}
 	free := float64(disk.Bavail) * float64(disk.Bsize)
-	need := beside*float64(f.bytes[0])/float64(max(f.rows[0], 1))*float64(f.rate)*s.options.For.Seconds() + spare
+	need := float64(f.bytes[0])/float64(max(f.rows[0], 1))*float64(f.rate)*s.options.For.Seconds() + spare
 	fmt.Fprintf(s.options.Progress, "will write about %.1f GB, of %.1f GB that are free\n", need/1e9, free/1e9)
 	if need > free {
 		return fmt.Errorf("%s at %d requests/s need about %.0f GB in %s, where %.0f GB are free: let it run shorter, at a smaller share, or set TMPDIR to another disk",

@@ -1,6 +1,10 @@
 package soak
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/busuhq/busu/bench/performance"
+)
 
 func method(o Options) string {
 	return fmt.Sprintf(`
@@ -14,7 +18,10 @@ func method(o Options) string {
   sample resembles the one before it (Yue and Wang 2004). *Flat*: surely not more than %g %% of the first quarter's median an hour, or than what is
   not worth a word (1 MB, 2 goroutines, a connection). *Grows*: surely more. *Open*: neither can be said.
 - Bounded by design, and flat only once full: streams keep %s, the least there is, and Redis' memory follows; answers are kept for 30 s in memory
-  and Redis, memory within 8 MiB; files of the journal are begun anew each minute (1 h by default) and go once stored. So the warm-up is %s.
-- Live metrics keep cells for their longest window, a few KB for each model and strategy; that window is longer than the run.
-`, every, 100*mostGrowth, retention, o.warm())
+  and Redis (5 m by default), memory within 8 MiB, and for %s in PostgreSQL (a day); files of the journal are begun anew each minute (an hour) and
+  go once stored. So the warm-up has to be %s; here it was %s. Models cost a tenth of what they do, for budgets to last.
+- Live metrics keep cells of their windows, minutes for the hour and coarser ones for a day and a week, for each project, model and strategy: bounded,
+  too, but the hour's are full after an hour, the day's after a day. What they take shows in the aggregator's memory and is not taken off;
+  `+"`make soak SOAK='-warm 1h'`"+` judges by what comes after the first hour only.
+`, every, 100*mostGrowth, span(retention), span(performance.LedgerAnswers), span(retention+settling), span(o.warm()))
 }

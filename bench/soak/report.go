@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -93,18 +94,21 @@ func (f *found) writeRun(b *strings.Builder, o Options) {
 		[2]string{"load before and after", m.Load + "; " + f.loadAfter},
 		[2]string{"software", fmt.Sprintf("%s, Redis %s, PostgreSQL %s", m.Go, m.Redis, m.Postgres)},
 		[2]string{"limit", fmt.Sprintf("%s requests/s answered and stored (%s–%s in %d rounds): 32 callers without a pause for %s, and the time until the worker had stored it all",
-			measure.Number(f.limit), measure.Number(slices.Min(f.limits)), measure.Number(slices.Max(f.limits)), len(f.limits), limitFor)},
-		[2]string{"load", fmt.Sprintf("%s requests/s, %g %% of that, for %s: an open loop; %s", measure.Number(float64(f.rate)), 100*o.Share, f.load.Elapsed.Round(time.Second), performance.Mix)},
+			measure.Number(f.limit), measure.Number(slices.Min(f.limits)), measure.Number(slices.Max(f.limits)), len(f.limits), span(limitFor))},
+		[2]string{"load", fmt.Sprintf("%s requests/s, %g %% of that, for %s: an open loop; %s", measure.Number(float64(f.rate)), 100*o.Share, span(f.load.Elapsed), performance.Mix)},
 		[2]string{"requests", fmt.Sprintf("%s answered, %.3g %% of them from memory; %d refused, %d failed", measure.Number(float64(f.load.Answered)),
 			100*float64(f.load.Holding)/float64(max(f.load.Answered, 1)), f.load.Refused, f.load.Failed)},
-		[2]string{"warm-up", o.warm().String() + " of it, which nothing is judged by"},
+		[2]string{"warm-up", span(o.warm()) + " of it, which nothing is judged by"},
 	)
 	if f.wasCut {
-		fmt.Fprintf(b, "\n**Cut short:** it was to run for %s.\n", o.For)
+		fmt.Fprintf(b, "\n**Cut short:** it was to run for %s.\n", span(o.For))
+	}
+	if f.ended != nil {
+		fmt.Fprintf(b, "\n**Ended early:** %.800s\n", f.ended)
 	}
 	if !o.isWhole() {
 		fmt.Fprintf(b, "\n**Too short to say:** streams keep %s, and with them Redis' memory fills for that long; what fills cannot be told from what grows. "+
-			"A run of %s or more waits for that.\n", retention, 2*(retention+settling))
+			"A run of %s or more waits for that.\n", span(retention), span(2*(retention+settling)))
 	}
 	if f.load.Err != nil {
 		fmt.Fprintf(b, "\n**Not all was answered:** one said: %.300s\n", f.load.Err)
@@ -128,7 +132,7 @@ func writeVerdict(b *strings.Builder, all []judged) {
 	if n := named[grows]; len(n) > 0 {
 		fmt.Fprintf(b, "\n\n**These grow:** %s.", strings.Join(n, "; "))
 	} else {
-		b.WriteString(" None grows.")
+		b.WriteString(" None surely grows.")
 	}
 	if n := named[open]; len(n) > 0 {
 		fmt.Fprintf(b, "\n\nOpen, because their noise bears both: %s.", strings.Join(n, "; "))
@@ -172,8 +176,8 @@ func (f *found) writeRows(b *strings.Builder) {
 	if rows <= 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## The database\n\nIt grows with what it keeps, and is not judged: %s requests made it %s MB larger, %s bytes each. That is rows, indexes, rollups, "+
-		"and the answers that are kept for a day.\n", measure.Number(float64(rows)), measure.Number(float64(bytes)/mega), measure.Number(float64(bytes)/float64(rows)))
+	fmt.Fprintf(b, "\n## The database\n\nIt grows with what it keeps, and is not judged: %s requests made it %s MB larger, %s bytes each. That is rows, indexes and rollups, "+
+		"without the answers that are kept.\n", measure.Number(float64(rows)), measure.Number(float64(bytes)/mega), measure.Number(float64(bytes)/float64(rows)))
 }
 
 // stretch is how many minutes make a row.
@@ -205,5 +209,20 @@ func (f *found) writeReconciled(b *strings.Builder) {
 	if !f.isReconciled {
 		said = "**It finds differences, or could not be asked.**"
 	}
-	fmt.Fprintf(b, "\n## busu reconcile\n\n%s\n\n```text\n%s\n```\n", said, strings.TrimSpace(f.reconciled))
+	fmt.Fprintf(b, "\n## busu reconcile\n\n%s\n\n```text\n%s\n```\n", said, trailing.ReplaceAllString(strings.TrimSpace(f.reconciled), ""))
+}
+
+// trailing is what no line of a document should end in.
+var trailing = regexp.MustCompile(`(?m) +$`)
+
+// span is a time as people write it.
+func span(d time.Duration) string {
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

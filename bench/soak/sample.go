@@ -89,10 +89,19 @@ func (s *sampler) take(ctx context.Context) (map[string]float64, error) {
 	return values, errors.Join(append(problems, err)...)
 }
 
+var errEnded = errors.New("has ended")
+
+// tail is the end of what a process says.
+func tail(said []byte) []byte {
+	const most = 500
+	return said[max(0, len(said)-most):]
+}
+
 func sampleProcess(ctx context.Context, values map[string]float64, name string, p *product.Process) error {
 	rss := measure.Resident(p.PID())
 	if rss == 0 {
-		return fmt.Errorf("%s has ended", name)
+		said, _ := p.Said()
+		return fmt.Errorf("%s %w: it said last %s", name, errEnded, tail(said))
 	}
 	values[name+" "+resident] = float64(rss) / mega
 	files, connected := descriptors(p.PID())
@@ -177,7 +186,7 @@ func (s *sampler) sampleRedis(ctx context.Context, values map[string]float64) er
 	rdb := s.stand.Redis()
 	info, err := rdb.InfoMap(ctx, "memory", "clients").Result()
 	if err != nil {
-		return fmt.Errorf("Redis: %w", err)
+		return fmt.Errorf("ask Redis: %w", err)
 	}
 	number := func(section, name string) float64 {
 		x, _ := strconv.ParseFloat(info[section][name], 64)
@@ -185,30 +194,36 @@ func (s *sampler) sampleRedis(ctx context.Context, values map[string]float64) er
 	}
 	used := number("Memory", "used_memory")
 	buffers := number("Memory", "mem_clients_normal") + number("Memory", "mem_clients_slaves") + number("Memory", "mem_replication_backlog") + number("Memory", "mem_aof_buffer")
-	values[redisMemory], values[redisData] = used/mega, (used-buffers)/mega
+	values[redisMemory], values[redisData], values[redisResident] = used/mega, (used-buffers)/mega, number("Memory", "used_memory_rss")/mega
 	values[redisClients] = number("Clients", "connected_clients")
 	keys, err := rdb.DBSize(ctx).Result()
 	if err != nil {
-		return fmt.Errorf("Redis: %w", err)
+		return fmt.Errorf("ask Redis: %w", err)
 	}
 	values[redisKeys] = float64(keys)
 	for _, stream := range s.streams {
 		n, err := rdb.XLen(ctx, stream).Result()
 		if err != nil {
-			return fmt.Errorf("Redis: %w", err)
+			return fmt.Errorf("ask Redis: %w", err)
 		}
 		values[streamPrefix+stream] = float64(n)
 	}
 	return nil
 }
 
+// What the database takes: answers that are kept go after a while, rows do not.
+const (
+	bytesOfAnswers = "pg_total_relation_size('response_cache')"
+	bytesOfRows    = "pg_database_size(current_database()) - " + bytesOfAnswers
+)
+
 func (s *sampler) samplePostgres(ctx context.Context, values map[string]float64) error {
-	var clients, bytes int64
-	err := s.stand.Postgres().QueryRow(ctx, "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), pg_database_size(current_database())").
-		Scan(&clients, &bytes)
+	var clients, bytes, answers int64
+	err := s.stand.Postgres().QueryRow(ctx, "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), "+bytesOfRows+", "+bytesOfAnswers).
+		Scan(&clients, &bytes, &answers)
 	if err != nil {
-		return fmt.Errorf("PostgreSQL: %w", err)
+		return fmt.Errorf("ask PostgreSQL: %w", err)
 	}
-	values[postgresClients], values[databaseSize] = float64(clients), float64(bytes)/mega
+	values[postgresClients], values[databaseSize], values[ledgerAnswers] = float64(clients), float64(bytes)/mega, float64(answers)/mega
 	return nil
 }

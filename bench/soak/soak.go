@@ -83,8 +83,9 @@ type found struct {
 	minutes      []minute
 	streams      []string
 	wasCut       bool     // by whoever runs it
+	ended        error    // what of busu did not live so long
 	rows         [2]int64 // in completions, before and after
-	bytes        [2]int64 // of the database
+	bytes        [2]int64 // of the database, without answers that are kept
 	reconciled   string   // what busu reconcile says
 	isReconciled bool
 	loadAfter    string
@@ -110,7 +111,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	// What has been measured is worth its end, also when the run was cut short.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
-	err = s.finish(after)
+	err = errors.Join(s.found.ended, s.finish(after))
 	s.found.took, s.found.loadAfter = time.Since(s.found.started), measure.Load()
 	return errors.Join(err, s.found.write(o))
 }
@@ -128,33 +129,36 @@ func (s *soak) hold(ctx context.Context) error {
 	began := time.Now()
 	f.samples = newSamples(began)
 	minutes := newClock(began)
-	watched, end := context.WithCancel(ctx)
+	held, end := context.WithCancelCause(ctx)
 	watching := make(chan struct{})
-	go func() { defer close(watching); s.watch(watched, minutes) }()
+	go func() { defer close(watching); f.ended = s.watch(held, minutes); end(f.ended) }()
 	fmt.Fprintf(s.options.Progress, "%d requests/s for %s, of which %s warm up; Ctrl-C ends it with a report\n", f.rate, s.options.For, s.options.warm())
 	var err error
-	f.load, err = load.Open(ctx, load.Load{Addr: s.stand.Addr(), Connections: lanes, Rate: f.rate, For: s.options.For,
+	f.load, err = load.Open(held, load.Load{Addr: s.stand.Addr(), Connections: lanes, Rate: f.rate, For: s.options.For,
 		Request: s.request, Each: minutes.count, Holds: "X-Busu-Cache: memory"})
-	end()
+	end(nil)
 	<-watching
 	f.wasCut = ctx.Err() != nil
-	if f.wasCut {
-		return nil // it is told in the report
+	if f.wasCut || f.ended != nil {
+		return nil // the report tells it
 	}
 	return err
 }
 
-// watch takes samples until ctx ends.
-func (s *soak) watch(ctx context.Context, c *clock) {
+// watch takes samples until ctx ends, or one of the processes does, which is an
+// error.
+func (s *soak) watch(ctx context.Context, c *clock) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	turned := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case at := <-tick.C:
-			s.sample(ctx, at)
+			if err := s.sample(ctx, at); errors.Is(err, errEnded) {
+				return err
+			}
 			if at.Sub(turned) >= time.Minute-every/2 {
 				turned = at
 				s.turn(c, at)
@@ -163,11 +167,11 @@ func (s *soak) watch(ctx context.Context, c *clock) {
 	}
 }
 
-// sample notes what could be asked.
-func (s *soak) sample(ctx context.Context, at time.Time) {
+// sample notes what could be asked, and gives what could not.
+func (s *soak) sample(ctx context.Context, at time.Time) error {
 	values, err := s.sampler.take(ctx)
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
 	s.found.samples.add(at, values)
 	if err != nil {
@@ -175,6 +179,7 @@ func (s *soak) sample(ctx context.Context, at time.Time) {
 		s.found.samples.problem = err
 		fmt.Fprintln(s.options.Progress, "a sample lacks something:", err)
 	}
+	return err
 }
 
 // turn ends a minute, and says how it was.

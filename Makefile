@@ -10,7 +10,7 @@ SOURCES := $(shell find cmd internal schema -type f -not -name '*_test.go' 2>/de
 # The race detector needs a C compiler; without one the tests run without it and say so.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
-.PHONY: help run build test e2e screenshots check shipping security pin-images sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-growth bench-live bench-experiments bench-scale rolling simulate clean
+.PHONY: help run build test e2e screenshots check shipping security pin-images sbom manual release-check reproducible fuzz fuzz-api chaos bench bench-pipeline bench-answers bench-history bench-growth bench-live bench-experiments bench-scale soak rolling simulate clean
 
 # What gosec finds and is no fault. Of the product and its tests' support; bench and e2e run on a developer's machine only.
 #   G104  errors that nobody looks at: of hashes, which have none, and of closing what has failed already; staticcheck finds others
@@ -139,6 +139,9 @@ bench-experiments: ## judge an experiment of a million users and read its result
 bench-scale: ## measure three API processes, two workers and a Redis Cluster beside one of each on the same cores (about 3 minutes) into docs/scale.md
 	$(GO) run ./internal/storetest/withstores -- $(GO) test ./internal/app -run '^TestScaledOut$$' -count=1 -timeout 20m -v \
 		-args -scale-for 10s -scale-rounds 5 -scale-report $(CURDIR)/docs/scale.md
+
+soak: ## answer at SHARE=.6 of the limit FOR=2h, and say which memory, goroutines, connections, streams grow (the disk takes 1 to 2 KB a request) into docs/
+	cd bench && $(GO) run ./cmd/soak -for $${FOR:-2h} -share $${SHARE:-.6} -out ../docs/soak.md -plot ../docs/soak.svg $(SOAK)
 
 rolling: ## restart every process under 500 requests a second (RATE=), three times (ROUNDS=), and hold that each was answered and stored once (2 minutes)
 	$(GO) run ./internal/storetest/withstores -- $(GO) test ./internal/app -run '^TestRollingRestart$$' -count=1 -timeout 30m -v \

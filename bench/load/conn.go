@@ -40,6 +40,7 @@ type Reply struct {
 	Status int
 	Holds  bool      // its head holds what was looked for
 	Closes bool      // the server closes the connection behind it
+	Stream bool      // its head says that it is a stream of events
 	First  time.Time // when the first of the body came
 	Events int       // that ended in an empty line
 	Done   bool      // it ends with [DONE]
@@ -129,6 +130,8 @@ func parseHead(head []byte) (r Reply, length int, err error) {
 			known = err == nil && length >= 0
 		case bytes.EqualFold(name, []byte("transfer-encoding")) && bytes.EqualFold(value, []byte("chunked")):
 			length, known = chunked, true
+		case bytes.EqualFold(name, []byte("content-type")):
+			r.Stream = bytes.HasPrefix(value, []byte("text/event-stream"))
 		case bytes.EqualFold(name, []byte("connection")) && bytes.EqualFold(value, []byte("close")):
 			r.Closes = true
 		}

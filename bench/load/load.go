@@ -21,8 +21,15 @@ type Load struct {
 	Warm        time.Duration                   // at first, not counted
 	For         time.Duration
 	Holds       string        // what the head of an answer is looked for, such as a header; may be empty
-	Streams     bool          // answers are streams of events, which end with [DONE]
+	Streams     bool          // all answers are streams of events, which end with [DONE]; those that say so have to in any case
 	Counting    func(on bool) // is told when counting begins and ends; may be nil
+	Each        func(Fate)    // is told of each request that is counted, by many at once; may be nil
+}
+
+// Fate is what came of a request.
+type Fate struct {
+	Took time.Duration // as in Outcome
+	Err  error         // nil: answered
 }
 
 // Outcome is what came of a load, without its warm-up.
@@ -79,19 +86,23 @@ var errUnended = errors.New("a stream did not say that it ended")
 // count notes how a request fared that was begun, or due, at a time.
 func (t *tally) count(began time.Time, r Reply, err error) {
 	now := time.Now()
-	if err == nil && r.Status == http.StatusOK && t.load.Streams && !r.Done {
+	if err == nil && r.Status == http.StatusOK && (t.load.Streams || r.Stream) && !r.Done {
 		err = errUnended
 	}
+	refused := err == nil && (r.Status == http.StatusTooManyRequests || r.Status == http.StatusServiceUnavailable)
+	if err == nil && r.Status != http.StatusOK {
+		err = statusError(r)
+	}
+	if t.load.Each != nil {
+		t.load.Each(Fate{Took: now.Sub(began), Err: err})
+	}
 	switch {
+	case refused:
+		t.refused.Add(1)
+		t.note(err)
 	case err != nil:
 		t.failed.Add(1)
 		t.note(err)
-	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusServiceUnavailable:
-		t.refused.Add(1)
-		t.note(statusError(r))
-	case r.Status != http.StatusOK:
-		t.failed.Add(1)
-		t.note(statusError(r))
 	default:
 		t.answered.Add(1)
 		t.took.Add(now.Sub(began))

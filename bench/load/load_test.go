@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -161,6 +162,42 @@ func TestStreams(t *testing.T) {
 	o, err := Open(t.Context(), Load{Addr: addr, Request: numbered, Connections: 4, Rate: 1000, For: 20 * time.Millisecond, Streams: true})
 	if err != nil || o.Answered != 18 || o.Failed != 2 || o.Events != 4*18 || !errors.Is(o.Err, errUnended) {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestEachIsTold of every request that is counted, and that a stream among
+// other answers has to say that it ended.
+func TestEachIsTold(t *testing.T) {
+	t.Parallel()
+	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch i, _ := strconv.Atoi(string(body)); i % 4 {
+		case 0:
+			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+			fmt.Fprint(w, "data: {}\n\n")
+		case 1:
+			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+			fmt.Fprint(w, "data: {}\n\ndata: [DONE]\n\n")
+		case 2:
+			http.Error(w, "later", http.StatusServiceUnavailable)
+		}
+	})
+	var told, took, failed atomic.Int64
+	o, err := Open(t.Context(), Load{Addr: addr, Request: numbered, Connections: 4, Rate: 1000, Warm: 20 * time.Millisecond, For: 40 * time.Millisecond,
+		Each: func(f Fate) {
+			told.Add(1)
+			if f.Took > 0 {
+				took.Add(1)
+			}
+			if f.Err != nil {
+				failed.Add(1)
+			}
+		}})
+	if err != nil || o.Failed != 10 || o.Refused != 10 || o.Answered != 20 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if told.Load() != 40 || took.Load() != 40 || failed.Load() != 20 {
+		t.Errorf("told of %d, %d of which took time and %d of which failed", told.Load(), took.Load(), failed.Load())
 	}
 }
 

@@ -51,8 +51,9 @@ type bench struct {
 	times   times
 	dir     string // of binaries and state
 	servers map[string]*product.Process
-	mock    string // its address
-	rig     *rig   // of the round; nil before busu's first scenario
+	mock    string                   // its address
+	rewrite func(yaml string) string // of busu's configuration; nil: it stays
+	rig     *rig                     // of the round; nil before busu's first scenario
 	round   int
 	next    int // number of the next request of all
 

@@ -54,6 +54,62 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestMix is as Mix says, and repeats no question but those that it is to.
+func TestMix(t *testing.T) {
+	t.Parallel()
+	r := &rig{key: "secret", experiment: "trial"}
+	m := r.mix(5_000_000, 9_000_000)
+	asked, streams, experiments, users := map[string]int{}, 0, 0, map[string]bool{}
+	const n = 10_000
+	for i := range n {
+		q, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(m.request(nil, i))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var chat struct {
+			User     string
+			Stream   bool
+			Messages []struct{ Content string }
+		}
+		if err := json.NewDecoder(q.Body).Decode(&chat); err != nil {
+			t.Fatal(err)
+		}
+		asked[chat.Messages[0].Content]++
+		users[chat.User] = true
+		if chat.Stream {
+			streams++
+		}
+		if q.Header.Get("X-Busu-Experiment") == "trial" {
+			experiments++
+		}
+	}
+	again := 0
+	for question, times := range asked {
+		if times > 1 {
+			again += times
+			if times != n/5/questions {
+				t.Errorf("%q is asked %d times", question, times)
+			}
+		}
+	}
+	if again != n/5 || len(asked) != n*4/5+questions || streams != n/10 || experiments != n/5 || len(users) != 840 {
+		t.Errorf("%d asked again, %d different ones, %d streams, %d in the experiment, %d users", again, len(asked), streams, experiments, len(users))
+	}
+}
+
+// TestLasting leaves no model of a stand at its price, and no answer for a day.
+func TestLasting(t *testing.T) {
+	t.Parallel()
+	was := (&bench{}).busuYAML()
+	is := lasting().Replace(was)
+	before, after := strings.Split(was, "\n"), strings.Split(is, "\n")
+	for i, line := range before {
+		if (strings.Contains(line, "usd_per_mtok") || strings.HasPrefix(line, "cache:")) == (line == after[i]) {
+			t.Errorf("%q became %q", line, after[i])
+		}
+	}
+}
+
 func leading(n int) string {
 	text := "000" + strconv.Itoa(n)
 	return text[len(text)-4:]

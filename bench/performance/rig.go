@@ -68,7 +68,11 @@ func (b *bench) ready(ctx context.Context) (_ *rig, err error) {
 	if err := r.startStores(ctx, b.options.Progress); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(r.config(), []byte(b.busuYAML()), 0o600); err != nil {
+	yaml := b.busuYAML()
+	if b.rewrite != nil {
+		yaml = b.rewrite(yaml)
+	}
+	if err := os.WriteFile(r.config(), []byte(yaml), 0o600); err != nil {
 		return nil, err
 	}
 	began := time.Now()

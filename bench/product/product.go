@@ -97,16 +97,17 @@ func (p *Process) ready(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", p.name(), ctx.Err())
+			return fmt.Errorf("%s is not ready: %w", p.Name(), ctx.Err())
 		case <-p.ended:
 			said, _ := p.Said()
-			return fmt.Errorf("%s has ended: %.2000s", p.name(), said)
+			return fmt.Errorf("%s has ended: %.2000s", p.Name(), said)
 		case <-time.After(lookEvery):
 		}
 	}
 }
 
-func (p *Process) name() string { return filepath.Base(p.cmd.Path) }
+// Name is that of its command.
+func (p *Process) Name() string { return filepath.Base(p.cmd.Path) }
 
 // Said is what it has written.
 func (p *Process) Said() ([]byte, error) { return os.ReadFile(p.log) }
@@ -126,6 +127,6 @@ func (p *Process) Stop() error {
 	case <-time.After(stopWithin):
 		_ = p.cmd.Process.Kill()
 		<-p.ended
-		return fmt.Errorf("%s did not stop within %s", p.name(), stopWithin)
+		return fmt.Errorf("%s did not stop within %s", p.Name(), stopWithin)
 	}
 }

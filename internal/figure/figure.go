@@ -48,6 +48,7 @@ type Axis struct {
 	Format string  // such as "%.2f"
 	Scale  float64 // by which numbers are multiplied to be written; 0 means 1
 	Least  float64 // the axis reaches down to it, which leaves room for the legend; 0: as far as the lines do
+	Zero   bool    // it begins at 0, or below
 }
 
 // Panel is one chart.
@@ -150,6 +151,9 @@ func (d *drawing) panel(p Panel, top, height int) {
 	}
 	if p.Y.Least != 0 {
 		ys = append(ys, p.Y.Least)
+	}
+	if p.Y.Zero {
+		ys = append(ys, 0)
 	}
 	f := frame{x: spanOf(xs, 8), y: spanOf(ys, height/45), top: top, height: height}
 	d.printf(`  <text class="ink title" x="%d" y="%d">%s</text>`, left, top-16, html.EscapeString(p.Title))

@@ -90,6 +90,20 @@ func TestPointsStayInside(t *testing.T) {
 	}
 }
 
+// TestAxisFromZero keeps what changes little near the top.
+func TestAxisFromZero(t *testing.T) {
+	t.Parallel()
+	f := Figure{Panels: []Panel{{X: Axis{Format: "%.0f"}, Y: Axis{Format: "%.0f", Zero: true}, Lines: []Line{{Points: []Point{{0, 95}, {1, 100}}}}}}}
+	svg := string(f.SVG())
+	if !strings.Contains(svg, `text-anchor="end">0</text>`) {
+		t.Errorf("the axis has no 0:\n%s", svg)
+	}
+	f.Panels[0].Y.Zero = false
+	if svg := string(f.SVG()); strings.Contains(svg, `text-anchor="end">0</text>`) {
+		t.Errorf("an axis that was not to begin at 0 does:\n%s", svg)
+	}
+}
+
 // TestSpans cover their values in round steps, never many.
 func TestSpans(t *testing.T) {
 	t.Parallel()

@@ -128,8 +128,11 @@ func inTurn(ctx context.Context, tx pgx.Tx, cases []verdict.Case) (those []verdi
 		those = append(those, c)
 	}
 	slices.SortStableFunc(those, func(a, b verdict.Case) int {
-		if a.Implicit != b.Implicit {
-			return map[bool]int{false: -1, true: 1}[a.Implicit]
+		switch {
+		case a.Implicit && !b.Implicit:
+			return 1
+		case b.Implicit && !a.Implicit:
+			return -1
 		}
 		return bytes.Compare(a.Feedback.ID[:], b.Feedback.ID[:])
 	})

@@ -94,7 +94,7 @@ function Plane({ savings, s }) {
 function policyTable(s) {
   const routed = s.policies.find((p) => p.name === "routed");
   return {
-    head: ["Policy", ">$ per 1,000", ">Predicted good", ">Against busu"], widths: [140, 84, 104, 140],
+    head: ["Policy", ">$ per 1,000", ">Predicted good", ">Against busu"], widths: [116, 82, 94, 110],
     rows: s.policies.map((p) => {
       const { name, cost } = planePoint(p), shown = p.name === "always_baseline" ? { show: html`${name} <small>${s.baseline_model}</small>`, value: name } : name;
       return { key: p.name, cls: p === routed ? "me" : "",

@@ -42,7 +42,8 @@ const (
 
 // deadPageScript lists dead letters, the newest first, with the beginnings of
 // their bodies: what they hold stays where it is. It ends early when it has
-// looked at much.
+// looked at much. Before the first one it does not search: for that XREVRANGE
+// would go through all of them.
 //
 //	KEYS[1] dead letters
 //	ARGV[1] where to begin, ARGV[2] how many at most
@@ -51,8 +52,12 @@ const (
 //	then for each: id, stream, id there, reason, length, preview
 var deadPageScript = redis.NewScript(`
 local page, from, seen = {redis.call('XLEN', KEYS[1]), 0}, ARGV[1], 0
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+local function older()
+  return first and from ~= '(' .. first[1] and redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', 1)[1]
+end
 for _ = 1, tonumber(ARGV[2]) do
-  local letter = redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', 1)[1]
+  local letter = older()
   if not letter or seen > tonumber(ARGV[4]) then break end
   local fields = {}
   for i = 1, #letter[2], 2 do fields[letter[2][i]] = letter[2][i + 1] end
@@ -64,7 +69,7 @@ for _ = 1, tonumber(ARGV[2]) do
   end
   from = '(' .. letter[1]
 end
-if redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', 1)[1] then page[2] = 1 end
+if older() then page[2] = 1 end
 return page
 `)
 

@@ -22,18 +22,23 @@ func (db *DB) Shipped(ctx context.Context, journal string, lane event.Lane) (int
 
 // trimNoticesScript removes entries of before a time, and writes down the id of
 // the last one removed, as trimScript does.
+//
+//	KEYS    stream, its trimmed id
+//	ARGV[1] Unix milliseconds
+//	returns the number of removed entries
 var trimNoticesScript = redis.NewScript(`
-local last = redis.call('XREVRANGE', KEYS[1], '(' .. ARGV[1], '-', 'COUNT', 1)[1]
-if not last then return 0 end
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+if not first or tonumber(string.match(first[1], '%d+')) >= tonumber(ARGV[1]) then return 0 end
+local last = redis.call('XREVRANGE', KEYS[1], '(' .. ARGV[1] .. '-0', '-', 'COUNT', 1)[1]
 redis.call('SET', KEYS[2], last[1])
-return redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1])
+return redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1] .. '-0')
 `)
 
 // TrimNotices removes from a lane that nobody persists what is older than
 // horizon.
 func (db *DB) TrimNotices(ctx context.Context, lane event.Lane, horizon time.Time) error {
 	keys := []string{StreamKey(lane), trimmedKey(lane)}
-	if err := trimNoticesScript.Run(ctx, db.rdb, keys, fmt.Sprintf("%d-0", horizon.UnixMilli())).Err(); err != nil {
+	if err := trimNoticesScript.Run(ctx, db.rdb, keys, horizon.UnixMilli()).Err(); err != nil {
 		return fmt.Errorf("trim %s: %w", StreamKey(lane), err)
 	}
 	return nil

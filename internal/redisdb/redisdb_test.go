@@ -69,12 +69,6 @@ func read(t *testing.T, c *redisdb.Consumer, n int) []event.Entry {
 	return all
 }
 
-// What was read and not acknowledged comes again, under the same name after a
-// restart, before anything new.
-// What comes again says how often it came before.
-// Trimming never removes what persist has not acknowledged, with random holes.
-// The aggregator holds trimming back; where it was passed over, it is told.
-// A group that was named holds trimming back; another one does not.
 func deadline(ctx context.Context) time.Time {
 	d, _ := ctx.Deadline()
 	return d

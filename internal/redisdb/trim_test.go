@@ -1,17 +1,22 @@
 package redisdb_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/event"
+	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
+	"github.com/busuhq/busu/internal/storetest"
 )
 
+// With random holes in what persist has acknowledged.
 func TestTrimNeverTakesWhatIsNotStored(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -102,6 +107,7 @@ func TestTrimOfFeedbackDoesNotWaitForTheAggregator(t *testing.T) {
 	}
 }
 
+// Where it was passed over, it is told.
 func TestTrimWaitsForTheAggregator(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)
@@ -145,6 +151,7 @@ func TestTrimWaitsForTheAggregator(t *testing.T) {
 	}
 }
 
+// Another group holds nothing back.
 func TestTrimWaitsForNamedGroups(t *testing.T) {
 	t.Parallel()
 	db, plain := open(t)
@@ -195,5 +202,41 @@ func TestTrimKeepsTheRetention(t *testing.T) {
 	}
 	if n := plain.XLen(t.Context(), "busu:completions:{0}").Val(); n != 10 {
 		t.Errorf("%d entries are left", n)
+	}
+}
+
+// TestTrimDoesNotSearchWhatIsNew: to find nothing that is old, XREVRANGE goes
+// through all of a stream.
+func TestTrimDoesNotSearchWhatIsNew(t *testing.T) {
+	t.Parallel()
+	server := storetest.RedisServer(t)
+	db, err := redisdb.Open(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	plain := storetest.RedisClient(t, server.URL)
+	notices := event.Lane{Stream: event.Decisions}
+	if err := db.Append(t.Context(), append(entries(0, 10), event.Entry{Lane: notices, Body: []byte("{}")})); err != nil {
+		t.Fatal(err)
+	}
+	c := db.NewConsumer(lane, "me")
+	if err := c.Ack(t.Context(), read(t, c, 10)); err != nil {
+		t.Fatal(err)
+	}
+	trim := func(horizon time.Time, want int64) (searches string) {
+		n, err := db.Trim(t.Context(), lane, horizon, nil)
+		if err := errors.Join(err, db.TrimNotices(t.Context(), notices, horizon)); err != nil || n != want {
+			t.Errorf("%d of 10 were trimmed, want %d: %v", n, want, err)
+		}
+		_, searches, _ = strings.Cut(plain.Info(t.Context(), "commandstats").Val(), "cmdstat_xrevrange:calls=")
+		searches, _, _ = strings.Cut(searches, ",")
+		return searches
+	}
+	if n := trim(time.Now().Add(-time.Hour), 0); n != "" {
+		t.Errorf("%s searches where nothing is old", n)
+	}
+	if n := trim(time.Now().Add(time.Hour), 9); n != "2" {
+		t.Errorf("%q searches of two streams where all is old", n)
 	}
 }

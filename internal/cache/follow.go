@@ -27,9 +27,9 @@ type Page struct {
 
 // Change is what one process did that the others must know.
 type Change struct {
-	Kept    []uint64  // fingerprints of keys that entries were stored under
-	Owner   Owner     // else: whose entries were forgotten
-	Request uuid.UUID // or the request whose entry was
+	Kept     []uint64    // fingerprints of keys that entries were stored under
+	Owner    Owner       // else: whose entries were forgotten
+	Requests []uuid.UUID // or only those that these requests made
 }
 
 // Postgres is the level that keeps entries longest.
@@ -104,7 +104,7 @@ func (c *Cache) follow(ctx context.Context) {
 
 func (c *Cache) apply(change Change, now time.Time) {
 	if change.Kept == nil {
-		c.forgetHere(change.Request, goneOf(change.Owner, change.Request))
+		c.forgetHere(change.Requests, goneOf(change.Owner, change.Requests))
 		return
 	}
 	for _, fp := range change.Kept {

@@ -16,11 +16,14 @@ const (
 	settleFor       = writeWithin + 500*time.Millisecond
 )
 
-// Evict forgets the answer that a request of a project got from a provider, on
+// Evict forgets the answers that requests of a project got from a provider, on
 // every level and in every process. What another process is just storing goes a
-// moment later. With an error, some may still give it: repeat it.
-func (c *Cache) Evict(ctx context.Context, project string, request uuid.UUID) error {
-	g := Gone{Project: project, RequestID: request}
+// moment later. With an error, some may still give them: repeat it.
+func (c *Cache) Evict(ctx context.Context, project string, requests ...uuid.UUID) error {
+	if len(requests) == 0 {
+		return nil
+	}
+	g := Gone{Project: project, Requests: requests}
 	_, err := c.forget(ctx, g)
 	select {
 	case c.sweeps <- sweep{g, time.Now().Add(settleFor)}:
@@ -69,7 +72,7 @@ func (c *Cache) forgetSettled(ctx context.Context, g Gone) (map[string]int64, er
 // forget begins where entries live longest, so that none comes back from a
 // level that is still to be cleared. Redis tells the other processes.
 func (c *Cache) forget(ctx context.Context, g Gone) (removed map[string]int64, err error) {
-	gone := goneOf(g.Owner(), g.RequestID)
+	gone := goneOf(g.Owner(), g.Requests)
 	removed = map[string]int64{}
 	for _, l := range []*level{c.postgres, c.redis} {
 		if l != nil {
@@ -77,7 +80,7 @@ func (c *Cache) forget(ctx context.Context, g Gone) (removed map[string]int64, e
 			removed[l.name], err = n, errors.Join(err, failed)
 		}
 	}
-	removed[event.CacheMemory] = int64(c.forgetHere(g.RequestID, gone))
+	removed[event.CacheMemory] = int64(c.forgetHere(g.Requests, gone))
 	return removed, err
 }
 
@@ -115,24 +118,30 @@ func (c *Cache) sweep(ctx context.Context) {
 	}
 }
 
-// goneOf tells which entries are meant: the one that a request made in the
-// project that is the owner, or else all of an owner.
-func goneOf(owner Owner, request uuid.UUID) func(*Entry) bool {
-	return func(e *Entry) bool {
-		if request != uuid.Nil {
-			return e.RequestID == request && OwnerOf(e.Project, "") == owner
+// goneOf tells which entries are meant: those that requests made in the project
+// that is the owner, or else all of an owner.
+func goneOf(owner Owner, requests []uuid.UUID) func(*Entry) bool {
+	if len(requests) == 0 {
+		return func(e *Entry) bool {
+			return OwnerOf(e.Project, e.UserID) == owner || OwnerOf(e.Project, "") == owner
 		}
-		return OwnerOf(e.Project, e.UserID) == owner || OwnerOf(e.Project, "") == owner
 	}
+	made := make(map[uuid.UUID]bool, len(requests))
+	for _, id := range requests {
+		made[id] = true
+	}
+	return func(e *Entry) bool { return made[e.RequestID] && OwnerOf(e.Project, "") == owner }
 }
 
 // forgetHere forgets in this process. The counts come first: whoever has an
 // entry on its way to memory sees them, and does not put it there. It returns
 // how many were in memory.
-func (c *Cache) forgetHere(request uuid.UUID, gone func(*Entry) bool) (n int) {
-	if request != uuid.Nil {
+func (c *Cache) forgetHere(requests []uuid.UUID, gone func(*Entry) bool) (n int) {
+	if len(requests) > 0 {
 		c.evicted.Add(1)
-		n = c.memory.forgetRequest(gone, request)
+		for _, id := range requests {
+			n += c.memory.forgetRequest(gone, id)
+		}
 	} else {
 		c.forgotten.Add(1)
 		n = c.memory.forget(gone)

@@ -35,17 +35,17 @@ type Item struct {
 	Lease string    // to be given back with it, unless it is ""
 }
 
-// Gone says which entries are to be forgotten: the one that a request made,
-// else those of a user, else all of the project.
+// Gone says which entries are to be forgotten: those that requests made, else
+// those of a user, else all of the project.
 type Gone struct {
-	Project   string
-	UserID    string
-	RequestID uuid.UUID
+	Project  string
+	UserID   string
+	Requests []uuid.UUID
 }
 
 // Owner is what other processes are told of whose entries they are.
 func (g Gone) Owner() Owner {
-	if g.RequestID != uuid.Nil {
+	if len(g.Requests) > 0 {
 		return OwnerOf(g.Project, "")
 	}
 	return OwnerOf(g.Project, g.UserID)
@@ -255,7 +255,7 @@ func (l *level) takeBatch() []Item {
 func (l *level) forget(ctx context.Context, g Gone, gone func(*Entry) bool) (int64, error) {
 	l.unqueue(gone)
 	within := forgetWithin
-	if g.RequestID == uuid.Nil {
+	if len(g.Requests) == 0 {
 		within = forgetAllWithin
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)

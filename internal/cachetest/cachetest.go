@@ -192,13 +192,16 @@ func left(t *testing.T, s cache.Store, want string) {
 
 func testForgetRequest(t *testing.T, s cache.Store) {
 	ann, _, nobody := three(t, s)
-	forget(t, s, cache.Gone{Project: "another", RequestID: ann.RequestID}, 0)
-	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: uuid.Must(uuid.NewV7())}, 0)
+	forget(t, s, cache.Gone{Project: "another", Requests: []uuid.UUID{ann.RequestID}}, 0)
+	forget(t, s, cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{uuid.Must(uuid.NewV7())}}, 0)
 	left(t, s, "ann bob nobody")
-	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: ann.RequestID}, 1)
+	forget(t, s, cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{ann.RequestID}}, 1)
 	left(t, s, "bob nobody")
-	forget(t, s, cache.Gone{Project: event.DefaultProject, RequestID: nobody.RequestID}, 1)
+	forget(t, s, cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{nobody.RequestID}}, 1)
 	left(t, s, "bob")
+	ann, bob, _ := three(t, s)
+	forget(t, s, cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{uuid.Must(uuid.NewV7()), ann.RequestID, bob.RequestID}}, 2)
+	left(t, s, "nobody")
 }
 
 func testForgetUser(t *testing.T, s cache.Store) {

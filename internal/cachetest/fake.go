@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/busuhq/busu/internal/cache"
 )
 
@@ -150,12 +148,12 @@ func (f *Fake) Forget(ctx context.Context, g cache.Gone) (removed int64, err err
 	}
 	defer unlock()
 	for at, r := range f.rows {
-		if e := r.entry; e.Project == g.Project && (g.RequestID == uuid.Nil && (g.UserID == "" || g.UserID == e.UserID) || g.RequestID == e.RequestID) {
+		if e := r.entry; e.Project == g.Project && (len(g.Requests) == 0 && (g.UserID == "" || g.UserID == e.UserID) || slices.Contains(g.Requests, e.RequestID)) {
 			delete(f.rows, at)
 			removed++
 		}
 	}
-	f.changes = append(f.changes, cache.Change{Owner: g.Owner(), Request: g.RequestID})
+	f.changes = append(f.changes, cache.Change{Owner: g.Owner(), Requests: g.Requests})
 	return removed, nil
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -147,8 +146,8 @@ func isStorable(e *cache.Entry) bool {
 func (c *ResponseCache) Forget(ctx context.Context, g cache.Gone) (int64, error) {
 	sql, args := `DELETE FROM response_cache WHERE project = $1`, []any{g.Project}
 	switch {
-	case g.RequestID != uuid.Nil:
-		sql, args = sql+` AND request_id = $2`, append(args, g.RequestID)
+	case len(g.Requests) > 0:
+		sql, args = sql+` AND request_id = ANY ($2)`, append(args, g.Requests)
 	case g.UserID != "":
 		sql, args = sql+` AND user_id = $2`, append(args, g.UserID)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/cache"
@@ -45,7 +46,7 @@ const (
 	cacheBytesKey   = "busu:cache:bytes"   // slot of time → bytes stored in it
 
 	keptField = "kept" // fingerprints of keys, 8 bytes each
-	goneField = "gone" // owner, and the request where only its entry is gone
+	goneField = "gone" // owner, and the requests where only their entries are gone
 
 	mostChanges = 4096 // far above what comes while a process reads none
 	changesPage = 1000
@@ -257,7 +258,10 @@ func parseChange(field, value string) cache.Change {
 		}
 	case goneField:
 		rest := value[copy(change.Owner[:], value):]
-		copy(change.Request[:], rest)
+		change.Requests = make([]uuid.UUID, len(rest)/len(uuid.UUID{}))
+		for i := range change.Requests {
+			copy(change.Requests[i][:], rest[i*len(uuid.UUID{}):])
+		}
 	}
 	return change
 }

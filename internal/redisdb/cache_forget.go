@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -98,9 +97,11 @@ func (c *Cache) Forget(ctx context.Context, g cache.Gone) (removed int64, err er
 	owner, project := g.Owner(), cache.OwnerOf(g.Project, "")
 	change := owner[:]
 	switch {
-	case g.RequestID != uuid.Nil:
-		change = append(change, g.RequestID[:]...)
-		removed, err = c.forgetRequest(ctx, g.RequestID, project)
+	case len(g.Requests) > 0:
+		for _, id := range g.Requests {
+			change = append(change, id[:]...)
+		}
+		removed, err = c.forgetRequests(ctx, g.Requests, project)
 	case g.UserID != "":
 		removed, err = c.forgetUser(ctx, project, owner)
 	default:
@@ -147,20 +148,35 @@ func (c *Cache) forgetUser(ctx context.Context, project, user cache.Owner) (remo
 	}
 }
 
-// forgetRequest removes what is in the place of the entry that a request made:
-// that, or what came after it, which is no loss.
-func (c *Cache) forgetRequest(ctx context.Context, id uuid.UUID, project cache.Owner) (int64, error) {
-	made := cacheMadeKey(project, secondOf(id))
-	place, err := c.db.rdb.HGet(ctx, made, string(id[:])).Result()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return 0, nil
-	case err != nil:
+// forgetRequests removes what is in the places of the entries that requests
+// made: those, or what came after them, which is no loss.
+func (c *Cache) forgetRequests(ctx context.Context, requests []uuid.UUID, project cache.Owner) (removed int64, err error) {
+	made := map[string][]string{} // requests by the hash that they are in
+	for _, id := range requests {
+		key := cacheMadeKey(project, secondOf(id))
+		made[key] = append(made[key], string(id[:]))
+	}
+	places := map[string]*redis.SliceCmd{}
+	pipe := c.db.rdb.Pipeline()
+	for key, ids := range made {
+		places[key] = pipe.HMGet(ctx, key, ids...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, err
 	}
-	pipe := c.db.rdb.Pipeline()
-	removed := pipe.Unlink(ctx, entryAt(place))
-	pipe.HDel(ctx, made, string(id[:]))
+	var unlinked []*redis.IntCmd
+	pipe = c.db.rdb.Pipeline()
+	for key, found := range places {
+		for i, place := range found.Val() {
+			if place, ok := place.(string); ok {
+				unlinked = append(unlinked, pipe.Unlink(ctx, entryAt(place)))
+				pipe.HDel(ctx, key, made[key][i])
+			}
+		}
+	}
 	_, err = pipe.Exec(ctx)
-	return removed.Val(), err
+	for _, n := range unlinked {
+		removed += n.Val()
+	}
+	return removed, err
 }

@@ -157,8 +157,8 @@ func TestCacheForgetsAmongMany(t *testing.T) {
 	}{
 		{cache.Gone{Project: event.DefaultProject, UserID: "ann"}, each},
 		{cache.Gone{Project: event.DefaultProject, UserID: "ann"}, 0},
-		{cache.Gone{Project: event.DefaultProject, RequestID: last.Entry.RequestID}, 1},
-		{cache.Gone{Project: event.DefaultProject, RequestID: last.Entry.RequestID}, 0},
+		{cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{uuid.Must(uuid.NewV7()), last.Entry.RequestID}}, 1},
+		{cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{uuid.Must(uuid.NewV7()), last.Entry.RequestID}}, 0},
 		{cache.Gone{Project: event.DefaultProject}, each - 1},
 		{cache.Gone{Project: "another"}, each},
 	} {
@@ -190,7 +190,7 @@ func TestCacheTellsWhatChanges(t *testing.T) {
 	}
 	a, b := cachetest.Item(t, "a", cachetest.Entry("m")), cachetest.Item(t, "b", cachetest.Entry("m"))
 	keepAnswers(t, c, a, b)
-	byRequest := cache.Gone{Project: event.DefaultProject, RequestID: a.Entry.RequestID}
+	byRequest := cache.Gone{Project: event.DefaultProject, Requests: []uuid.UUID{a.Entry.RequestID, b.Entry.RequestID}}
 	byUser := cache.Gone{Project: event.DefaultProject, UserID: "ann"}
 	for _, g := range []cache.Gone{byRequest, byUser} {
 		if _, err := c.Forget(t.Context(), g); err != nil {
@@ -200,7 +200,7 @@ func TestCacheTellsWhatChanges(t *testing.T) {
 	page := changes(t, c, start.Position)
 	want := []cache.Change{
 		{Kept: []uint64{a.Key.Fingerprint(), b.Key.Fingerprint()}},
-		{Owner: byRequest.Owner(), Request: a.Entry.RequestID},
+		{Owner: byRequest.Owner(), Requests: byRequest.Requests},
 		{Owner: byUser.Owner()},
 	}
 	if fmt.Sprint(page.Changes) != fmt.Sprint(want) || page.Gap || page.More {

@@ -1,10 +1,11 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +25,8 @@ type Verdicts interface {
 
 // Answers are kept, to be given again.
 type Answers interface {
-	// Evict forgets the answer that a request of a project got.
-	Evict(ctx context.Context, project string, request uuid.UUID) error
+	// Evict forgets the answers that requests of a project got.
+	Evict(ctx context.Context, project string, requests ...uuid.UUID) error
 }
 
 // Graveyard keeps facts that are stored and refused.
@@ -61,7 +62,6 @@ const (
 	joinStops  = 3 * time.Second
 	joinAtOnce = 2000
 
-	evictAtOnce = 4
 	// evictFor is how old a verdict may become before it is learned from though
 	// its answer could not be evicted.
 	evictFor = time.Minute
@@ -122,33 +122,31 @@ func (j *Joiner) count(rulings []verdict.Ruling) {
 	}
 }
 
-// answer is one that must not be given again.
-type answer struct {
-	project string
-	request uuid.UUID
-}
-
 // evict has answers forgotten that were called bad. Where that fails, their
-// verdicts wait, but not for ever.
+// verdicts wait, but not for ever. After the first failure the rest is not
+// tried: they would all wait for the same store.
 func (j *Joiner) evict(ctx context.Context, cases []verdict.Case, rulings []verdict.Ruling, now time.Time) {
 	if j.Answers == nil {
 		return
 	}
-	var bad []answer
-	of := map[answer][]int{} // verdicts on it
+	bad := map[string][]int{} // verdicts by the project of the answers
 	for i, r := range rulings {
-		if r.Forget == uuid.Nil {
+		if r.Forget != uuid.Nil {
+			project := cases[i].Answer.Project
+			bad[project] = append(bad[project], i)
+		}
+	}
+	var failed error
+	for project, verdicts := range bad {
+		if failed == nil {
+			failed = j.Answers.Evict(ctx, project, forgotten(rulings, verdicts)...)
+		}
+		if failed == nil {
 			continue
 		}
-		a := answer{cases[i].Answer.Project, r.Forget}
-		if of[a] == nil {
-			bad = append(bad, a)
-		}
-		of[a] = append(of[a], i)
-	}
-	for _, a := range j.evictAll(ctx, bad) {
-		j.stats.Failures.Add(1)
-		for _, i := range of[a] {
+		j.stats.Failures.Add(int64(len(verdicts)))
+		j.Log.Warn("answers that were called bad cannot be forgotten yet", "project", project, "verdicts", len(verdicts), "err", failed)
+		for _, i := range verdicts {
 			if now.Sub(cases[i].Feedback.At) < evictFor {
 				rulings[i] = verdict.Postpone(cases[i], now)
 			}
@@ -156,31 +154,14 @@ func (j *Joiner) evict(ctx context.Context, cases []verdict.Case, rulings []verd
 	}
 }
 
-// evictAll gives those that are left. After the first failure the rest is not
-// tried: they would all wait for the same store.
-func (j *Joiner) evictAll(ctx context.Context, bad []answer) (left []answer) {
-	var next, failed atomic.Int64
-	done := make([]bool, len(bad))
-	var workers sync.WaitGroup
-	for range min(evictAtOnce, len(bad)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(bad)) && failed.Load() == 0; i = next.Add(1) - 1 {
-				if err := j.Answers.Evict(ctx, bad[i].project, bad[i].request); err != nil {
-					failed.Add(1)
-					j.Log.Warn("an answer that was called bad cannot be forgotten yet", "request_id", bad[i].request, "err", err)
-					return
-				}
-				done[i] = true
-			}
-		})
+// forgotten lists the requests whose answers rulings forget, each once.
+func forgotten(rulings []verdict.Ruling, which []int) []uuid.UUID {
+	requests := make([]uuid.UUID, 0, len(which))
+	for _, i := range which {
+		requests = append(requests, rulings[i].Forget)
 	}
-	workers.Wait()
-	for i, a := range bad {
-		if !done[i] {
-			left = append(left, a)
-		}
-	}
-	return left
+	slices.SortFunc(requests, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(requests)
 }
 
 // bury puts what is refused with the dead letters. Where that fails, it waits.

@@ -57,13 +57,13 @@ func (d *docket) due(now time.Time, most int) (due []verdict.Case, at []int) {
 	return due, at
 }
 
-func (d *docket) Evict(_ context.Context, project string, request uuid.UUID) error {
+func (d *docket) Evict(_ context.Context, project string, requests ...uuid.UUID) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.away || project != event.DefaultProject {
 		return errors.New("away")
 	}
-	d.evicted = append(d.evicted, request)
+	d.evicted = append(d.evicted, requests...)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (r *rig) introduce(ctx context.Context) error {
 	r.key = key.Key
 	var experiment struct{ ID string }
 	err = r.post(ctx, "/experiments/start", map[string]any{"name": "bench", "control_strategy": "complexity", "test_strategy": "hybrid",
-		"sample_size": 2 * users}, &experiment)
+		"sample_size": 2 * mixUsers}, &experiment)
 	r.experiment = experiment.ID
 	if err != nil {
 		return err

@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -92,7 +92,7 @@ func TestMix(t *testing.T) {
 			}
 		}
 	}
-	if again != n/5 || len(asked) != n*4/5+questions || streams != n/10 || experiments != n/5 || len(users) != 840 {
+	if again != n/5 || len(asked) != n*4/5+questions || streams != n/10 || experiments != n/5 || len(users) != n*4/5+40 {
 		t.Errorf("%d asked again, %d different ones, %d streams, %d in the experiment, %d users", again, len(asked), streams, experiments, len(users))
 	}
 }
@@ -110,10 +110,7 @@ func TestLasting(t *testing.T) {
 	}
 }
 
-func leading(n int) string {
-	text := "000" + strconv.Itoa(n)
-	return text[len(text)-4:]
-}
+func leading(n int) string { return fmt.Sprintf("%0*d", userDigits, n) }
 
 func resultsForTest(rounds int) *results {
 	r := &results{measure.NewResults(rounds), Options{Rounds: rounds}}

@@ -13,6 +13,7 @@ type recipe struct {
 	wires []wire
 	from  int // the first number
 	kinds int // so many different ones; 0: all differ
+	users int // so many send them in turn
 }
 
 // wire is a request with the places of its numbers.
@@ -22,8 +23,9 @@ type wire struct {
 }
 
 const (
-	numberMark = "0000000000" // is replaced by the number
-	userMark   = "user-0000"  // its digits by the user's
+	numberMark = "0000000000"  // is replaced by the number
+	userMark   = "user-000000" // its digits by the user's
+	userDigits = 6
 	users      = 1000
 )
 
@@ -54,7 +56,7 @@ type ask struct {
 
 // recipe makes chat requests, the first with a number.
 func (a ask) recipe(from, kinds int) recipe {
-	r := recipe{from: from, kinds: kinds}
+	r := recipe{from: from, kinds: kinds, users: users}
 	for _, prompt := range prompts() {
 		r.wires = append(r.wires, a.wire(prompt))
 	}
@@ -85,9 +87,15 @@ func (a ask) wire(prompt string) wire {
 	text := []byte(head.String() + "\r\n" + body)
 	w := wire{text: text, number: bytes.LastIndex(text, []byte(numberMark)), user: bytes.LastIndex(text, []byte(userMark))}
 	if w.user >= 0 {
-		w.user += len(userMark) - 4
+		w.user += len(userMark) - userDigits
 	}
 	return w
+}
+
+// among has so many users send them.
+func (r recipe) among(users int) recipe {
+	r.users = users
+	return r
 }
 
 // request writes the i-th one.
@@ -99,7 +107,7 @@ func (r recipe) request(into []byte, i int) []byte {
 	w := r.wires[n%len(r.wires)]
 	into = append(into[:0], w.text...)
 	put(into, w.number, len(numberMark), r.from+n)
-	put(into, w.user, 4, n%users)
+	put(into, w.user, userDigits, n%r.users)
 	return into
 }
 

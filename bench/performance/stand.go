@@ -141,13 +141,17 @@ const questions = 200
 
 // Mix says of what requests are mixed.
 const Mix = "of ten requests five are routed, two are so within an experiment, one is routed and streamed, and two are of 200 questions again and again, " +
-	"which memory answers but for the one in 30 s that renews it; each has a key with limits and budgets, and one of 840 users"
+	"which memory answers but for the one in 30 s that renews it; each has a key with limits and budgets, and one of 800,000 users"
+
+// mixUsers are so many that none asks twice in a minute: that would be a verdict
+// on the first answer.
+const mixUsers = 1_000_000
 
 func (r *rig) mix(from, again int) mix {
 	stream := r.everythingOn()
 	stream.stream = true
-	return mix{routed: r.everythingOn().recipe(from, 0), experiment: r.inExperiment().recipe(from, 0), stream: stream.recipe(from, 0),
-		again: r.everythingOn().recipe(again, questions)}
+	return mix{routed: r.everythingOn().recipe(from, 0).among(mixUsers), experiment: r.inExperiment().recipe(from, 0).among(mixUsers),
+		stream: stream.recipe(from, 0).among(mixUsers), again: r.everythingOn().recipe(again, questions)}
 }
 
 func (m mix) request(into []byte, i int) []byte {

@@ -21,7 +21,7 @@ const (
 	lookEvery    = 20 * time.Millisecond
 	catchWithin  = 5 * time.Minute
 	finishWithin = 30 * time.Minute // the ledger is read row by row
-	between      = 10_000_000       // numbers of requests from one load to the next, so that all are new
+	between      = 10_200_000       // numbers of requests from one load to the next, so that all are new and of other users
 )
 
 // request is one of the load that is measured; those before have other numbers.

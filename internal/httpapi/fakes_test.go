@@ -138,9 +138,11 @@ func sampleCells() rollup.Cells {
 		{Kind: rollup.KindModel, Name: "small"}, {Kind: rollup.KindProvider, Name: "simulated"},
 		{Kind: rollup.KindConfidence, Name: "high"}, {Kind: rollup.KindCache, Name: "miss"},
 		{Kind: rollup.KindError, Name: "timeout"}} {
-		sketch := rollup.Sketch{rollup.Bin(812_000): 1}
+		var sketch, overhead rollup.Sketch
+		sketch.Count(rollup.Bin(812_000), 1)
+		overhead.Count(rollup.Bin(90), 1)
 		cells.Add(d, rollup.Cell{Requests: 2, Errors: 1, CostNanos: 21_300, BaselineNanos: 880_000,
-			TokensIn: 12, TokensOut: 80, Latency: sketch, TTFT: sketch, Overhead: rollup.Sketch{rollup.Bin(90): 1}})
+			TokensIn: 12, TokensOut: 80, Latency: sketch, TTFT: sketch, Overhead: overhead})
 	}
 	return cells
 }

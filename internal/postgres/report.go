@@ -88,7 +88,8 @@ func readSketches(ctx context.Context, tx pgx.Tx, cells rollup.Cells, project st
 	var bin int16
 	var n int64
 	_, err = pgx.ForEachRow(rows, []any{&d.Kind, &d.Name, &what, &bin, &n}, func() error {
-		sketch := rollup.Sketch{bin: n}
+		var sketch rollup.Sketch
+		sketch.Count(bin, n)
 		switch what {
 		case "latency":
 			cells.Add(d, rollup.Cell{Latency: sketch})

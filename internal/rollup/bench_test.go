@@ -38,7 +38,7 @@ func quarter(span rollup.Span, now time.Time) (pieces []rollup.Piece) {
 		for name := range 9 {
 			s := rollup.Sketch{}
 			for range 4000 {
-				s[rollup.Bin(int64(600_000*math.Exp(.5*r.NormFloat64())))]++
+				s.Count(rollup.Bin(int64(600_000*math.Exp(.5*r.NormFloat64()))), 1)
 			}
 			p := rollup.Piece{Start: span.From(now).Add(time.Duration(i) * span.Step).Unix(), Dim: rollup.Dim{Kind: rollup.KindModel, Name: fmt.Sprint(name)},
 				Cell: rollup.Cell{Requests: 4000, CostNanos: 123_456_789, BaselineNanos: 987_654_321}, Latency: packs(s)}

@@ -93,18 +93,11 @@ func (c *Cell) count(f *event.CompletionRecorded, everySketch bool) {
 	if f.Background() {
 		return
 	}
-	increment(&c.Latency, f.LatencyUS)
+	c.Latency.Count(Bin(f.LatencyUS), 1)
 	if everySketch {
-		increment(&c.TTFT, f.TTFTUS)
-		increment(&c.Overhead, f.OverheadUS)
+		c.TTFT.Count(Bin(f.TTFTUS), 1)
+		c.Overhead.Count(Bin(f.OverheadUS), 1)
 	}
-}
-
-func increment(s *Sketch, us int64) {
-	if *s == nil {
-		*s = Sketch{}
-	}
-	(*s)[Bin(us)]++
 }
 
 // Add adds other to c.
@@ -117,19 +110,9 @@ func (c *Cell) add(other Cell, times int64) {
 	c.BaselineNanos += times * other.BaselineNanos
 	c.TokensIn += times * other.TokensIn
 	c.TokensOut += times * other.TokensOut
-	addSketch(&c.Latency, other.Latency, times)
-	addSketch(&c.TTFT, other.TTFT, times)
-	addSketch(&c.Overhead, other.Overhead, times)
-}
-
-func addSketch(to *Sketch, from Sketch, times int64) {
-	if len(from) == 0 {
-		return
-	}
-	if *to == nil {
-		*to = Sketch{}
-	}
-	to.add(from, times)
+	c.Latency.add(other.Latency, times)
+	c.TTFT.add(other.TTFT, times)
+	c.Overhead.add(other.Overhead, times)
 }
 
 // Cells are cells by dimension.

@@ -170,10 +170,9 @@ func TestPilesAreSketches(t *testing.T) {
 		for part := range 1 + r.IntN(4) {
 			more := rollup.Sketch{}
 			for range r.IntN(20) {
-				more[rollup.Bin(r.Int64N(1<<r.IntN(53)+1))] += 1 + r.Int64N(1000)
-			}
-			for bin, n := range more {
-				sketch[bin] += n
+				bin, n := rollup.Bin(r.Int64N(1<<r.IntN(53)+1)), 1+r.Int64N(1000)
+				more.Count(bin, n)
+				sketch.Count(bin, n)
 			}
 			to := &pile
 			if part%2 == 1 {

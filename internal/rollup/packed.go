@@ -4,18 +4,16 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"maps"
-	"slices"
 )
 
 // AppendPacked writes a sketch in a few hundred bytes: for each bin, in order,
 // its distance from the one before and its count, both as uvarints.
 func (s Sketch) AppendPacked(b []byte) []byte {
 	last := int16(0)
-	for _, bin := range slices.Sorted(maps.Keys(s)) {
-		b = binary.AppendUvarint(b, uint64(bin-last))
-		b = binary.AppendUvarint(b, uint64(s[bin]))
-		last = bin
+	for _, bin := range s {
+		b = binary.AppendUvarint(b, uint64(bin.at-last))
+		b = binary.AppendUvarint(b, uint64(bin.n))
+		last = bin.at
 	}
 	return b
 }
@@ -27,18 +25,18 @@ func ParsePacked(b []byte) (Sketch, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	s := make(Sketch, len(b)/2)
-	bin := uint64(0)
+	s := make(Sketch, 0, len(b)/2)
+	at := uint64(0)
 	for len(b) > 0 {
 		step, n := binary.Uvarint(b)
 		if n <= 0 {
 			return nil, errPacked
 		}
 		count, m := binary.Uvarint(b[n:])
-		if bin += step; m <= 0 || bin >= uint64(len(binBounds)) {
+		if at += step; m <= 0 || at >= uint64(len(binBounds)) || step == 0 && len(s) > 0 || count == 0 {
 			return nil, errPacked
 		}
-		s[int16(bin)] = int64(count)
+		s = append(s, bin{int16(at), int64(count)})
 		b = b[n+m:]
 	}
 	return s, nil

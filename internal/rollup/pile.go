@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Pile adds up packed sketches without unpacking them into maps: history reads
-// thousands of them. Its zero value is empty.
+// Pile adds up packed sketches without unpacking them: history reads thousands
+// of them. Its zero value is empty.
 type Pile struct {
 	counts   []int64 // by bin
 	from, to int     // bins outside [from, to) are empty

@@ -24,7 +24,7 @@ func TestQuantilesAreWithinOnePercent(t *testing.T) {
 	var values []float64
 	for range 20_000 {
 		us := int64(math.Exp(r.NormFloat64()*2 + 12))
-		sketch[rollup.Bin(us)]++
+		sketch.Count(rollup.Bin(us), 1)
 		values = append(values, float64(us)/1000)
 	}
 	slices.Sort(values)

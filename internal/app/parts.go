@@ -89,9 +89,10 @@ func shorter(cfg config.Config) (all []worker.Retention) {
 // they count.
 func persisters[F worker.Fact](lanes []event.Lane, s *stores, decode func(event.Entry) (F, error), store worker.Store[F], name string, log *slog.Logger) (
 	loops []func(context.Context) error, stats []*worker.Stats) {
+	together := &worker.Gather[F]{Store: store}
 	for _, lane := range lanes {
-		w := &worker.Worker[F]{Source: s.redis.NewConsumer(lane, name), Decode: decode, Store: tracing.Batches(s.tracing, store, lane),
-			Unstorable: postgres.Unstorable, Log: log}
+		w := &worker.Worker[F]{Source: s.redis.NewConsumer(lane, name), Decode: decode, Unstorable: postgres.Unstorable, Log: log,
+			Store: tracing.Batches[F](s.tracing, together, lane), Alone: tracing.Batches(s.tracing, store, lane)}
 		loops, stats = append(loops, w.Run), append(stats, w.Stats())
 	}
 	return loops, stats

@@ -50,6 +50,7 @@ type Worker[F Fact] struct {
 	// the fact with the error.
 	Decode     func(event.Entry) (F, error)
 	Store      Store[F]
+	Alone      Store[F]         // of facts that must not take others along; nil: Store
 	Unstorable func(error) bool // the data is at fault, not the database
 	Log        *slog.Logger
 
@@ -146,6 +147,7 @@ func (w *Worker[F]) read(ctx context.Context, decoded chan<- batch[F]) {
 	for _, e := range entries {
 		if e.Deliveries > aloneAfter {
 			alone := newBatch[F]()
+			alone.alone = true
 			alone.add(e, w.Decode)
 			pass(ctx, decoded, alone)
 			continue
@@ -177,6 +179,7 @@ type batch[F Fact] struct {
 	facts   []F
 	bad     []event.Refused
 	misfits []F           // of bad, those that can be read
+	alone   bool          // what it has must not take others along
 	done    chan struct{} // closed when it is stored
 }
 
@@ -206,8 +209,8 @@ func (b *batch[F]) refuse(e event.Entry, fact F, reason error) {
 // split halves the facts; what is bad goes with the first half.
 func (b batch[F]) split() (first, second batch[F]) {
 	half := len(b.facts) / 2
-	return batch[F]{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad, misfits: b.misfits},
-		batch[F]{entries: b.entries[half:], facts: b.facts[half:]}
+	return batch[F]{entries: b.entries[:half], facts: b.facts[:half], bad: b.bad, misfits: b.misfits, alone: true},
+		batch[F]{entries: b.entries[half:], facts: b.facts[half:], alone: true}
 }
 
 // persist stores a batch and passes on what is through. A fact that can never
@@ -218,9 +221,13 @@ func (w *Worker[F]) persist(ctx context.Context, b batch[F], through chan<- batc
 		through <- b
 		return
 	}
+	store := w.Store
+	if b.alone && w.Alone != nil {
+		store = w.Alone
+	}
 	var unstorable error
 	stored := w.retry(ctx, func(ctx context.Context) error {
-		added, err := w.Store.Persist(ctx, b.facts)
+		added, err := store.Persist(ctx, b.facts)
 		if err != nil && w.Unstorable(err) {
 			unstorable = err
 			return nil

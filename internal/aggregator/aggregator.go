@@ -230,12 +230,12 @@ func (a *Aggregator) lane() event.Lane {
 	return event.Lane{Stream: event.Completions, Partition: a.Partition}
 }
 
-// fold takes the next entries, if there are any, and reports whether those
-// were all that there are.
-func (a *Aggregator) fold(ctx context.Context) (isEnd bool, err error) {
+// fold takes the next entries, and says how many there were: fewer than
+// tailCount are all that there are.
+func (a *Aggregator) fold(ctx context.Context) (came int, err error) {
 	entries, err := a.Feed.Tail(ctx, a.lane(), a.position, tailCount)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var fresh []*event.CompletionRecorded
 	for _, e := range entries {
@@ -250,9 +250,8 @@ func (a *Aggregator) fold(ctx context.Context) (isEnd bool, err error) {
 	}
 	a.books.Fold(fresh)
 	a.folded.Add(int64(len(fresh)))
-	isEnd = len(entries) < tailCount
-	a.current = a.current || isEnd
-	return isEnd, nil
+	a.current = a.current || len(entries) < tailCount
+	return len(entries), nil
 }
 
 // isNew marks a fact's seq as folded, and reports whether it was not before.

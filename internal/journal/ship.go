@@ -58,7 +58,7 @@ type origin struct {
 
 const (
 	shipBatch      = 256
-	gatherFor      = 4 * time.Millisecond
+	gatherFor      = 10 * time.Millisecond
 	shipTimeout    = 2 * time.Second
 	releaseEvery   = 5 * time.Second
 	beatEvery      = time.Second

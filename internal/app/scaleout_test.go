@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime"
@@ -83,6 +84,9 @@ func (l *layout) measure(t *testing.T) {
 				if err != nil || r.StatusCode != http.StatusOK {
 					t.Errorf("%s: a question was not answered: %v, %+v", l.name, err, r)
 					return
+				}
+				if _, err := io.Copy(io.Discard, r.Body); err != nil { // else the connection would not be used again
+					t.Errorf("%s: an answer has no end: %v", l.name, err)
 				}
 				r.Body.Close()
 				answers.Add(1)

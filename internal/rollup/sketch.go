@@ -49,8 +49,15 @@ func (s *Sketch) Count(at int16, n int64) { s.count(0, at, n) }
 // is, or would be.
 func (s *Sketch) count(from int, at int16, n int64) int {
 	bins := *s
-	i, found := slices.BinarySearchFunc(bins[from:], at, func(b bin, at int16) int { return int(b.at) - int(at) })
-	i += from
+	i, above := from, len(bins)
+	for i < above { // slices.BinarySearchFunc calls a function for each step
+		if half := int(uint(i+above) / 2); bins[half].at < at {
+			i = half + 1
+		} else {
+			above = half
+		}
+	}
+	found := i < len(bins) && bins[i].at == at
 	switch {
 	case !found && n != 0:
 		if bins == nil {

@@ -89,10 +89,10 @@ func shorter(cfg config.Config) (all []worker.Retention) {
 // they count.
 func persisters[F worker.Fact](lanes []event.Lane, s *stores, decode func(event.Entry) (F, error), store worker.Store[F], name string, log *slog.Logger) (
 	loops []func(context.Context) error, stats []*worker.Stats) {
-	together := &worker.Gather[F]{Store: store}
+	together := &worker.Gather[F]{Store: store, Lanes: len(lanes)}
 	for _, lane := range lanes {
 		w := &worker.Worker[F]{Source: s.redis.NewConsumer(lane, name), Decode: decode, Unstorable: postgres.Unstorable, Log: log,
-			Store: tracing.Batches[F](s.tracing, together, lane), Alone: tracing.Batches(s.tracing, store, lane)}
+			Store: tracing.Batches[F](s.tracing, together, lane), Alone: tracing.Batches(s.tracing, store, lane), Pause: together.Pause}
 		loops, stats = append(loops, w.Run), append(stats, w.Stats())
 	}
 	return loops, stats

@@ -8,30 +8,46 @@ import (
 	"github.com/google/uuid"
 )
 
-// Gather is a Store for the workers of several lanes. What they bring within a
-// moment is stored in one transaction: a small one costs PostgreSQL nearly as
-// much as one of a hundred facts. Who comes after a pause does not wait, and
-// who brings many has a transaction to himself.
+// Gather is a Store for the workers of several lanes. What they bring at about
+// the same time is stored in one transaction, and between two of few facts is a
+// pause, in which more come to the streams: a small transaction costs PostgreSQL
+// nearly as much as one of a hundred facts. Who brings many has one to himself.
 type Gather[F Fact] struct {
 	Store[F]
+	Lanes int // of workers that share it
 
 	mu    sync.Mutex
 	next  *gathered[F] // what waits; nil: nothing
 	began time.Time    // the last transaction
 }
 
-// gatherEvery is from the beginning of one transaction of few facts to that of
-// the next. Whoever looks for a fact in PostgreSQL finds it that much later.
-const gatherEvery = 25 * time.Millisecond
+const (
+	// gatherEvery is from the beginning of one transaction of few facts to when
+	// its workers read again. Whoever looks for a fact in PostgreSQL finds it that
+	// much later, but for the first one after a pause.
+	gatherEvery = 25 * time.Millisecond
+	gatherFor   = 3 * time.Millisecond // those who have read at the same time
+)
 
 // gathered is what a transaction stores.
 type gathered[F Fact] struct {
-	facts  []F
-	shared bool          // by several workers
-	enough chan struct{} // closed when there are as many as are worth a transaction
-	tried  chan struct{} // closed when added and err are set
-	added  map[uuid.UUID]bool
-	err    error
+	facts   []F
+	workers int           // that brought them
+	enough  chan struct{} // closed when there is nothing more to wait for
+	tried   chan struct{} // closed when added and err are set
+	added   map[uuid.UUID]bool
+	err     error
+}
+
+// Pause waits until there may be enough for another transaction.
+func (g *Gather[F]) Pause(ctx context.Context) {
+	g.mu.Lock()
+	pause := gatherEvery - time.Since(g.began)
+	g.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
 }
 
 // Persist implements Store. Where storing together fails, each stores its own,
@@ -40,17 +56,17 @@ func (g *Gather[F]) Persist(ctx context.Context, facts []F) ([]uuid.UUID, error)
 	if len(facts) >= readAhead {
 		return g.Store.Persist(ctx, facts)
 	}
-	batch, pause := g.join(facts)
-	if pause < 0 {
+	batch, isFirst := g.join(facts)
+	if isFirst {
+		g.store(ctx, batch)
+	} else {
 		select {
 		case <-batch.tried:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-	} else {
-		g.store(ctx, batch, pause)
 	}
-	if batch.err != nil && batch.shared {
+	if batch.err != nil && batch.workers > 1 {
 		return g.Store.Persist(ctx, facts)
 	}
 	var added []uuid.UUID
@@ -62,34 +78,35 @@ func (g *Gather[F]) Persist(ctx context.Context, facts []F) ([]uuid.UUID, error)
 	return added, batch.err
 }
 
-// join adds facts to what waits. Who is first is told how long to wait for
-// others; they are told less than 0.
-func (g *Gather[F]) join(facts []F) (batch *gathered[F], pause time.Duration) {
+// join adds facts to what waits. Who is first has to store it.
+func (g *Gather[F]) join(facts []F) (batch *gathered[F], isFirst bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if batch = g.next; batch == nil {
-		batch = &gathered[F]{facts: facts, enough: make(chan struct{}), tried: make(chan struct{})}
-		g.next = batch
-		return batch, max(gatherEvery-time.Since(g.began), 0)
+	if isFirst = g.next == nil; isFirst {
+		g.next = &gathered[F]{enough: make(chan struct{}), tried: make(chan struct{})}
 	}
-	had := len(batch.facts)
-	batch.facts, batch.shared = append(batch.facts[:had:had], facts...), true
-	if had < readAhead && len(batch.facts) >= readAhead {
+	batch = g.next
+	batch.facts = append(batch.facts, facts...)
+	if batch.workers++; batch.workers >= g.Lanes || len(batch.facts) >= readAhead {
 		close(batch.enough)
+		g.next = nil
 	}
-	return batch, -1
+	return batch, isFirst
 }
 
-// store waits, and stores what has come together.
-func (g *Gather[F]) store(ctx context.Context, batch *gathered[F], pause time.Duration) {
+// store waits for others, and stores what has come together.
+func (g *Gather[F]) store(ctx context.Context, batch *gathered[F]) {
 	defer close(batch.tried)
 	select {
 	case <-batch.enough:
-	case <-time.After(pause):
+	case <-time.After(gatherFor):
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
-	g.next, g.began = nil, time.Now()
+	if g.next == batch {
+		g.next = nil
+	}
+	g.began = time.Now()
 	g.mu.Unlock()
 	var added []uuid.UUID
 	if added, batch.err = g.Store.Persist(ctx, batch.facts); batch.err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/busuhq/busu/internal/worker"
 )
 
-// moment is longer than facts are gathered for.
-const moment = 100 * time.Millisecond
+// few is as long as a few facts wait for others that come at the same time.
+const few = 3 * time.Millisecond
 
 type gather = worker.Gather[*event.CompletionRecorded]
 
@@ -28,10 +28,10 @@ func TestLanesAreStoredTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores(1)
-		g := &gather{Store: s}
-		facts := completions(s.random, 1)
-		mustStore(t, g, facts, 1, 0) // after a pause: at once
 		const lanes, times = 6, 50
+		g := &gather{Store: s, Lanes: lanes}
+		facts := completions(s.random, 1)
+		mustStore(t, g, facts, 1, few)
 		began := time.Now()
 		var all sync.WaitGroup
 		for lane := range lanes {
@@ -40,14 +40,16 @@ func TestLanesAreStoredTogether(t *testing.T) {
 				for range times {
 					mine := completions(r, 1+r.IntN(5))
 					again := append(slices.Clone(mine[:1]), facts...) // stored already
-					mustStore(t, g, mine, len(mine), moment)
-					mustStore(t, g, again, 0, moment)
+					mustStore(t, g, mine, len(mine), few)
+					g.Pause(t.Context())
+					mustStore(t, g, again, 0, few)
+					g.Pause(t.Context())
 				}
 			})
 		}
 		all.Wait()
-		if most := int(time.Since(began)/(20*time.Millisecond)) + 2; s.batches > most {
-			t.Errorf("%d calls of %d lanes took %d transactions in %s", 2*times*lanes, lanes, s.batches, time.Since(began))
+		if took := time.Since(began); s.batches > 2*times+2 || took < 2*times*25*time.Millisecond {
+			t.Errorf("%d calls of %d lanes took %d transactions in %s", 2*times*lanes, lanes, s.batches, took)
 		}
 	})
 }
@@ -79,8 +81,8 @@ func TestManyFactsDoNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores(1)
-		g := &gather{Store: s}
-		mustStore(t, g, completions(s.random, 10), 10, 0)
+		g := &gather{Store: s, Lanes: 6}
+		mustStore(t, g, completions(s.random, 10), 10, few)
 		mustStore(t, g, completions(s.random, 300), 300, 0)
 		var all sync.WaitGroup
 		for lane := range 5 {
@@ -101,13 +103,13 @@ func TestOneBadFactKeepsNobodyBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores(1)
-		g := &gather{Store: s}
+		g := &gather{Store: s, Lanes: 5}
 		bad := completions(s.random, 1)
 		s.poison[bad[0].ID] = true
 		var all sync.WaitGroup
 		for lane := range 4 {
 			all.Go(func() {
-				mustStore(t, g, completions(rand.New(rand.NewPCG(9, uint64(lane))), 3), 3, moment)
+				mustStore(t, g, completions(rand.New(rand.NewPCG(9, uint64(lane))), 3), 3, few)
 			})
 		}
 		all.Go(func() {
@@ -136,7 +138,7 @@ func TestWhoWaitsForOthersMayLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores(1)
-		g := &gather{Store: slow{s}}
+		g := &gather{Store: slow{s}, Lanes: 3}
 		var all sync.WaitGroup
 		for lane := range 3 {
 			all.Go(func() {
@@ -162,12 +164,12 @@ func TestSharedStoreLosesNothing(t *testing.T) {
 			s := newStores(seed)
 			good, bad := fill(t, s, 500)
 			s.failing = .1
-			g := &gather{Store: s}
+			g := &gather{Store: s, Lanes: 4}
 			ctx, cancel := context.WithCancel(t.Context())
 			var running sync.WaitGroup
 			for range 4 {
 				w := newWorker(s)
-				w.Store, w.Alone = g, s
+				w.Store, w.Alone, w.Pause = g, s, g.Pause
 				running.Go(func() { _ = w.Run(ctx) })
 			}
 			for !s.done() {

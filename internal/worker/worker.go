@@ -50,10 +50,12 @@ type Worker[F Fact] struct {
 	// the fact with the error.
 	Decode     func(event.Entry) (F, error)
 	Store      Store[F]
-	Alone      Store[F]         // of facts that must not take others along; nil: Store
-	Unstorable func(error) bool // the data is at fault, not the database
+	Alone      Store[F]              // of facts that must not take others along; nil: Store
+	Pause      func(context.Context) // before more is read, where few came twice; nil: none
+	Unstorable func(error) bool      // the data is at fault, not the database
 	Log        *slog.Logger
 
+	few   bool // were read last
 	stats Stats
 }
 
@@ -154,8 +156,13 @@ func (w *Worker[F]) read(ctx context.Context, decoded chan<- batch[F]) {
 		}
 		b.add(e, w.Decode)
 	}
-	if pass(ctx, decoded, b) && len(entries) < readAhead {
+	wasFew := w.few
+	w.few = len(entries) < readAhead
+	if pass(ctx, decoded, b) && w.few {
 		<-b.done
+		if w.Pause != nil && wasFew {
+			w.Pause(ctx)
+		}
 	}
 }
 

@@ -61,7 +61,9 @@ func (b *bench) employ(ctx context.Context, n int, store worker.Store[*event.Com
 	ctx, cancel := context.WithCancel(ctx)
 	c := &crew{stop: cancel}
 	for i := range n {
-		w := &worker.Worker[*event.CompletionRecorded]{Source: b.redis.NewConsumer(lane(), fmt.Sprintf("bench-%d", i)), Store: store,
+		together := &worker.Gather[*event.CompletionRecorded]{Store: store, Lanes: 1} // as a process of its own has it
+		w := &worker.Worker[*event.CompletionRecorded]{Source: b.redis.NewConsumer(lane(), fmt.Sprintf("bench-%d", i)),
+			Store: together, Alone: store, Pause: together.Pause,
 			Decode: event.Entry.Completion, Unstorable: postgres.Unstorable, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 		c.workers = append(c.workers, w)
 		c.wait.Go(func() { _ = w.Run(ctx) }) // it has no error to give

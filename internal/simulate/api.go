@@ -92,7 +92,19 @@ func (a *api) shipped() {
 		a.ship()
 		return
 	}
-	a.flow.after(a.flow.setup.Gather, a.ship)
+	a.gather(a.flow.setup.Gather)
+}
+
+// gather ships when enough has come together, or after a while.
+func (a *api) gather(most time.Duration) {
+	step := min(shipStep, most)
+	a.flow.after(step, func() {
+		if most == step || a.journal.len() >= shipMost {
+			a.ship()
+		} else {
+			a.gather(most - step)
+		}
+	})
 }
 
 // keep writes answers to PostgreSQL, to be given again.

@@ -24,11 +24,11 @@ const (
 
 // Check predicts what was measured on one machine whose cores all parts share.
 func (m Measured) Check(seed uint64) ([]Compared, error) {
-	one := Setup{API: 1, Partitions: 1, Masters: 1, Workers: 1, Machine: m.Machine}.defaults()
+	one := m.oneWorker()
 	two, counting, live := one, one, one
 	two.Workers = 2
 	counting.Workers, counting.Aggregators = 0, 1
-	live.Aggregators = 1
+	live.Aggregators, live.Gather = 1, gather
 	producing := two
 	producing.API = 2
 	all := []Compared{}
@@ -41,27 +41,19 @@ func (m Measured) Check(seed uint64) ([]Compared, error) {
 		return err
 	}
 	lag := func(what string, s Setup, l Load, measured Spread, of func(Outcome) Spread, fitted bool) error {
-		var sum Spread
-		for i := range uint64(phases) {
-			o, err := Run(s, m.bare(), l, seed+i)
-			if err != nil {
-				return err
-			}
-			sum = Spread{sum.P50 + of(o).P50/phases, sum.P99 + of(o).P99/phases}
-		}
-		all = append(all, Compared{what + ", p50", ms(sum.P50), ms(measured.P50), "ms", fitted},
-			Compared{what + ", p99", ms(sum.P99), ms(measured.P99), "ms", false})
-		return nil
+		mean, err := m.mean(s, l, of, seed)
+		all = append(all, Compared{what + ", p50", ms(mean.P50), ms(measured.P50), "ms", fitted},
+			Compared{what + ", p99", ms(mean.P99), ms(measured.P99), "ms", false})
+		return err
 	}
-	stored, seen := func(o Outcome) Spread { return o.Lag }, func(o Outcome) Spread { return o.Sight }
-	paced := Load{Rate: lagRate, Tick: atOnce, For: lagFor, WarmUp: lagWarmUp}
+	seen := func(o Outcome) Spread { return o.Sight }
 	for _, err := range []error{
 		rate("draining a backlog, 1 worker", one, Load{Streamed: m.Facts}, m.DrainOne, func(o Outcome) time.Duration { return o.Took }),
 		rate("draining a backlog, 2 workers", two, Load{Streamed: m.Facts}, m.DrainTwo, func(o Outcome) time.Duration { return o.Took }),
 		rate("adding and storing, 2 workers", producing, Load{Journaled: m.Facts}, m.Producing, func(o Outcome) time.Duration { return o.Took }),
 		rate("counting a backlog", counting, Load{Streamed: m.Facts}, m.Folds, func(o Outcome) time.Duration { return o.TookCounting }),
-		lag(lagOfOne, one, paced, m.LagOne, stored, true),
-		lag("from stream to row at 20,000/s, 2 workers", two, paced, m.LagTwo, stored, false),
+		lag(lagOfOne, one, paced(), m.LagOne, stored, true),
+		lag("from stream to row at 20,000/s, 2 workers", two, paced(), m.LagTwo, stored, false),
 		lag("from answer to live metrics at 1,000/s", live, Load{Rate: sightRate, Tick: atOnce, For: sightFor, WarmUp: lagWarmUp}, m.Sight, seen, false),
 	} {
 		if err != nil {
@@ -69,6 +61,31 @@ func (m Measured) Check(seed uint64) ([]Compared, error) {
 		}
 	}
 	return all, nil
+}
+
+// oneWorker is the set-up of most measurements. Who adds to its stream is no API
+// process, and lets nothing come together.
+func (m Measured) oneWorker() Setup {
+	s := Setup{API: 1, Partitions: 1, Masters: 1, Workers: 1, Machine: m.Machine}.defaults()
+	s.Gather = atOnce
+	return s
+}
+
+// paced is the load of the measured lags.
+func paced() Load { return Load{Rate: lagRate, Tick: atOnce, For: lagFor, WarmUp: lagWarmUp} }
+
+func stored(o Outcome) Spread { return o.Lag }
+
+// mean is what comes of it, over phases.
+func (m Measured) mean(s Setup, l Load, of func(Outcome) Spread, seed uint64) (sum Spread, err error) {
+	for i := range uint64(phases) {
+		o, err := Run(s, m.bare(), l, seed+i)
+		if err != nil {
+			return sum, err
+		}
+		sum = Spread{sum.P50 + of(o).P50/phases, sum.P99 + of(o).P99/phases}
+	}
+	return sum, nil
 }
 
 // bare are the costs without requests: the facts of these measurements were

@@ -56,7 +56,12 @@ const (
 	readAhead    = 250 // entries at once from which on the next batch is read while one is stored
 	tailBatch    = 2500
 	connections  = 8
-	gather       = time.Millisecond
+	gather       = 25 * time.Millisecond // of an API process for fewer than shipMost facts, looked for every shipStep
+	shipStep     = 5 * time.Millisecond
+	shipMost     = 64
+	storeEvery   = 25 * time.Millisecond // from a transaction of fewer than readAhead facts until its loops read again
+	storeFor     = 3 * time.Millisecond  // that loops of a process wait for each other
+	tailEvery    = 25 * time.Millisecond
 	saveEvery    = 250 * time.Millisecond
 	publishEvery = 250 * time.Millisecond
 	keepEvery    = 100 * time.Millisecond

@@ -47,8 +47,12 @@ func (a *folder) fold(facts []fact) {
 	f.counted += len(facts)
 	f.counts = f.now
 	a.folded = append(a.folded, facts...)
+	next := a.tail
+	if len(facts) < tailBatch {
+		next = func() { f.after(tailEvery, a.tail) }
+	}
 	if f.now-a.saved < f.setup.SaveEvery {
-		a.tail()
+		next()
 		return
 	}
 	a.saved = f.now
@@ -59,7 +63,7 @@ func (a *folder) fold(facts []fact) {
 			for _, x := range saving {
 				f.shown.push(x)
 			}
-			a.tail()
+			next()
 		})
 	})
 }

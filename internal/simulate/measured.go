@@ -67,21 +67,29 @@ func (r Reports) Read() (Measured, error) {
 	m.RequestPostgres = performance.micros("busu, routed", "PostgreSQL")
 	m.RequestCache = max(0, performance.micros("busu, routed", "Redis")-m.Append)
 	if t.err == nil {
-		m.fit()
+		t.err = m.fit()
 	}
 	return m, t.err
 }
 
 // fit finds the one number that is not in the reports, what a transaction takes
-// besides its facts, so that one of the figures comes out. At a steady rate a
-// cycle of reading, storing and acknowledging handles what has come during the
-// cycle before it: its length is fixed ÷ (1 − rate × cost), and a fact waits for
-// half a cycle and stays for a whole one.
-func (m *Measured) fit() {
-	const rate = lagRate / 1e9 // facts per nanosecond
-	perFact := float64(m.Read + m.Store + m.Row)
-	cycle := float64(m.LagOne.P50) / 1.5
-	m.Commit = max(0, time.Duration(cycle*(1-rate*perFact))-m.Transaction-2*m.Call)
+// besides its facts, so that one of the figures comes out.
+func (m *Measured) fit() error {
+	least, most := time.Duration(0), 32*time.Millisecond
+	for most-least > 50*time.Microsecond {
+		m.Commit = (least + most) / 2
+		mean, err := m.mean(m.oneWorker(), paced(), stored, 1)
+		if err != nil {
+			return err
+		}
+		if mean.P50 > m.LagOne.P50 {
+			most = m.Commit
+		} else {
+			least = m.Commit
+		}
+	}
+	m.Commit = least
+	return nil
 }
 
 // tables read numbers out of tables in Markdown, and keep the first failure.

@@ -52,7 +52,7 @@ func (s Setup) Validate() error {
 }
 
 // pilesUp is the share of what comes that may wait in the end without anybody
-// being behind: batches that are under way.
+// being behind: batches that are under way, beside what comes together first.
 const pilesUp = .03
 
 // Run simulates a setup under a load. The same seed gives the same outcome.
@@ -69,7 +69,8 @@ func Run(s Setup, c Costs, l Load, seed uint64) (Outcome, error) {
 		f.run(l.For, func() bool { return false })
 		o := f.outcome(l.For)
 		second := float64(l.Rate) * (l.For - l.WarmUp).Seconds() / 2
-		o.Behind = float64(f.unstored()-half) > pilesUp*second || f.setup.Aggregators > 0 && float64(o.Uncounted) > pilesUp*second
+		most := pilesUp*second + float64(l.Rate)*(s.Gather+storeEvery).Seconds()
+		o.Behind = float64(f.unstored()-half) > most || f.setup.Aggregators > 0 && float64(o.Uncounted) > most
 		return o, nil
 	}
 	all := l.Streamed + l.Journaled

@@ -21,7 +21,7 @@ const (
 func Size(rate int, c Costs) Setup {
 	s := Setup{Network: network, Listening: listening, APICores: apiCores, WorkerCores: workerCores}.defaults()
 	s.API = atLeast(3, rate, c.Request, apiCores)
-	s.Workers = max(atLeast(2, rate, c.Store, workerCores), atLeast(2, rate, c.encode()+c.Row, s.Connections))
+	s.Workers = max(atLeast(2, rate, c.Store, workerCores), atLeast(2, rate, c.encode()+c.Row+(c.Transaction+c.Commit+network)/readAhead, s.Connections))
 	s.Aggregators = atLeast(2, rate, c.Fold, 1)
 	for s.Masters = atLeast(3, rate, c.redis(s), 1); ; s.Masters += 1 + s.Masters/8 {
 		s.Partitions = max(perMaster*s.Masters, s.Aggregators)
@@ -30,7 +30,8 @@ func Size(rate int, c Costs) Setup {
 		}
 	}
 	s.PostgresCores = atLeast(leastPostgres, rate, c.Row+c.RequestPostgres, 1)
-	s.PostgresCores += int(float64(s.Workers*s.Connections) * c.Transaction.Seconds() / (c.Transaction + c.Commit + network).Seconds())
+	transactions := float64(s.Workers)/storeEvery.Seconds() + float64(rate)/readAhead // at most
+	s.PostgresCores += int(transactions * c.Transaction.Seconds() / fill)
 	return s
 }
 
@@ -43,9 +44,9 @@ func (c Costs) redis(s Setup) time.Duration {
 // process calls once for each partition that it has facts of, and then lets
 // some come together; and those in which they are read and acknowledged.
 func (s Setup) calls(rate int) float64 {
-	cycle := (s.Network + s.Gather).Seconds()
-	perCycle := min(float64(rate)/float64(s.API)*cycle, float64(s.Partitions))
-	return float64(2+s.Listening) * float64(s.API) * perCycle / cycle
+	each := float64(rate) / float64(s.API)
+	cycle := s.Network.Seconds() + min(s.Gather.Seconds(), max(shipStep.Seconds(), shipMost/each))
+	return float64(2+s.Listening) * float64(s.API) * min(each*cycle, float64(s.Partitions)) / cycle
 }
 
 func atLeast(n, rate int, cost time.Duration, cores int) int {

@@ -1,25 +1,85 @@
 package simulate
 
+import "time"
+
+// process is a worker process, with what its loops have in common: connections,
+// and a transaction for those that bring few facts.
+type process struct {
+	flow    *flow
+	cores   *cores
+	pool    *doors
+	waiting []brought
+	facts   int // in waiting
+	began   time.Duration
+	round   int // of transactions of few
+}
+
+type brought struct {
+	by    *writer
+	facts []fact
+}
+
 // writer is a worker's loop over one partition: it reads, and while it stores,
 // it reads ahead when there is much.
 type writer struct {
 	flow    *flow
 	cores   *cores
 	stream  *stream
-	pool    *doors // its process's connections
+	process *process
 	next    []fact // decoded, and waiting to be stored
 	storing bool
+	few     bool // were stored last
 }
 
 // employ starts a worker process, with a loop for each partition.
 func (f *flow) employ(c *cores) {
-	pool := f.doors(connectionsName, f.setup.Connections)
-	f.pools = append(f.pools, pool)
+	p := &process{flow: f, cores: c, pool: f.doors(connectionsName, f.setup.Connections), began: -storeEvery}
+	f.pools = append(f.pools, p.pool)
 	for _, s := range f.streams {
-		w := &writer{flow: f, cores: c, stream: s, pool: pool}
+		w := &writer{flow: f, cores: c, stream: s, process: p}
 		f.writers = append(f.writers, w)
 		f.after(0, w.read)
 	}
+}
+
+// join lets facts be stored with those that other loops bring at the same time.
+func (p *process) join(by *writer, facts []fact) {
+	p.waiting, p.facts = append(p.waiting, brought{by, facts}), p.facts+len(facts)
+	if p.facts >= readAhead || len(p.waiting) == len(p.flow.streams) {
+		p.store()
+	} else if round := p.round; len(p.waiting) == 1 {
+		p.flow.after(storeFor, func() {
+			if p.round == round {
+				p.store()
+			}
+		})
+	}
+}
+
+func (p *process) store() {
+	all := p.waiting
+	n := p.facts
+	p.waiting, p.facts, p.began, p.round = nil, 0, p.flow.now, p.round+1
+	p.transact(n, func() {
+		for _, b := range all {
+			b.by.stored(b.facts, false)
+		}
+	})
+}
+
+// transact stores so many facts in one transaction.
+func (p *process) transact(n int, then func()) {
+	f := p.flow
+	p.pool.enter(func() {
+		p.cores.do(each(n, f.costs.encode()), func() {
+			f.after(f.costs.Commit+f.setup.Network, func() {
+				f.postgres.do(f.costs.Transaction+each(n, f.costs.Row), func() {
+					p.pool.leave()
+					then()
+				})
+			})
+		})
+	})
 }
 
 // read asks for the next facts, and waits for some.
@@ -52,34 +112,31 @@ func (w *writer) decode(facts []fact) {
 	})
 }
 
-// store writes what was read in one transaction.
+// store writes what was read: much of it in a transaction of its own.
 func (w *writer) store() {
-	facts, f := w.next, w.flow
+	facts := w.next
 	w.next, w.storing = nil, true
-	ahead := len(facts) >= readAhead
-	if ahead {
-		f.after(f.setup.Network/2, w.read)
+	if len(facts) < readAhead {
+		w.process.join(w, facts)
+		return
 	}
-	w.pool.enter(func() {
-		w.cores.do(each(len(facts), f.costs.encode()), func() {
-			f.after(f.costs.Commit+f.setup.Network, func() {
-				f.postgres.do(f.costs.Transaction+each(len(facts), f.costs.Row), func() { w.stored(facts, ahead) })
-			})
-		})
-	})
+	w.flow.after(w.flow.setup.Network/2, w.read)
+	w.process.transact(len(facts), func() { w.stored(facts, true) })
 }
 
 // stored is after the commit.
 func (w *writer) stored(facts []fact, readsAhead bool) {
 	f := w.flow
-	w.pool.leave()
-	w.storing = false
+	wasFew := w.few
+	w.storing, w.few = false, !readsAhead
 	w.stream.unstored -= len(facts)
 	f.store(facts)
 	w.stream.master.do(f.costs.Call, func() {}) // acknowledged
 	switch {
 	case len(w.next) > 0:
 		w.store()
+	case !readsAhead && wasFew:
+		f.after(max(0, w.process.began+storeEvery-f.now)+f.setup.Network/2, w.read)
 	case !readsAhead:
 		f.after(f.setup.Network/2, w.read)
 	}

@@ -6,6 +6,21 @@ import (
 	"time"
 )
 
+// What was recorded just before the process is told to stop is shipped, too.
+func TestFactsOfTheLastMomentAreShipped(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	inBubble(t, func(t *testing.T) {
+		j := mustOpen(t, o)
+		s := startShipping(t, j, &store{})
+		recordSome(t, j, 1)
+		synctest.Wait()
+		recordSome(t, j, 2*shipBatch)
+		s.stop(t)
+		checkShipped(t, j, s.store.received(), 0)
+	})
+}
+
 // A fact that comes alone is shipped at once; what comes soon after it goes
 // together, a moment later.
 func TestFactsThatComeOneByOneAreShippedTogether(t *testing.T) {

@@ -162,12 +162,13 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 		if err != nil {
 			return err
 		}
-		at = next
 		if len(facts) > 0 {
-			s.ship(ctx, facts, persisted)
-			hadSome = true
+			if s.ship(ctx, facts, persisted) {
+				at, hadSome = next, true
+			}
 			continue
 		}
+		at = next
 		if hadSome {
 			hadSome = false
 			s.gather(ctx)
@@ -178,6 +179,27 @@ func (s *Shipper) shipLoop(ctx context.Context, persisted marks) error {
 		case <-s.Journal.Wrote():
 		case <-poll.C:
 		}
+	}
+	return s.shipRest(ctx, from, at, persisted)
+}
+
+// shipRest ships what was recorded before the process was told to stop, which
+// would have to wait for its next start. A stream that takes nothing keeps
+// nobody from stopping.
+func (s *Shipper) shipRest(ctx context.Context, from reader, at Position, persisted marks) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellWithin)
+	defer cancel()
+	for !s.Failing() {
+		facts, next, err := from.read(at, shipBatch)
+		if err != nil || len(facts) == 0 {
+			return err
+		}
+		if _, err := s.append(ctx, runsOf(facts, persisted)); err != nil {
+			s.Log.Warn("facts of the last moment wait in the journal", "facts", len(facts), "err", err)
+			return nil
+		}
+		s.shipped.Add(int64(len(facts)))
+		at = next
 	}
 	return nil
 }
@@ -211,8 +233,9 @@ func (s *Shipper) rewind(ctx context.Context) marks {
 	return s.release(ctx)
 }
 
-// ship appends what is not persisted, trying again until it works or ctx ends.
-func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
+// ship appends what is not persisted, trying again until it works, or until ctx
+// ends and it returns false.
+func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) bool {
 	runs := runsOf(facts, persisted)
 	for wait := retryFirst; len(runs) > 0; wait = min(2*wait, retryMost) {
 		left, err := s.append(ctx, runs)
@@ -220,7 +243,7 @@ func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 			break
 		}
 		if ctx.Err() != nil {
-			return
+			return false
 		}
 		runs = left
 		if s.oldest.Load() == 0 {
@@ -231,7 +254,7 @@ func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(wait/2 + rand.N(wait)): // apart from other processes
 		}
 	}
@@ -240,6 +263,7 @@ func (s *Shipper) ship(ctx context.Context, facts []Shipment, persisted marks) {
 		s.Log.Info("stream takes facts again")
 	}
 	s.shipped.Add(int64(len(facts)))
+	return true
 }
 
 // runsOf groups what is not persisted by where it belongs.

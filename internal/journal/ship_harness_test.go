@@ -145,6 +145,13 @@ func settle() {
 	synctest.Wait()
 }
 
+// settleSegments lets it ship few facts out of many segments, each of which is
+// read by itself.
+func settleSegments() {
+	time.Sleep(time.Second)
+	synctest.Wait()
+}
+
 // stop ends the shipper, which must not need more time for it than for a stream
 // that does not answer.
 func (s *shipping) stop(t *testing.T) {

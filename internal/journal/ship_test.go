@@ -22,10 +22,11 @@ func TestShipperShipsWhatIsThereAndWhatComes(t *testing.T) {
 		j := mustOpen(t, o)
 		recordSome(t, j, 3*shipBatch/2)
 		s := startShipping(t, j, &store{})
+		settleSegments()
 		checkShipped(t, j, s.store.received(), 0)
 		for range 3 {
 			recordSome(t, j, 5)
-			settle()
+			settleSegments()
 			checkShipped(t, j, s.store.received(), 0)
 		}
 		if s.Backlog() != 0 || s.Failing() {
@@ -300,6 +301,7 @@ func TestShipperKeepsJournalsApart(t *testing.T) {
 		j := mustOpen(t, o)
 		recordSome(t, j, 5)
 		s := startShipping(t, j, db)
+		settleSegments()
 		checkShipped(t, j, s.store.received(), 3)
 	})
 }
@@ -313,6 +315,7 @@ func TestShipperWorksWithoutMarks(t *testing.T) {
 		recordSome(t, j, 20)
 		segments := j.Stats().Segments
 		s := startShipping(t, j, &store{marksErr: errAway})
+		settleSegments()
 		checkShipped(t, j, s.store.received(), 0)
 		time.Sleep(3 * releaseEvery)
 		if n := j.Stats().Segments; n != segments {

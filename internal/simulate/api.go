@@ -50,8 +50,8 @@ func (a *api) record() {
 	}
 }
 
-// ship moves the next facts to their streams. When there are none, it lets
-// some come together before it looks again, and then waits to be woken.
+// ship moves the next facts to their streams. When few are left, it lets some
+// come together before it looks again; when there are none, it waits to be woken.
 func (a *api) ship() {
 	facts := a.journal.take(a.flow.setup.ShipBatch)
 	if len(facts) == 0 {
@@ -88,7 +88,7 @@ func (a *api) send(to *stream, run []fact, then func()) {
 }
 
 func (a *api) shipped() {
-	if a.journal.len() > 0 {
+	if a.journal.len() >= shipMost {
 		a.ship()
 		return
 	}

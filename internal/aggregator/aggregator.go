@@ -95,16 +95,19 @@ func (a *Aggregator) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := a.own(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Warn("aggregator starts again from its last checkpoint", "partition", a.Partition, "err", err)
-			a.pause(ctx)
+			pause(ctx, retryPause())
 		}
 	}
 	return nil
 }
 
-func (a *Aggregator) pause(ctx context.Context) {
+// retryPause is not the same for all, who would come at once again.
+func retryPause() time.Duration { return retryAfter/2 + rand.N(retryAfter) }
+
+func pause(ctx context.Context, wait time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(retryAfter/2 + rand.N(retryAfter)):
+	case <-time.After(wait):
 	}
 }
 
@@ -119,7 +122,7 @@ func (a *Aggregator) own(ctx context.Context) error {
 		return err
 	}
 	if !got {
-		a.pause(ctx)
+		pause(ctx, retryPause())
 		return nil
 	}
 	if err := a.load(ctx); err != nil {

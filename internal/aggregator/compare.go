@@ -62,10 +62,7 @@ func (a *Aggregator) follow(ctx context.Context, stored <-chan map[string]event.
 	}
 	isEnd := came < tailCount
 	if isEnd && came > 0 {
-		select {
-		case <-ctx.Done():
-		case <-time.After(gatherFor):
-		}
+		pause(ctx, gatherFor)
 	}
 	if isEnd && a.owed != nil {
 		if err := a.compare(); err != nil {

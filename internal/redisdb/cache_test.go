@@ -342,11 +342,7 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 func TestLookupsEndInTime(t *testing.T) {
 	t.Parallel()
 	server := storetest.RedisServer(t)
-	db, err := redisdb.Open(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db, _ := openAt(t, server.URL)
 	c := db.Cache(cacheTTL, 0)
 	if _, err := c.Find(t.Context(), cachetest.Key(t, "q"), []string{"m"}); err != nil {
 		t.Fatal(err)

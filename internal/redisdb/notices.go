@@ -20,18 +20,13 @@ func (db *DB) Shipped(ctx context.Context, journal string, lane event.Lane) (int
 	return seq, nil
 }
 
-// trimNoticesScript removes entries of before a time, and writes down the id of
-// the last one removed, as trimScript does.
+// trimNoticesScript removes entries of before a time.
 //
 //	KEYS    stream, its trimmed id
 //	ARGV[1] Unix milliseconds
 //	returns the number of removed entries
-var trimNoticesScript = redis.NewScript(`
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-if not first or tonumber(string.match(first[1], '%d+')) >= tonumber(ARGV[1]) then return 0 end
-local last = redis.call('XREVRANGE', KEYS[1], '(' .. ARGV[1] .. '-0', '-', 'COUNT', 1)[1]
-redis.call('SET', KEYS[2], last[1])
-return redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1] .. '-0')
+var trimNoticesScript = redis.NewScript(trimBefore + `
+return trim(ARGV[1] .. '-0')
 `)
 
 // TrimNotices removes from a lane that nobody persists what is older than

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/storetest"
 )
@@ -93,11 +92,7 @@ func stamp(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 func TestExchangeWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := storetest.RedisServer(t)
-	db, err := redisdb.Open(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db, _ := openAt(t, server.URL)
 	server.Kill(t)
 	if _, err := db.Exchange(t.Context(), "one", nil); err == nil {
 		t.Error("it was put up")

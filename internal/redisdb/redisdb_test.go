@@ -23,7 +23,11 @@ var lane = event.Lane{Stream: event.Completions}
 // open gives the room and a plain client on the same database.
 func open(t *testing.T) (*redisdb.DB, redis.UniversalClient) {
 	t.Helper()
-	url := storetest.Redis(t)
+	return openAt(t, storetest.Redis(t))
+}
+
+func openAt(t *testing.T, url string) (*redisdb.DB, redis.UniversalClient) {
+	t.Helper()
 	db, err := redisdb.Open(url)
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +82,7 @@ func deadline(ctx context.Context) time.Time {
 func TestDeadlinesHold(t *testing.T) {
 	t.Parallel()
 	server := storetest.RedisServer(t)
-	db, err := redisdb.Open(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db, _ := openAt(t, server.URL)
 	if err := db.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}

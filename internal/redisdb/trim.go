@@ -12,28 +12,37 @@ import (
 	"github.com/busuhq/busu/internal/event"
 )
 
-// trimScript removes entries that persist has acknowledged and that are older
-// than the horizon, and writes down the id of the last one removed: a reader
-// that stands there or behind has missed nothing. What persist has not
-// acknowledged stays, whatever its age. The aggregator's position and other
-// groups hold entries back too, while there is memory for it.
-//
-// It looks at the first entry before it looks for the last one to remove: where
-// all are newer, XREVRANGE goes through the whole stream to find none, which
-// takes Redis half a second of three million.
-//
-//	KEYS    stream, its trimmed id, the aggregator's position where it reads the stream
-//	ARGV[1] group, ARGV[2] horizon in Unix milliseconds
-//	ARGV[3] 1 to wait for the aggregator and the groups that follow, else 0
-//	ARGV[4] … names of other groups
-//	returns the number of removed entries; 0 without the stream or the group
-var trimScript = redis.NewScript(`
+// trimBefore begins scripts that remove from KEYS[1] what is before an id, and
+// write down in KEYS[2] the id of the last one removed. It looks at the first
+// entry before it looks for that one: where all are newer, XREVRANGE goes through
+// the whole stream to find none, which takes Redis half a second of three million.
+const trimBefore = `
 local function before(a, b)
   local am, as = string.match(a, '(%d+)-(%d+)')
   local bm, bs = string.match(b, '(%d+)-(%d+)')
   am, as, bm, bs = tonumber(am), tonumber(as), tonumber(bm), tonumber(bs)
   return am < bm or (am == bm and as < bs)
 end
+local function trim(limit)
+  local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  if not first or not before(first[1], limit) then return 0 end
+  local last = redis.call('XREVRANGE', KEYS[1], '(' .. limit, '-', 'COUNT', 1)[1]
+  redis.call('SET', KEYS[2], last[1])
+  return redis.call('XTRIM', KEYS[1], 'MINID', limit)
+end`
+
+// trimScript removes entries that persist has acknowledged and that are older
+// than the horizon, and writes down the id of the last one removed: a reader
+// that stands there or behind has missed nothing. What persist has not
+// acknowledged stays, whatever its age. The aggregator's position and other
+// groups hold entries back too, while there is memory for it.
+//
+//	KEYS    stream, its trimmed id, the aggregator's position where it reads the stream
+//	ARGV[1] group, ARGV[2] horizon in Unix milliseconds
+//	ARGV[3] 1 to wait for the aggregator and the groups that follow, else 0
+//	ARGV[4] … names of other groups
+//	returns the number of removed entries; 0 without the stream or the group
+var trimScript = redis.NewScript(trimBefore + `
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 if groups.err then return 0 end
 local others = {}
@@ -61,11 +70,7 @@ if ARGV[3] == '1' then
   if held and before(held, limit) then limit = held end
 end
 if limit == '0-0' then return 0 end
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-if not first or not before(first[1], limit) then return 0 end
-local last = redis.call('XREVRANGE', KEYS[1], '(' .. limit, '-', 'COUNT', 1)[1]
-redis.call('SET', KEYS[2], last[1])
-return redis.call('XTRIM', KEYS[1], 'MINID', limit)
+return trim(limit)
 `)
 
 const (

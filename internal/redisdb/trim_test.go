@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/redisdb"
 	"github.com/busuhq/busu/internal/rollup"
 	"github.com/busuhq/busu/internal/storetest"
 )
@@ -209,13 +208,7 @@ func TestTrimKeepsTheRetention(t *testing.T) {
 // through all of a stream.
 func TestTrimDoesNotSearchWhatIsNew(t *testing.T) {
 	t.Parallel()
-	server := storetest.RedisServer(t)
-	db, err := redisdb.Open(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	plain := storetest.RedisClient(t, server.URL)
+	db, plain := openAt(t, storetest.RedisServer(t).URL) // whose statistics are of this test only
 	notices := event.Lane{Stream: event.Decisions}
 	if err := db.Append(t.Context(), append(entries(0, 10), event.Entry{Lane: notices, Body: []byte("{}")})); err != nil {
 		t.Fatal(err)

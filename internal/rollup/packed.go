@@ -10,10 +10,10 @@ import (
 // its distance from the one before and its count, both as uvarints.
 func (s Sketch) AppendPacked(b []byte) []byte {
 	last := int16(0)
-	for _, bin := range s {
-		b = binary.AppendUvarint(b, uint64(bin.at-last))
-		b = binary.AppendUvarint(b, uint64(bin.n))
-		last = bin.at
+	for _, in := range s {
+		b = binary.AppendUvarint(b, uint64(in.at-last))
+		b = binary.AppendUvarint(b, uint64(in.n))
+		last = in.at
 	}
 	return b
 }

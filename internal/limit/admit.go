@@ -161,20 +161,21 @@ func (k *Keeper) judge(p *Pass, b Bucket, most int64, now time.Time, v verdict, 
 // wait waits for the answer to a report that knows of the request.
 func (k *Keeper) wait(ctx context.Context, l holding, most int64, n float64, after int64) (v verdict) {
 	k.stats.waited.Add(1)
-	began, since := time.Now(), after
-	end := time.NewTimer(waitWithin)
+	began, since, within := time.Now(), after, waitWithin
+	end := time.NewTimer(within)
 	defer end.Stop()
-	for isLonger := false; ; {
+	for isFirst := true; ; isFirst = false {
 		news := l.next()
 		if v, after = l.take(time.Now(), most, n, after); v != wait {
 			return v
 		}
-		switch isYoung := l.isYoung(); {
-		case !isYoung:
-			token(k.hurry) // a young desk says the same until it is older
-		case !isLonger:
-			end.Reset(time.Until(began.Add(youngWithin)))
-			isLonger = true
+		patience := l.patience()
+		if isFirst || patience == waitWithin {
+			token(k.hurry)
+		}
+		if patience > within {
+			within = patience
+			end.Reset(time.Until(began.Add(within)))
 		}
 		select {
 		case <-news:

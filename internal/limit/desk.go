@@ -22,7 +22,7 @@ type Report struct {
 	Most   int64   // a minute, or at once
 	Seq    int64   // grows with each report: an older one that comes late changes nothing
 	Share  float64 // that it holds, of 1; of concurrency, in requests
-	Level  float64 // that it holds, in units; below 0: it is in debt. Of concurrency, those of its share that nobody uses
+	Level  float64 // that it holds, in units; below 0: it is in debt. Of concurrency, those of its share that nobody uses or waits for
 	Gives  float64 // that it held, and gives back; may be below 0
 	Demand float64 // units a second that were asked for lately; of concurrency, the share that it would like
 	Needs  float64 // more, at once
@@ -43,7 +43,10 @@ type Reply struct {
 	Keep   float64 // what it may hold of its share: it gives back the rest, as soon as nobody uses it
 	Pool   float64 // level that nobody holds, behind that
 	Others float64 // level that other processes hold
-	Young  bool    // of concurrency: the desk may have lost who holds what, and grants nothing until it has heard
+	// Silence is, of concurrency, the longest that another who holds some has not
+	// been heard, and may have come to not using some: Others is as of then.
+	Silence time.Duration
+	Young   bool // of concurrency: the desk may have lost who holds what, and grants nothing until it has heard
 }
 
 // What all processes and the desk agree on.
@@ -57,6 +60,9 @@ const (
 	// Pause is a time in which every process reports something, if it can: who is
 	// silent for longer together with all others was not silent by itself.
 	Pause = 2500 * time.Millisecond
+	// Quiet is how long nobody is silent who holds some concurrency and does not
+	// use it, unless it cannot be heard.
+	Quiet = 500 * time.Millisecond
 	// Known is how long it takes until all processes have heard of a new one.
 	Known = 2500 * time.Millisecond
 	// Remember is how long a bucket is kept that nobody reports: it is full

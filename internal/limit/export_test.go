@@ -23,7 +23,7 @@ func (l *lease) Settle(now time.Time, took, used float64) { l.settle(now, took, 
 func (l *lease) Due(now time.Time) bool { due, _ := l.due(now); return due }
 
 // Report says how things stand.
-func (l *lease) Report(now time.Time) Report { return l.report(now) }
+func (l *lease) Report(now time.Time) Report { return l.report(now, l.seq+1) }
 
 // Hear takes a reply.
 func (l *lease) Hear(now time.Time, said Report, r Reply) { l.hear(now, said, r) }

@@ -23,6 +23,7 @@ type Keeper struct {
 	users     *users
 	processes atomic.Int64 // that share, this one among them; below 0: it is too new; 0: not known
 	counted   time.Time    // when there were so many
+	reports   atomic.Int64 // so far: who is held again is numbered on, as the desk may know of it
 
 	hurry chan struct{} // holds a token when somebody waits
 	stats Stats
@@ -36,7 +37,7 @@ type holding interface {
 	due(now time.Time) (due, done bool)
 	// forget reports whether it can be forgotten, and is from now on.
 	forget(now time.Time) bool
-	report(now time.Time) Report
+	report(now time.Time, seq int64) Report
 	hear(now time.Time, said Report, r Reply)
 	fail(now time.Time, said Report)
 }
@@ -47,9 +48,9 @@ type waiting interface {
 	// last is for who has waited as long as it may, for the answer to a report after
 	// this one.
 	last(after int64) verdict
-	isYoung() bool   // the desk grants nothing yet
-	isHurried() bool // there is something that others wait for
-	quit()           // leaves all to others
+	patience() time.Duration // that who waits may have; above waitWithin, asking again at once would not help
+	isHurried() bool         // there is something that others wait for
+	quit()                   // leaves all to others
 }
 
 // NewKeeper makes a keeper that holds nothing, for a process whose name no other
@@ -203,7 +204,7 @@ func (k *Keeper) reportSome(ctx context.Context, all []holding) {
 	defer cancel()
 	reports := make([]Report, len(all))
 	for i, h := range all {
-		reports[i] = h.report(time.Now())
+		reports[i] = h.report(time.Now(), k.reports.Add(1))
 	}
 	answer, err := k.desk.Share(ctx, k.process, reports)
 	if err != nil {

@@ -74,6 +74,9 @@ func (l *lease) take(now time.Time, perMinute int64, n float64, after int64) (v 
 	case l.share > 0 && short <= rounding:
 		l.level -= n
 		l.open++
+		if after == l.seq {
+			l.want -= n // which no report has said
+		}
 		return granted, l.seq
 	case after >= 0 && l.heard > after, l.failedJustNow(now):
 		return l.without(), l.seq
@@ -95,8 +98,7 @@ func (l *lease) without() verdict {
 	return exceeded
 }
 
-// isYoung reports whether the desk grants nothing yet.
-func (*lease) isYoung() bool { return false }
+func (*lease) patience() time.Duration { return waitWithin }
 
 // last is for who has waited as long as it may.
 func (l *lease) last(int64) verdict {
@@ -150,7 +152,7 @@ func (l *lease) isDone(now time.Time) bool {
 }
 
 // report says how things stand. Who has not been asked for long gives all back.
-func (l *lease) report(now time.Time) Report {
+func (l *lease) report(now time.Time, seq int64) Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill(now)
@@ -158,7 +160,7 @@ func (l *lease) report(now time.Time) Report {
 	if l.open == 0 && l.isIdle(now) {
 		l.leave()
 	}
-	r := l.said(now)
+	r := l.said(now, seq)
 	r.Most, r.Share, r.Level, r.Gives = int64(l.perMinute), l.share, l.level, l.gives
 	r.Demand, r.Needs = l.demand, max(l.want-max(l.level, 0), 0)
 	l.gives, l.want = 0, 0

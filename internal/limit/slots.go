@@ -8,6 +8,10 @@ const (
 	trustedFor = Hold - time.Second    // that what is held is ours, since the last report that was answered
 )
 
+// lackWithin bounds what a request waits for others to say whether they have a
+// slot that they do not use.
+const lackWithin = Quiet + waitWithin
+
 // slots are what a process holds of how many requests may be under way at once.
 // It is safe for concurrent use.
 type slots struct {
@@ -27,7 +31,10 @@ type slots struct {
 	peak, before int64 // at once, lately, and before that
 	since        time.Time
 
-	pool int64
+	pool, others int64         // that nobody holds, and that others hold without using it
+	silence      time.Duration // that others is old, at most
+	lacking      time.Time     // since when there has been none for a request; zero: there may be
+	granted      time.Time     // when the desk gave some last
 }
 
 func newSlots(b Bucket, now time.Time, hurry chan<- struct{}) *slots {
@@ -50,10 +57,15 @@ func (s *slots) take(now time.Time, most int64, _ float64, after int64) (v verdi
 	switch {
 	case isOurs && s.open < min(s.held, most):
 		s.open++
+		if after == s.seq {
+			s.want-- // which no report has said
+		}
 		return granted, s.seq
 	case s.failedJustNow(now):
 		return s.without(), s.seq
-	case s.open > 0 && s.pool < 1 && (isAnswered || now.Sub(s.replied) < knownFor):
+	}
+	s.lack(now)
+	if s.open > 0 && s.isNone() && (isAnswered || now.Sub(s.replied) < knownFor) {
 		return exceeded, s.seq
 	}
 	if after < 0 || isAnswered {
@@ -79,10 +91,33 @@ func (s *slots) remember(now time.Time, n int64) {
 	s.peak = max(s.peak, n)
 }
 
-func (s *slots) isYoung() bool {
+// lack notes that there is none for a request, as far as this process knows.
+func (s *slots) lack(now time.Time) {
+	if !s.lacking.IsZero() {
+		return
+	}
+	if s.lacking = now; now.Before(s.replied) { // who asks has waited for something else
+		s.lacking = s.replied
+	}
+}
+
+// isNone reports whether no slot is left anywhere: none at the desk, and none
+// with any other, as all of them have said, or would have, since this process has
+// lacked one, and no request of it has ended.
+func (s *slots) isNone() bool {
+	return s.pool < 1 && s.others < 1 && s.silence <= s.told.Sub(s.lacking)
+}
+
+func (s *slots) patience() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.young
+	switch {
+	case s.young:
+		return youngWithin
+	case s.pool < 1:
+		return lackWithin
+	}
+	return waitWithin
 }
 
 // last is for who has waited as long as it may. Where nothing is held and the
@@ -102,6 +137,7 @@ func (s *slots) settle(_ time.Time, _, _ float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
+	s.lacking = time.Time{}
 	if s.fit(); s.hurried {
 		token(s.hurry)
 	}
@@ -119,8 +155,14 @@ func (s *slots) due(now time.Time) (due, done bool) {
 	if s.isDone(now) {
 		return false, true
 	}
-	return s.isDue(now, s.want > 0, s.asked), false
+	isIdle := s.held > s.open          // others may lack what nobody uses here
+	isScarce := s.pool < spare(s.most) // and want to know whether there is any
+	isBusy := now.Sub(s.granted) < reportEvery
+	return s.isDue(now, s.want > 0 || isIdle && (isScarce || isBusy), s.asked || isIdle), false
 }
+
+// spare is how many are kept for processes that have none.
+func spare(most int64) int64 { return max(1, int64(Spare*float64(most))) }
 
 func (s *slots) forget(now time.Time) bool {
 	s.mu.Lock()
@@ -134,16 +176,16 @@ func (s *slots) isDone(now time.Time) bool {
 }
 
 // report says how things stand. What is under way is held until it ends.
-func (s *slots) report(now time.Time) Report {
+func (s *slots) report(now time.Time, seq int64) Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == 0 && s.want == 0 && s.isIdle(now) {
 		s.leave()
 	}
 	s.remember(now, s.open+s.want)
-	r := s.said(now)
-	idle := max(s.held-s.open, 0)
-	r.Most, r.Share, r.Level, r.Needs = s.most, float64(s.held), float64(idle), float64(max(s.want-idle, 0))
+	r := s.said(now, seq)
+	idle := max(s.held-s.open, 0) - s.want
+	r.Most, r.Share, r.Level, r.Needs = s.most, float64(s.held), float64(max(idle, 0)), float64(max(-idle, 0))
 	if most := max(s.peak, s.before); most > 0 {
 		r.Demand = float64(most + most/4 + 1)
 	}
@@ -170,7 +212,13 @@ func (s *slots) hear(now time.Time, said Report, r Reply) {
 	}
 	s.told, s.replied = s.reported, now
 	s.held += int64(r.Share)
-	s.keep, s.pool, s.young = int64(r.Keep), int64(r.Pool), r.Young
+	s.keep, s.pool, s.others, s.silence, s.young = int64(r.Keep), int64(r.Pool), int64(r.Others), r.Silence, r.Young
+	if r.Share > 0 {
+		s.granted = now
+	}
+	if s.pool >= spare(s.most) {
+		s.lacking = time.Time{}
+	}
 	if most := max(s.keep, s.open+s.called); s.held > most { // those who wait have not come for theirs yet
 		s.held, s.hurried = most, true
 	}

@@ -76,9 +76,8 @@ func (t *talk) isDue(now time.Time, isWaited, isAsked bool) bool {
 }
 
 // said begins a report.
-func (t *talk) said(now time.Time) Report {
-	t.seq++
-	t.reported, t.hurried = now, false
+func (t *talk) said(now time.Time, seq int64) Report {
+	t.seq, t.reported, t.hurried = seq, now, false
 	return Report{Bucket: t.bucket, Seq: t.seq}
 }
 

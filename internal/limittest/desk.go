@@ -118,31 +118,42 @@ func (p *pool) lend(now, since time.Time, name string, r limit.Report, isYoung b
 	}
 	me := &process{share: r.Share, level: r.Level, demand: r.Demand, seq: r.Seq, at: now}
 	p.processes[name] = me
-	most, free, demand := float64(r.Most), float64(r.Most), 0.0
-	for _, o := range p.processes {
+	most, free, demand, lack := float64(r.Most), float64(r.Most), 0.0, 0.0
+	var silence time.Duration
+	for other, o := range p.processes {
 		free -= o.share
 		demand += o.demand
+		if other == name {
+			continue
+		}
+		lack += max(-o.level, 0)
+		if age := now.Sub(o.at); o.share > 0 && age < limit.Quiet {
+			silence = max(silence, age)
+		}
 	}
 	if r.Share == 0 && r.Demand == 0 && r.Needs == 0 {
 		delete(p.processes, name)
-		return limit.Reply{Pool: free, Others: p.others(name), Young: isYoung}
+		return limit.Reply{Pool: free, Others: p.others(name), Silence: silence, Young: isYoung}
 	}
 	spare := max(1, math.Floor(most*limit.Spare))
 	part := min(r.Demand, most-spare)
 	if demand > most-spare {
 		part = math.Floor((most - spare) * (limit.Even/float64(len(p.processes)) + (1-limit.Even)*r.Demand/demand))
 	}
-	reply := limit.Reply{Young: isYoung}
+	reply := limit.Reply{Silence: silence, Young: isYoung}
 	if !isYoung {
-		reply.Share = max(min(part-r.Share, free-spare), min(r.Needs, free), 0)
+		reply.Share = max(min(part-r.Share, free-spare-lack), min(r.Needs, free), 0)
 	}
 	reply.Level = reply.Share
 	me.share += reply.Share
-	me.level += reply.Level
+	me.level += reply.Level - r.Needs // below 0: it lacks some
 	free -= reply.Share
 	reply.Keep = me.share
 	if me.share > max(part*limit.Tolerance, part+1) {
 		reply.Keep = part
+	}
+	if lack > free {
+		reply.Keep = min(reply.Keep, me.share-min(lack-free, max(me.level, 0)))
 	}
 	if free < spare {
 		reply.Keep = max(min(reply.Keep, me.share-spare+free), 0)

@@ -25,7 +25,8 @@ const keepLimitsKey = 7 * 24 * time.Hour
 //
 //	level, at              what nobody holds, in units, and as of which millisecond: of rates
 //	s:<process>, v:, d:    its share of 1, its level, and what is asked of it a second; of
-//	                       concurrency, what it holds, what of it is not used, and what it would like
+//	                       concurrency, what it holds, what of it is not used (below 0: what it lacks), and
+//	                       what it would like
 //	n:<process>, t:        which report said so, and when it came
 //
 // All have one hash tag, so that one script takes the reports of all.
@@ -42,11 +43,12 @@ func limitKey(b limit.Bucket) string {
 //	ARGV[1] process
 //	then for each limit: 1 for concurrency, the limit, seq, share, level, what is given back, demand, needs
 //	returns processes, 1 when all have heard of this one, and for each limit: 1 when it came late, share and
-//	level on top, what may be kept, what nobody holds, what others hold, 1 when the desk is young
+//	level on top, what may be kept, what nobody holds, what others hold, as of how many milliseconds ago, 1
+//	when the desk is young
 var shareLimitsScript = redis.NewScript(fmt.Sprintf(`
-local LEASE, HOLD, PAUSE, KNOWN, REMEMBER, KEEP = %d, %d, %d, %d, %d, %d
+local LEASE, HOLD, PAUSE, QUIET, KNOWN, REMEMBER, KEEP = %d, %d, %d, %d, %d, %d, %d
 local SPARE, EVEN, TOLERANCE = %v, %v, %v
-`, limit.Lease.Milliseconds(), limit.Hold.Milliseconds(), limit.Pause.Milliseconds(), limit.Known.Milliseconds(), limit.Remember.Milliseconds(),
+`, limit.Lease.Milliseconds(), limit.Hold.Milliseconds(), limit.Pause.Milliseconds(), limit.Quiet.Milliseconds(), limit.Known.Milliseconds(), limit.Remember.Milliseconds(),
 	keepLimitsKey.Milliseconds(), limit.Spare, limit.Even, limit.Tolerance) + `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -123,28 +125,35 @@ end
 local lend = function(key, most, seq, share, level, demand, needs)
   local own, who = read(key)
   dropSilent(key, who, since, HOLD)
-  if who[me] and seq <= who[me].n then return {1, '0', '0', '0', '0', '0', 0} end
+  if who[me] and seq <= who[me].n then return {1, '0', '0', '0', '0', '0', 0, 0} end
   local p = {s = share, v = level, d = demand, n = seq, t = now}
   who[me] = p
-  local free, n, all = most, 0, 0
-  for _, o in pairs(who) do free, n, all = free - o.s, n + 1, all + o.d end
+  local free, n, all, lack, silence = most, 0, 0, 0, 0
+  for name, o in pairs(who) do
+    free, n, all = free - o.s, n + 1, all + o.d
+    if name ~= me then
+      lack = lack + math.max(-o.v, 0)
+      if o.s > 0 and now - o.t < QUIET then silence = math.max(silence, now - o.t) end
+    end
+  end
   local isYoung = now < young
   if share == 0 and demand == 0 and needs == 0 then
     drop(key, who, me)
-    return {0, '0', '0', '0', text(free), text(othersOf(who)), isYoung and 1 or 0}
+    return {0, '0', '0', '0', text(free), text(othersOf(who)), silence, isYoung and 1 or 0}
   end
   local spare = math.max(1, math.floor(most * SPARE))
   local part = math.min(demand, most - spare)
   if all > most - spare then part = math.floor((most - spare) * (EVEN / n + (1 - EVEN) * demand / all)) end
   local more = 0
-  if not isYoung then more = math.max(math.min(part - share, free - spare), math.min(needs, free), 0) end
-  p.s, p.v, free = share + more, level + more, free - more
+  if not isYoung then more = math.max(math.min(part - share, free - spare - lack), math.min(needs, free), 0) end
+  p.s, p.v, free = share + more, level + more - needs, free - more
   local keep = p.s
   if p.s > math.max(part * TOLERANCE, part + 1) then keep = part end
+  if lack > free then keep = math.min(keep, p.s - math.min(lack - free, math.max(p.v, 0))) end
   if free < spare then keep = math.max(math.min(keep, p.s - spare + free), 0) end
   write(key, p)
   redis.call('PEXPIRE', key, REMEMBER)
-  return {0, text(more), text(more), text(keep), text(free), text(othersOf(who)), isYoung and 1 or 0}
+  return {0, text(more), text(more), text(keep), text(free), text(othersOf(who)), silence, isYoung and 1 or 0}
 end
 
 -- divide is about rates.
@@ -189,7 +198,7 @@ local divide = function(key, room, seq, share, level, gives, demand, needs)
   redis.call('HSET', key, 'level', text(pool), 'at', text(now))
   redis.call('PEXPIRE', key, REMEMBER)
 
-  return {late and 1 or 0, text(more), text(lift), text(keep), text(pool), text(othersOf(who)), 0}
+  return {late and 1 or 0, text(more), text(lift), text(keep), text(pool), text(othersOf(who)), 0, 0}
 end
 
 local replies = {}
@@ -243,15 +252,16 @@ func parseLimitAnswer(raw []any, reports int) (a limit.Answer, err error) {
 
 func parseLimitReply(raw any) (r limit.Reply, err error) {
 	values, ok := raw.([]any)
-	if !ok || len(values) != 7 {
+	if !ok || len(values) != 8 {
 		return r, fmt.Errorf("%v is no reply", raw)
 	}
 	late, isLate := values[0].(int64)
-	young, isYoung := values[6].(int64)
-	if !isLate || !isYoung {
+	silence, isAge := values[6].(int64)
+	young, isYoung := values[7].(int64)
+	if !isLate || !isAge || !isYoung {
 		return r, fmt.Errorf("%v is no reply", raw)
 	}
-	r.Late, r.Young = late == 1, young == 1
+	r.Late, r.Silence, r.Young = late == 1, time.Duration(silence)*time.Millisecond, young == 1
 	for i, into := range []*float64{&r.Share, &r.Level, &r.Keep, &r.Pool, &r.Others} {
 		text, _ := values[i+1].(string)
 		if *into, err = strconv.ParseFloat(text, 64); err != nil {

@@ -191,19 +191,21 @@ const (
 
 // fillLimits has as many requests under way at once as the key with limits may
 // have, which are those of its first two users, and then those of the last, and
-// then one more. When another one is refused, it tries again: time must bring
-// everything back.
+// then one more. When another one is refused, it tries again, once time can have
+// brought back what a try has used.
 func (e *engine) fillLimits(ctx context.Context) {
 	began, tries := time.Now(), 0
 	e.again = Check{What: "all that limits allow at once is let pass again once it is quiet, and no more"}
 	ctx, cancel := context.WithTimeout(ctx, againWithin)
 	defer cancel()
+	ofUser := e.callers.limited.terms.PerUser
+	every := max(againEvery, time.Minute*time.Duration(ofUser.Concurrency+1)/time.Duration(ofUser.PerMinute))
 	for _, users := range [][]string{{userName(0), userName(1)}, {userName(2)}} {
 		err := until(ctx, func() bool {
 			tries++
 			ok := e.fillFor(ctx, users, tries)
 			if !ok {
-				pause(ctx, againEvery)
+				pause(ctx, every)
 			}
 			return ok
 		})
@@ -235,7 +237,8 @@ func (e *engine) fillFor(ctx context.Context, users []string, try int) bool {
 	statuses := e.askAtOnce(ctx, markers[:all])
 	stop()
 	oneMore.Wait()
-	e.o.Log.Info("limits are filled", "statuses", statuses, "one_more", more)
+	e.o.Log.Info("limits are filled", "statuses", statuses, "one_more", more,
+		"too_many_at_once", e.load.tooManyAtOnce.Load(), "too_many_in_all", e.load.tooManyInAll.Load())
 	return statuses[http.StatusOK] == all && more == http.StatusTooManyRequests
 }
 
@@ -264,39 +267,54 @@ func (e *engine) spendBudget(ctx context.Context) {
 }
 
 // slowOnes are requests that are answered well, and slowly, so that all are
-// under way at once: for each user as many as it may have, and then one more of
-// the first.
+// under way at once: user by user, for each as many as it may have, and then one
+// more of the first.
 func (e *engine) slowOnes(users []string, try int) (markers []string) {
 	const longest = 200 * time.Millisecond // above slow
 	per := int(e.callers.limited.terms.PerUser.Concurrency)
-	left := map[string]int{}
-	for _, user := range users {
-		left[user] = per
-	}
-	for i := 0; len(markers) <= len(users)*per; i++ {
+	of, more := map[string][]string{}, ""
+	for i, missing := 0, len(users)*per; more == ""; i++ {
 		marker := fmt.Sprintf("%s-q%d-%d", e.callers.limited.name, try, i)
 		wait, fails := temper(marker, slowOnFirst)
 		if wait < slow || wait >= slow+longest || fails || breaksOff(marker) {
 			continue
 		}
-		if user := e.callers.userOf(marker); left[user] > 0 {
-			left[user]--
-			markers = append(markers, marker)
-		} else if user == users[0] && len(markers) == len(users)*per {
-			markers = append(markers, marker)
+		user := e.callers.userOf(marker)
+		switch {
+		case slices.Contains(users, user) && len(of[user]) < per:
+			of[user] = append(of[user], marker)
+			missing--
+		case user == users[0] && missing == 0:
+			more = marker
 		}
 	}
-	return markers
+	for _, user := range users {
+		markers = append(markers, of[user]...)
+	}
+	return append(markers, more)
 }
 
-// askAtOnce asks of both APIs, and counts the statuses of what they answer.
+// apis are all that run, that of the full disk among them: each has a part of
+// what a user may have.
+func (e *engine) apis() (all []*process) {
+	for _, p := range e.procs {
+		if strings.HasPrefix(p.name, "api-") {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// askAtOnce asks of all APIs in turn, and counts the statuses of what they
+// answer.
 func (e *engine) askAtOnce(ctx context.Context, markers []string) map[int]int {
+	apis := e.apis()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	statuses := map[int]int{}
 	for i, marker := range markers {
 		all.Go(func() {
-			status := e.load.ask(context.WithoutCancel(ctx), e.load.apis[i%len(e.load.apis)], marker, i)
+			status := e.load.ask(context.WithoutCancel(ctx), apis[i%len(apis)], marker, i)
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[status]++

@@ -2,6 +2,7 @@ package aggregator
 
 import (
 	"context"
+	"hash/crc32"
 	"log/slog"
 	"time"
 
@@ -43,9 +44,17 @@ type Publisher struct {
 	Log        *slog.Logger
 
 	failing bool
+	turns   uint32           // that it has led, without a pause
+	shown   map[string]int64 // requests of projects in all, as they were published in these turns
 }
 
-const publishEvery = 250 * time.Millisecond
+const (
+	publishEvery = 250 * time.Millisecond
+	// quietTurns is in how many turns projects are published once of which nothing
+	// has come and nobody has asked for a minute: their windows move on slowly, and
+	// they are many.
+	quietTurns = 8
+)
 
 // Run publishes until ctx ends, while no other process does.
 func (p *Publisher) Run(ctx context.Context) error {
@@ -87,6 +96,7 @@ func (p *Publisher) publish(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, tryFor)
 	defer cancel()
 	if leads, err := p.Chair.Lead(ctx, p.Owner); err != nil || !leads {
+		p.turns, p.shown = 0, nil
 		return err
 	}
 	subtotals, err := p.Board.Subtotals(ctx, p.Partitions)
@@ -109,11 +119,15 @@ func (p *Publisher) publish(ctx context.Context, now time.Time) error {
 	if sums[event.DefaultProject] == nil {
 		sums[event.DefaultProject] = nil // there is a snapshot before the first request
 	}
+	shown := make(map[string]int64, len(sums))
 	for project, windows := range sums {
-		if err := p.put(ctx, project, windows, around{pipeline, providers}, now); err != nil {
+		n, err := p.put(ctx, project, windows, around{pipeline, providers}, now)
+		if err != nil {
 			return err
 		}
+		shown[project] = n
 	}
+	p.shown, p.turns = shown, p.turns+1
 	return nil
 }
 
@@ -134,13 +148,26 @@ type around struct {
 	providers []rollup.ProviderState
 }
 
-func (p *Publisher) put(ctx context.Context, project string, sums map[string]rollup.Cells, with around, at time.Time) error {
-	var reports []rollup.Report
-	for _, w := range rollup.Windows() {
+// put publishes what there is of a project, unless that is as it was, and gives
+// the number of its requests.
+func (p *Publisher) put(ctx context.Context, project string, sums map[string]rollup.Cells, with around, at time.Time) (int64, error) {
+	totals := rollup.NewSums(sums[""])
+	windows := rollup.Windows()
+	minute := rollup.NewReport(windows[0], sums[windows[0].Name], rollup.SourceRedis, at)
+	if n, isShown := p.shown[project]; isShown && n == totals.TotalRequests && minute.TotalRequests == 0 && !p.isTurnOf(project) {
+		return n, nil
+	}
+	reports := []rollup.Report{minute}
+	for _, w := range windows[1:] {
 		reports = append(reports, rollup.NewReport(w, sums[w.Name], rollup.SourceRedis, at))
 	}
-	totals := rollup.NewSums(sums[""])
-	s := rollup.NewSnapshot(reports[0], &totals, &with.pipeline)
+	s := rollup.NewSnapshot(minute, &totals, &with.pipeline)
 	s.Providers = with.providers
-	return p.Board.Publish(ctx, p.Owner, project, s, reports)
+	return totals.TotalRequests, p.Board.Publish(ctx, p.Owner, project, s, reports)
+}
+
+// isTurnOf reports whether a quiet project is due: by its name, so that they do
+// not all come at once.
+func (p *Publisher) isTurnOf(project string) bool {
+	return (p.turns+crc32.ChecksumIEEE([]byte(project)))%quietTurns == 0
 }

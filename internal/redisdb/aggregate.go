@@ -129,18 +129,15 @@ func (db *DB) ResetCheckpoint(ctx context.Context, partition int, owner string, 
 }
 
 func (db *DB) save(ctx context.Context, partition int, owner, mode string, c rollup.Checkpoint) error {
-	subtotal, err := encodeSubtotal(c.Subtotal)
-	if err != nil {
-		return fmt.Errorf("encode subtotal of partition %d: %w", partition, err)
-	}
 	args := make([]any, 0, 6+2*len(c.Seqs)+2*len(c.Cells))
-	args = append(args, owner, mode, c.After, c.Position, subtotal, len(c.Seqs))
+	args = append(args, owner, mode, c.After, c.Position, encodeSubtotal(c.Subtotal), len(c.Seqs))
 	for journal, seqs := range c.Seqs {
 		args = append(args, journal, seqs.String())
 	}
 	for _, pc := range c.Cells {
 		body := []byte{}
 		if pc.Cell != nil {
+			var err error
 			if body, err = json.Marshal(pc.Cell); err != nil {
 				return err
 			}

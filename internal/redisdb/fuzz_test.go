@@ -3,8 +3,10 @@ package redisdb
 import (
 	"encoding/json"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/busuhq/busu/internal/budget"
 	"github.com/busuhq/busu/internal/cache"
@@ -104,10 +106,15 @@ func FuzzAccountKey(f *testing.F) {
 // FuzzSubtotal: what a store gives of counters is read, into cells that can be
 // added up, or refused.
 func FuzzSubtotal(f *testing.F) {
-	field, _ := json.Marshal(cellField("p", rollup.Key{Window: "1m", Slot: 7, Dim: rollup.Dim{Kind: "model", Name: "small"}}))
-	f.Add([]byte(`{"at": "2026-01-01T00:00:00Z", "sums": {` + string(field) + `: {"requests": 1}}}`))
-	f.Add([]byte(`{"sums": {` + string(field) + `: null}}`))
-	f.Add([]byte(`{"sums": {"x": {}}}`))
+	of := func(window, name string) rollup.ProjectCell {
+		c := &rollup.Cell{Requests: 3, CostNanos: -1}
+		c.Latency.Count(7, 2)
+		c.Latency.Count(900, 1)
+		return rollup.ProjectCell{Project: "p", Key: rollup.Key{Window: window, Dim: rollup.Dim{Kind: "model", Name: name}}, Cell: c}
+	}
+	f.Add(encodeSubtotal(&rollup.Subtotal{At: time.Unix(1_790_000_000, 5), Sums: []rollup.ProjectCell{of("1m", "small"), of("1m", ""), of("", "large")}}))
+	f.Add([]byte(`{"at": "2026-01-01T00:00:00Z", "sums": {}}`))
+	f.Add([]byte{subtotalKind, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := decodeSubtotal(body)
 		if err != nil {
@@ -115,9 +122,12 @@ func FuzzSubtotal(f *testing.F) {
 		}
 		for _, c := range s.Sums {
 			if c.Cell == nil {
-				t.Fatalf("no cell in %s", body)
+				t.Fatalf("no cell in %q", body)
 			}
 			new(rollup.Cell).Add(*c.Cell)
+		}
+		if again, err := decodeSubtotal(encodeSubtotal(&s)); err != nil || !reflect.DeepEqual(again, s) {
+			t.Errorf("%+v reads back as %+v (%v)", s, again, err)
 		}
 	})
 }

@@ -2,7 +2,7 @@ package redisdb
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -12,42 +12,113 @@ import (
 	"github.com/busuhq/busu/internal/rollup"
 )
 
-// storedSubtotal is a subtotal as it is stored, its cells by field as in a
-// checkpoint.
-type storedSubtotal struct {
-	At   time.Time               `json:"at"`
-	Sums map[string]*rollup.Cell `json:"sums"`
-}
+// A subtotal is stored as
+//
+//	1, a byte                what is written is of this kind
+//	at                       in nanoseconds since 1970
+//	project, window, cells   again and again: two texts, and a number of cells
+//	  kind, name, cell       of each of them
+//
+// Numbers are varints, texts have their length before them, and cells are
+// packed. There are a hundred cells of a project, which are written, read and
+// added up four times a second: as JSON that took ten times as long.
+const subtotalKind = 1
 
 // encodeSubtotal gives nothing for none.
-func encodeSubtotal(s *rollup.Subtotal) ([]byte, error) {
+func encodeSubtotal(s *rollup.Subtotal) []byte {
 	if s == nil {
-		return []byte{}, nil
+		return []byte{}
 	}
-	stored := storedSubtotal{At: s.At, Sums: make(map[string]*rollup.Cell, len(s.Sums))}
-	for _, pc := range s.Sums {
-		stored.Sums[cellField(pc.Project, pc.Key)] = pc.Cell
+	text := func(b []byte, t string) []byte { return append(binary.AppendUvarint(b, uint64(len(t))), t...) }
+	b := binary.AppendVarint([]byte{subtotalKind}, s.At.UnixNano())
+	for rest := s.Sums; len(rest) > 0; {
+		first := rest[0]
+		n := 1
+		for n < len(rest) && rest[n].Project == first.Project && rest[n].Key.Window == first.Key.Window {
+			n++
+		}
+		b = binary.AppendUvarint(text(text(b, first.Project), first.Key.Window), uint64(n))
+		for _, pc := range rest[:n] {
+			b = pc.Cell.AppendPacked(text(text(b, pc.Key.Dim.Kind), pc.Key.Dim.Name))
+		}
+		rest = rest[n:]
 	}
-	return json.Marshal(stored)
+	return b
 }
 
-func decodeSubtotal(body []byte) (rollup.Subtotal, error) {
-	var stored storedSubtotal
-	if err := json.Unmarshal(body, &stored); err != nil {
-		return rollup.Subtotal{}, err
+// decodeSubtotal reads what encodeSubtotal writes.
+func decodeSubtotal(body []byte) (s rollup.Subtotal, err error) {
+	if len(body) == 0 || body[0] != subtotalKind {
+		return s, errors.New("it was written by another release")
 	}
-	s := rollup.Subtotal{At: stored.At, Sums: make([]rollup.ProjectCell, 0, len(stored.Sums))}
-	for field, cell := range stored.Sums {
-		project, key, err := parseCellField(field)
-		if err != nil {
-			return rollup.Subtotal{}, err
+	r := subtotalReader{b: body[1:]}
+	s.At = time.Unix(0, r.number()).UTC()
+	for len(r.b) > 0 && r.err == nil {
+		project, window := r.text(), r.text()
+		for n := r.count(); n > 0 && r.err == nil; n-- {
+			d := rollup.Dim{Kind: r.text(), Name: r.text()}
+			s.Sums = append(s.Sums, rollup.ProjectCell{Project: project, Key: rollup.Key{Window: window, Dim: d}, Cell: r.cell()})
 		}
-		if cell == nil {
-			return rollup.Subtotal{}, fmt.Errorf("%q has no sums", field)
-		}
-		s.Sums = append(s.Sums, rollup.ProjectCell{Project: project, Key: key, Cell: cell})
+	}
+	if r.err != nil {
+		return rollup.Subtotal{}, r.err
 	}
 	return s, nil
+}
+
+// subtotalReader reads a subtotal piece by piece, up to the first error.
+type subtotalReader struct {
+	b     []byte
+	texts map[string]string // that were read before: most of them are the same few
+	err   error
+}
+
+var errSubtotal = errors.New("it is no subtotal")
+
+func (r *subtotalReader) number() int64 {
+	n, size := binary.Varint(r.b)
+	return take(r, n, size)
+}
+
+func (r *subtotalReader) count() uint64 {
+	n, size := binary.Uvarint(r.b)
+	return take(r, n, size)
+}
+
+// take gives what was read of so many bytes.
+func take[N int64 | uint64](r *subtotalReader, n N, size int) N {
+	if size <= 0 {
+		r.err, r.b = errSubtotal, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *subtotalReader) text() string {
+	n := r.count()
+	if n > uint64(len(r.b)) {
+		r.err, r.b = errSubtotal, nil
+		return ""
+	}
+	t, ok := r.texts[string(r.b[:n])]
+	if !ok {
+		if r.texts == nil {
+			r.texts = map[string]string{}
+		}
+		t = string(r.b[:n])
+		r.texts[t] = t
+	}
+	r.b = r.b[n:]
+	return t
+}
+
+func (r *subtotalReader) cell() (c *rollup.Cell) {
+	var err error
+	if c, r.b, err = rollup.ParsePackedCell(r.b); err != nil {
+		r.err = err
+	}
+	return c
 }
 
 // Subtotals gives what was saved last of each partition, in one round trip: fewer

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/bench/product"
+	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/localstack"
 	"github.com/busuhq/busu/internal/postgres"
 	"github.com/busuhq/busu/internal/redisdb"
@@ -36,15 +37,8 @@ type rig struct {
 	key, open  string // with limits and a budget, for two models; of the admin
 	experiment string
 	startedMS  float64 // from the start of the API to its being ready
-	workers    workersFigures
 
 	redisVersion, postgresVersion string
-}
-
-// workersFigures are what was seen when the worker caught up.
-type workersFigures struct {
-	facts int64
-	took  time.Duration
 }
 
 // ready starts the round's rig, once.
@@ -203,11 +197,6 @@ func (b *bench) everything(ctx context.Context) (*rig, error) {
 	if err != nil || len(r.also) > 0 {
 		return r, err
 	}
-	behind, err := r.behind(ctx)
-	if err != nil {
-		return nil, err
-	}
-	began := time.Now()
 	for _, command := range []string{"worker", "aggregator"} {
 		p, err := b.startBusu(ctx, r, command)
 		if err != nil {
@@ -215,23 +204,19 @@ func (b *bench) everything(ctx context.Context) (*rig, error) {
 		}
 		r.also = append(r.also, p)
 	}
-	if err := r.caughtUp(ctx); err != nil {
-		return nil, err
-	}
-	r.workers = workersFigures{behind, time.Since(began)}
-	return r, nil
+	return r, r.caughtUp(ctx)
 }
 
 const (
-	stream      = "busu:completions:0"
 	group       = "persist"
 	catchUpLook = 20 * time.Millisecond
 )
 
 // behind is how many facts the worker has not stored.
 func (r *rig) behind(ctx context.Context) (int64, error) {
+	stream := redisdb.StreamKey(event.Lane{Stream: event.Completions})
 	groups, err := r.redis.XInfoGroups(ctx, stream).Result()
-	if err != nil && err.Error() != "ERR no such key" {
+	if err != nil && !strings.Contains(err.Error(), "no such key") {
 		return 0, err
 	}
 	for _, g := range groups {

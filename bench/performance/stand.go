@@ -15,8 +15,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/busuhq/busu/bench/product"
-	"github.com/busuhq/busu/internal/event"
-	"github.com/busuhq/busu/internal/redisdb"
 )
 
 // Stand is busu with everything on, its stores and an upstream, for who measures
@@ -116,19 +114,7 @@ func (s *Stand) Command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // Behind is how many facts the worker has not stored.
-func (s *Stand) Behind(ctx context.Context) (int64, error) {
-	name := redisdb.StreamKey(event.Lane{Stream: event.Completions})
-	groups, err := s.rig.redis.XInfoGroups(ctx, name).Result()
-	if err != nil && !strings.Contains(err.Error(), "no such key") {
-		return 0, err
-	}
-	for _, g := range groups {
-		if g.Name == group {
-			return g.Lag + g.Pending, nil
-		}
-	}
-	return 0, err
-}
+func (s *Stand) Behind(ctx context.Context) (int64, error) { return s.rig.behind(ctx) }
 
 // Request writes the i-th request of the mix that Mix describes.
 func (s *Stand) Request(into []byte, i int) []byte { return s.mixed.request(into, i) }

@@ -19,6 +19,8 @@
 // Of how many requests may be under way at once, each process leases some, and
 // lets as many pass. What nobody holds is counted anew each time, as the limit
 // less what processes say they hold: there is no counter that could be wrong.
+// Where none is left, others give back what they do not use, and a request is
+// refused once all of them have said that they have none to spare.
 //
 // Of users there are many. Each process lets them have its part of one half of
 // their limits without a word; only the other half, for those who want more in

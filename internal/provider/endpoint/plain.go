@@ -71,6 +71,9 @@ func (p *plain) serves(u *url.URL, body []byte) bool {
 // post sends body and gives the answer once its head is there. It is asked again
 // only where nothing of the request can have left.
 func (p *plain) post(ctx context.Context, u *url.URL, header http.Header, body []byte) (*http.Response, error) {
+	if err := ctx.Err(); err != nil { // a connection that is kept could answer before it is closed
+		return nil, err
+	}
 	for {
 		w, used, err := p.take(ctx, u.Host)
 		if err != nil {

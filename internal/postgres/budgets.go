@@ -78,10 +78,10 @@ func (db *DB) coverage(ctx context.Context, journals []string) ([]budget.Coverag
 func (db *DB) addSums(ctx context.Context, s *budget.Stored, scope budget.Scope, accounts []budget.Account) error {
 	var some []budget.Account
 	var names []string
-	var began []time.Time
+	var began, ends []time.Time
 	for _, a := range accounts {
 		if a.Scope == scope {
-			some, names, began = append(some, a), append(names, a.Name), append(began, a.Start())
+			some, names, began, ends = append(some, a), append(names, a.Name), append(began, a.Start()), append(ends, a.End())
 		}
 	}
 	if len(some) == 0 {
@@ -93,7 +93,7 @@ func (db *DB) addSums(ctx context.Context, s *budget.Stored, scope budget.Scope,
 	}
 	mark = mark.UTC()
 	rows, err := db.pool.Query(ctx, sumsSQL(scope), pgx.QueryExecModeDescribeExec,
-		names, began, mark.Truncate(24*time.Hour), mark.Truncate(time.Hour), s.Mark)
+		names, began, mark.Truncate(24*time.Hour), mark.Truncate(time.Hour), s.Mark, ends)
 	if err != nil {
 		return err
 	}
@@ -116,11 +116,11 @@ func sumsSQL(scope budget.Scope) string {
 			AND name IN ('` + event.StrategyShadow + `', '` + event.StrategyJudge + `'))`
 	}
 	of := func(table, start, bounds string) string {
-		return `SELECT ` + start + ` AS at, ` + cost + ` AS cost FROM ` + table + ` WHERE ` + whose + ` AND ` + start + ` >= a.began AND ` + bounds
+		return `SELECT ` + start + ` AS at, ` + cost + ` AS cost FROM ` + table + ` WHERE ` + whose + ` AND ` + start + ` >= a.began AND ` + start + ` < a.ends AND ` + bounds
 	}
 	return `
 		SELECT a.i, coalesce(sum(cost) FILTER (WHERE at < $5), 0)::bigint, coalesce(sum(cost), 0)::bigint
-		FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS a (name, began, i) LEFT JOIN LATERAL (
+		FROM unnest($1::text[], $2::timestamptz[], $6::timestamptz[]) WITH ORDINALITY AS a (name, began, ends, i) LEFT JOIN LATERAL (
 			` + of("rollups_days", "day", "day < $3::timestamptz") + `
 			UNION ALL ` + of("rollups_hours", "hour", "hour >= $3 AND hour < $4::timestamptz") + `
 			UNION ALL ` + of("rollups_minutes", "minute", "minute >= $4") + `

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func spending(accounts []budget.Account, facts []*event.CompletionRecorded, mark
 	for _, a := range accounts {
 		var s budget.Sums
 		for _, f := range facts {
-			if name := map[budget.Scope]string{budget.Key: f.KeyID, budget.Project: f.Project}[a.Scope]; name != a.Name || f.Background() || f.At.Before(a.Start()) {
+			if name := map[budget.Scope]string{budget.Key: f.KeyID, budget.Project: f.Project}[a.Scope]; name != a.Name || f.Background() || f.At.Before(a.Start()) || !f.At.Before(a.End()) {
 				continue
 			}
 			s.All += pricing.Nanos(f.CostNanos)
@@ -47,7 +48,8 @@ func spending(accounts []budget.Account, facts []*event.CompletionRecorded, mark
 }
 
 // What is spent of budgets is what the facts add up to, before and behind
-// merging, before the mark and in all, whatever the project of a key.
+// merging, before the mark and in all, whatever the project of a key, in this
+// period and in those that have ended.
 func TestSpendingOfBudgets(t *testing.T) {
 	t.Parallel()
 	db := open(t, storetest.Postgres(t))
@@ -63,7 +65,7 @@ func TestSpendingOfBudgets(t *testing.T) {
 			f.Strategy = []string{event.StrategyShadow, event.StrategyJudge}[i%2]
 		}
 	}
-	accounts := accountsOf(now)
+	accounts := slices.Concat(accountsOf(now), accountsOf(now.AddDate(0, 0, -1)), accountsOf(now.AddDate(0, -1, 0)))
 	mark := time.Time{} // until a journal is heard of: ten minutes before now, which is years ahead
 	check := func(when string, stored []*event.CompletionRecorded) {
 		t.Helper()

@@ -123,13 +123,17 @@ func (s *shop) ask(tenant, text string, stream bool) (answer, from string) {
 	return answer, r.Header.Get("X-Busu-Cache")
 }
 
-// kept waits until n answers are kept beyond memory.
-func (s *shop) kept(n int64) {
+// kept waits until n answers are kept beyond memory, and reports whether they are:
+// a level that was late, on a busy machine, is done without for a while.
+func (s *shop) kept(n int64) bool {
 	s.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		levels := s.reuse.Cache.Stats().Levels
 		if levels[0].Kept >= n && levels[1].Kept >= n {
-			return
+			return true
+		}
+		if levels[0].Dropped+levels[1].Dropped > 0 {
+			return false
 		}
 		if time.Now().After(deadline) {
 			s.t.Fatalf("in a minute these were kept: %+v", levels)
@@ -176,25 +180,15 @@ func TestComplaintAnswerOfAnotherTenant(t *testing.T) {
 		t.Run(scope, func(t *testing.T) {
 			t.Parallel()
 			v := numbered(t, func(int64) {})
-			database, redis := storetest.Postgres(t), storetest.Redis(t)
-			first := newShop(t, tenants, v.URL, scope, database, redis)
 			const text = "What do all ask?"
-			made := map[string]string{} // by who asked first
-			for _, tenant := range tenantNames {
-				answer, from := first.ask(tenant, text, false)
-				if from == "miss" {
-					made[tenant] = answer
+			var database, redis string
+			var owners map[string]string // by answer
+			for range 5 {
+				database, redis = storetest.Postgres(t), storetest.Redis(t)
+				first := newShop(t, tenants, v.URL, scope, database, redis)
+				if owners = first.open(scope, text); first.kept(int64(len(owners))) {
+					break
 				}
-				for other, theirs := range made {
-					if (theirs == answer) != shares(scope, tenant, other) {
-						t.Errorf("%s got %q from %s, which was made for %s", tenant, answer, from, other)
-					}
-				}
-			}
-			first.kept(int64(len(made)))
-			owners := map[string]string{} // by answer
-			for owner, answer := range made {
-				owners[answer] = owner
 			}
 			for _, level := range []string{"redis", "postgres"} {
 				hits := 0
@@ -213,6 +207,27 @@ func TestComplaintAnswerOfAnotherTenant(t *testing.T) {
 			}
 		})
 	}
+}
+
+// open asks as every tenant, first of all, and gives whose the answers are.
+func (s *shop) open(scope, text string) (owners map[string]string) {
+	made := map[string]string{} // by who asked first
+	for _, tenant := range tenantNames {
+		answer, from := s.ask(tenant, text, false)
+		if from == "miss" {
+			made[tenant] = answer
+		}
+		for other, theirs := range made {
+			if (theirs == answer) != shares(scope, tenant, other) {
+				s.t.Errorf("%s got %q from %s, which was made for %s", tenant, answer, from, other)
+			}
+		}
+	}
+	owners = map[string]string{}
+	for owner, answer := range made {
+		owners[answer] = owner
+	}
+	return owners
 }
 
 // keepsApart asks as every tenant, and counts the answers from a level.

@@ -20,8 +20,9 @@ import (
 //	  kind, name, cell       of each of them
 //
 // Numbers are varints, texts have their length before them, and cells are
-// packed. There are a hundred cells of a project, which are written, read and
-// added up four times a second: as JSON that took ten times as long.
+// packed. There are some hundred cells of a project, which are written, read and
+// added up four times a second: for 400 quiet projects, reading and adding up took
+// 233 ms as JSON, and takes 80 (BenchmarkPublish of internal/aggregator).
 const subtotalKind = 1
 
 // encodeSubtotal gives nothing for none.

@@ -111,13 +111,15 @@ const worstLarge = 60*15_000 + 60*3_000
 func TestBudgetsHold(t *testing.T) {
 	t.Parallel()
 	const budget = 100 * 500_000 // nano-dollars; a request costs some 500,000
+	// A request takes some seconds, so that faults find many under way.
+	unhurried := strings.Replace(quick, "speed: 0", "speed: 0.25", 1)
 	for _, c := range []struct {
 		apis   int
 		config string
 		faults bool
 	}{
-		{apis: 1, config: slow + "limits: {projects: [{project: default, budget_usd: 0.05, budget_period: day}]}\n"},
-		{apis: 3, config: slow, faults: true},
+		{apis: 1, config: unhurried + "limits: {projects: [{project: default, budget_usd: 0.05, budget_period: day}]}\n"},
+		{apis: 3, config: unhurried, faults: true},
 	} {
 		t.Run(fmt.Sprint(c.apis), func(t *testing.T) {
 			t.Parallel()

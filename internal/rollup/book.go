@@ -95,8 +95,8 @@ func (b *Book) cell(key Key) *Cell {
 		return b.totals[key.Dim]
 	}
 	for _, w := range b.windows {
-		if w.Name == key.Window {
-			return w.slots[key.Slot][key.Dim]
+		if in := w.slots[key.Slot]; w.Name == key.Window && in != nil {
+			return in.open()[key.Dim]
 		}
 	}
 	return nil

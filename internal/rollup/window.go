@@ -78,26 +78,26 @@ type ProjectCell struct {
 // sliding is a window with its cells and their running sum.
 type sliding struct {
 	Window
-	slots map[int64]Cells
+	slots map[int64]*slot
 	sum   Cells
 	first int64 // the oldest slot that sum includes
 }
 
 func newSliding(w Window) *sliding {
-	return &sliding{Window: w, slots: map[int64]Cells{}, sum: Cells{}}
+	return &sliding{Window: w, slots: map[int64]*slot{}, sum: Cells{}}
 }
 
 // add counts c, unless its slot has left the window already.
-func (s *sliding) add(slot int64, d Dim, c Cell) bool {
-	if slot < s.first {
+func (s *sliding) add(at int64, d Dim, c Cell) bool {
+	if at < s.first {
 		return false
 	}
-	cells := s.slots[slot]
-	if cells == nil {
-		cells = Cells{}
-		s.slots[slot] = cells
+	in := s.slots[at]
+	if in == nil {
+		in = new(slot)
+		s.slots[at] = in
 	}
-	cells.Add(d, c)
+	in.open().Add(d, c)
 	s.sum.Add(d, c)
 	return true
 }
@@ -107,15 +107,19 @@ func (s *sliding) add(slot int64, d Dim, c Cell) bool {
 // counts.
 func (s *sliding) advance(now time.Time) (gone []Key) {
 	s.first = s.oldest(now)
-	for slot, cells := range s.slots {
-		if slot >= s.first {
+	changing := s.Slot(now.Add(-packedAfter).Unix())
+	for at, in := range s.slots {
+		if at >= s.first {
+			if at < changing {
+				in.pack()
+			}
 			continue
 		}
-		for d, c := range cells {
+		for d, c := range in.open() {
 			s.sum.add(d, *c, -1)
-			gone = append(gone, Key{Window: s.Name, Slot: slot, Dim: d})
+			gone = append(gone, Key{Window: s.Name, Slot: at, Dim: d})
 		}
-		delete(s.slots, slot)
+		delete(s.slots, at)
 	}
 	return gone
 }

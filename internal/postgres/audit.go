@@ -19,7 +19,8 @@ func (db *DB) Audit(ctx context.Context) (reconcile.Ledger, error) {
 }
 
 // AuditSince is Audit over the rows and rollups from a time on, its minute
-// whole. Marks, heartbeats and what there is in all are looked at anyway.
+// whole, which must be one that is not added up by days yet. Marks, heartbeats
+// and what there is in all are looked at anyway.
 func (db *DB) AuditSince(ctx context.Context, since time.Time) (reconcile.Ledger, error) {
 	return db.audit(ctx, auditing{since: since.UTC().Truncate(time.Minute), ever: `(
 		SELECT project, kind, requests, errors, tokens_in, tokens_out, cost_nanos, baseline_cost_nanos FROM rollups_days UNION ALL

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/busuhq/busu/internal/rollup"
 )
 
 // ExpireLate removes up to most rows each of completions and of features from
@@ -104,20 +102,4 @@ func (db *DB) ExpireAlerts(ctx context.Context, before time.Time, most int) (rem
 		return 0, fmt.Errorf("expire alerts: %w", err)
 	}
 	return removed, nil
-}
-
-// ExpireMinutes removes up to most minutes of keys from before a time, and
-// returns how many; 0: none is left. There are far more of them than of all
-// other kinds, and budgets, which alone go by them, look no further back than
-// their periods. Hours and days stay.
-func (db *DB) ExpireMinutes(ctx context.Context, before time.Time, most int) (removed int64, err error) {
-	tag, err := db.pool.Exec(ctx, `
-		DELETE FROM rollups_minutes WHERE ctid = ANY (ARRAY (
-			SELECT m.ctid FROM keys k CROSS JOIN LATERAL (
-				SELECT ctid FROM rollups_minutes WHERE kind = '`+rollup.KindKey+`' AND name = k.id AND minute < $1 LIMIT $2) AS m
-			LIMIT $2))`, before, most)
-	if err != nil {
-		return 0, fmt.Errorf("expire minutes of keys: %w", err)
-	}
-	return tag.RowsAffected(), nil
 }

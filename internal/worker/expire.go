@@ -37,7 +37,8 @@ type Closed interface {
 	ExpireAlerts(ctx context.Context, before time.Time, most int) (int64, error)
 	// ExpireForgotten removes notes of users who were forgotten.
 	ExpireForgotten(ctx context.Context, before time.Time, most int) (int64, error)
-	// ExpireMinutes removes what keys had in single minutes; their hours stay.
+	// ExpireMinutes adds up the minutes of days that are over, and removes those
+	// of keys; hours stay.
 	ExpireMinutes(ctx context.Context, before time.Time, most int) (int64, error)
 }
 
@@ -79,7 +80,7 @@ const (
 	keepPrices = 7 * 24 * time.Hour // lessons about the price
 
 	keepAlerts  = 400 * 24 * time.Hour
-	keepMinutes = 35 * 24 * time.Hour // of keys: longer than the period of a budget
+	keepMinutes = 35 * 24 * time.Hour // longer than the period of a budget, and than anybody may ask for
 )
 
 // Run expires until ctx ends. PostgreSQL being away only makes it wait.

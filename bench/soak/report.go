@@ -83,6 +83,7 @@ func (f *found) report(o Options, old string) string {
 	writeCourses(&b, all)
 	f.writeRows(&b)
 	f.writeMinutes(&b)
+	f.writeAround(&b)
 	f.writeReconciled(&b)
 	b.WriteString(method(o))
 	return b.String()

@@ -50,8 +50,10 @@ func (s *samples) last(name string) float64 {
 
 // sampler asks processes and stores.
 type sampler struct {
-	stand   *performance.Stand
-	streams []string
+	stand       *performance.Stand
+	streams     []string
+	processors  processors // at the sample before
+	longRunning string     // what PostgreSQL has been at for over a minute
 }
 
 const (
@@ -81,7 +83,8 @@ func (s *sampler) take(ctx context.Context) (map[string]float64, error) {
 	for name, p := range s.stand.Processes() {
 		problems = append(problems, sampleProcess(ctx, values, name, p))
 	}
-	problems = append(problems, s.sampleRedis(ctx, values), s.samplePostgres(ctx, values))
+	problems = append(problems, s.sampleRedis(ctx, values), s.samplePostgres(ctx, values), s.sampleTransactions(ctx, values))
+	s.sampleProcessors(values)
 	n, err := s.stand.Behind(ctx)
 	if err == nil {
 		values[behind] = float64(n)

@@ -194,7 +194,11 @@ func (s *soak) turn(c *clock, at time.Time) {
 		line += fmt.Sprintf("; %s %.0f MB, %.0f goroutines", p, f.samples.last(p+" "+resident), f.samples.last(p+" "+goroutines))
 	}
 	line += fmt.Sprintf("; Redis %.0f MB; database %.0f MB; behind %.0f", f.samples.last(redisMemory), f.samples.last(databaseSize), f.samples.last(behind))
+	line += fmt.Sprintf("; processors %.0f %% busy, %.0f %% taken by others", f.samples.last(cpuBusy), f.samples.last(cpuTaken))
 	fmt.Fprintln(s.options.Progress, line)
+	if s.sampler.longRunning != "" {
+		fmt.Fprintln(s.options.Progress, "          PostgreSQL has been at", s.sampler.longRunning)
+	}
 	if failure != nil {
 		fmt.Fprintln(s.options.Progress, "          one of the failures:", failure)
 	}

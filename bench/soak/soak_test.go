@@ -115,6 +115,20 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
+// TestProcessors reads what Linux writes.
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	p, ok := parseProcessors("cpu  50 10 20 100 5 1 4 10 7 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+	if want := (processors{all: 200, idle: 100, waiting: 5, taken: 10}); !ok || p != want {
+		t.Errorf("read %+v, want %+v", p, want)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3\n", "intr 1 2 3 4 5 6 7 8 9\n", "cpu 1 2 3 4 5 6 7 -8 9\n"} {
+		if p, ok := parseProcessors(bad); ok {
+			t.Errorf("%q reads %+v", bad, p)
+		}
+	}
+}
+
 // held is a run as it might have been: the API's memory grows, goroutines do
 // not, and Redis fills until streams are trimmed.
 func held(o Options) *found {
@@ -125,7 +139,8 @@ func held(o Options) *found {
 	for at := time.Duration(0); at <= o.For; at += every {
 		hours := at.Hours()
 		f.samples.add(f.samples.began.Add(at), map[string]float64{"api " + resident: 50 + 20*hours, "api " + goroutines: 40,
-			redisMemory: 1000 * min(hours, .25), streamPrefix + "busu:x": 500, redisKeys: 7})
+			redisMemory: 1000 * min(hours, .25), streamPrefix + "busu:x": 500, redisKeys: 7,
+			cpuBusy: 80, cpuTaken: 10 * hours, oldestTransaction: .02})
 	}
 	for i := range int(o.For / time.Minute) {
 		f.minutes = append(f.minutes, minute{Requests: 36000, Failed: int64(i % 2), P50: 1, P99: float64(10 + i)})
@@ -144,6 +159,7 @@ func TestReport(t *testing.T) {
 		"Of 5 figures 4 are flat.\n\n**These grow:** api: RSS, MB.", "| api: RSS, MB | 58.3 | 68.3 | 20.0 | 20.0 to 20.0 |", "| its caches | **grows** |",
 		"| api: goroutines | 40.0 | 40.0 | 0.00 | 0.00 to 0.00 | 0.00 |  | flat |", "| Redis: memory, MB | 250 | 250 |", "entries of `busu:x`",
 		"1,000 requests made it 2.00 MB larger, 2,000 bytes each", "| 1–10 | 360,000 | 5 | 1.00 | 1.00 | 14.5 | 19.0 |", "| 51–60 |",
+		"| minutes | processors busy, % | taken by others, %, worst |", "| 51–60 | 80.0 | 9.97 |  | 0.02 |  |  |  |",
 		"It finds no difference.\n\n```text\nJOURNAL  LANE\nx        y\n```", "](soak.svg)", "has to be 20m; here it was 20m",
 	} {
 		if !strings.Contains(text, want) {

@@ -1,0 +1,142 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/busuhq/busu/bench/measure"
+)
+
+// What goes on around busu, and makes it slow without its doing: shares of the
+// processors' time, and what keeps PostgreSQL from using room again.
+const (
+	cpuBusy           = "cpu busy"
+	cpuTaken          = "cpu taken" // by other machines on the same host
+	cpuWaiting        = "cpu waiting"
+	oldestTransaction = "oldest transaction"
+	longestVacuum     = "longest vacuum"
+	notMerged         = "rollups_new"
+)
+
+// arounds are those figures in the order of the report, which has the median of
+// some and the worst of others.
+var arounds = []struct {
+	name, title string
+	worst       bool
+}{
+	{cpuBusy, "processors busy, %", false},
+	{cpuTaken, "taken by others, %", true},
+	{cpuWaiting, "waiting for the disk, %", true},
+	{oldestTransaction, "oldest transaction, s", true},
+	{longestVacuum, "longest vacuum, s", true},
+	{notMerged, "rollups to merge, with empty room, MB", true},
+	{ledgerAnswers, "answers that are kept, MB", true},
+}
+
+// processors are counts of what the machine's have done, in ticks.
+type processors struct{ all, idle, waiting, taken float64 }
+
+// readProcessors reads /proc/stat, where there is one.
+func readProcessors() (p processors, ok bool) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return p, false
+	}
+	return parseProcessors(string(text))
+}
+
+// parseProcessors reads the first line: user, nice, system, idle, iowait, irq,
+// softirq and steal, and more that is in these.
+func parseProcessors(stat string) (p processors, ok bool) {
+	line, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return p, false
+	}
+	var ticks [8]float64
+	for i := range ticks {
+		if ticks[i], _ = strconv.ParseFloat(fields[i+1], 64); ticks[i] < 0 {
+			return p, false
+		}
+		p.all += ticks[i]
+	}
+	p.idle, p.waiting, p.taken = ticks[3], ticks[4], ticks[7]
+	return p, true
+}
+
+// sampleProcessors notes what they did since the sample before.
+func (s *sampler) sampleProcessors(values map[string]float64) {
+	p, ok := readProcessors()
+	if before := s.processors; ok && before.all > 0 && p.all > before.all {
+		all := (p.all - before.all) / 100
+		values[cpuTaken], values[cpuWaiting] = (p.taken-before.taken)/all, (p.waiting-before.waiting)/all
+		values[cpuBusy] = 100 - (p.idle-before.idle)/all - values[cpuTaken] - values[cpuWaiting]
+	}
+	s.processors = p
+}
+
+// longRunning finds transactions that keep room from being used again, which
+// vacuums do not, and says what runs for over a minute.
+const longRunning = `
+	SELECT coalesce(max(age) FILTER (WHERE NOT vacuums AND holds), 0), coalesce(max(age) FILTER (WHERE vacuums), 0),
+		coalesce(string_agg(round(age) || ' s: ' || left(query, 100), '; ' ORDER BY age DESC) FILTER (WHERE age > 60), ''),
+		pg_table_size('rollups_new')
+	FROM (SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age, query, query LIKE 'autovacuum: VACUUM%' AS vacuums,
+		backend_xmin IS NOT NULL OR backend_xid IS NOT NULL AS holds
+		FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start IS NOT NULL) AS running`
+
+func (s *sampler) sampleTransactions(ctx context.Context, values map[string]float64) error {
+	var oldest, vacuum float64
+	var bytes int64
+	if err := s.stand.Postgres().QueryRow(ctx, longRunning).Scan(&oldest, &vacuum, &s.longRunning, &bytes); err != nil {
+		return fmt.Errorf("ask PostgreSQL what runs: %w", err)
+	}
+	values[oldestTransaction], values[longestVacuum], values[notMerged] = oldest, vacuum, float64(bytes)/mega
+	return nil
+}
+
+// writeAround tells of each stretch of minutes what went on around.
+func (f *found) writeAround(b *strings.Builder) {
+	if len(f.minutes) == 0 || len(f.samples.points[oldestTransaction]) == 0 {
+		return
+	}
+	b.WriteString("\n## Around\n\nWhat makes all slow, or keeps PostgreSQL from using the room of removed rows again: medians of samples, and the worst where it says so.\n\n| minutes |")
+	for _, a := range arounds {
+		b.WriteString(" " + a.title)
+		if a.worst {
+			b.WriteString(", worst")
+		}
+		b.WriteString(" |")
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(arounds)) + "\n")
+	for from := 0; from < len(f.minutes); from += stretch {
+		to := min(from+stretch, len(f.minutes))
+		fmt.Fprintf(b, "| %d–%d |", from+1, to)
+		for _, a := range arounds {
+			var some []point
+			for _, p := range f.samples.points[a.name] {
+				if at := 60 * p.hours; at >= float64(from) && at < float64(to) {
+					some = append(some, p)
+				}
+			}
+			fmt.Fprintf(b, " %s |", aroundText(some, a.worst))
+		}
+		b.WriteString("\n")
+	}
+}
+
+func aroundText(some []point, worst bool) string {
+	if len(some) == 0 {
+		return ""
+	}
+	x := medianOf(some)
+	if worst {
+		for _, p := range some {
+			x = max(x, p.value)
+		}
+	}
+	return measure.Number(x)
+}

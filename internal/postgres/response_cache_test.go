@@ -80,6 +80,48 @@ func TestALateAnswerIsNotNewer(t *testing.T) {
 	}
 }
 
+// Whoever removes what has expired goes where it is: he does not look through
+// what is kept, however often he has done it.
+func TestDropExpiredLooksAtNothingElse(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	const kept, turns, expiring = 100_000, 20, 2000
+	fillAnswers(t, conn, 0, kept, `now() + random() * interval '1 day' + interval '1 minute'`)
+	for turn := range turns {
+		fillAnswers(t, conn, kept+turn*expiring, expiring, `now() - interval '1 minute'`)
+		if turn%5 == 0 {
+			if _, err := conn.Exec(t.Context(), `ANALYZE response_cache`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if removed, err := db.ResponseCache().DropExpired(t.Context(), time.Now()); err != nil || removed != expiring {
+			t.Fatalf("%d are removed: %v", removed, err)
+		}
+	}
+	db.Close() // which makes its connections tell what they did
+	var deleted, read int
+	for deleted < turns*expiring {
+		if err := conn.QueryRow(t.Context(), `SELECT n_tup_del, seq_tup_read FROM pg_stat_user_tables WHERE relname = 'response_cache'`).Scan(&deleted, &read); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read > kept {
+		t.Errorf("%d rows were looked at, to remove %d", read, deleted)
+	}
+}
+
+// fillAnswers stores n answers that differ from a number on.
+func fillAnswers(t *testing.T, conn *pgx.Conn, from, n int, expires string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), `
+		INSERT INTO response_cache (key, model, provider, project, request_id, holdout, tokens_in, tokens_out, cost_nanos, entry, at, expires_at)
+		SELECT sha256(i::text::bytea), 'm', 'p', 'default', gen_random_uuid(), false, 1, 1, 1, repeat('x', 500)::bytea, now(), `+expires+`
+		FROM generate_series($1::int, $2::int) i`, from, from+n-1); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDropExpired(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)

@@ -58,7 +58,8 @@ func parseProcessors(stat string) (p processors, ok bool) {
 	}
 	var ticks [8]float64
 	for i := range ticks {
-		if ticks[i], _ = strconv.ParseFloat(fields[i+1], 64); ticks[i] < 0 {
+		var err error
+		if ticks[i], err = strconv.ParseFloat(fields[i+1], 64); err != nil || ticks[i] < 0 {
 			return p, false
 		}
 		p.all += ticks[i]
@@ -78,9 +79,9 @@ func (s *sampler) sampleProcessors(values map[string]float64) {
 	s.processors = p
 }
 
-// longRunning finds transactions that keep room from being used again, which
+// runningSQL finds transactions that keep room from being used again, which
 // vacuums do not, and says what runs for over a minute.
-const longRunning = `
+const runningSQL = `
 	SELECT coalesce(max(age) FILTER (WHERE NOT vacuums AND holds), 0), coalesce(max(age) FILTER (WHERE vacuums), 0),
 		coalesce(string_agg(round(age) || ' s: ' || left(query, 100), '; ' ORDER BY age DESC) FILTER (WHERE age > 60), ''),
 		pg_table_size('rollups_new')
@@ -91,7 +92,7 @@ const longRunning = `
 func (s *sampler) sampleTransactions(ctx context.Context, values map[string]float64) error {
 	var oldest, vacuum float64
 	var bytes int64
-	if err := s.stand.Postgres().QueryRow(ctx, longRunning).Scan(&oldest, &vacuum, &s.longRunning, &bytes); err != nil {
+	if err := s.stand.Postgres().QueryRow(ctx, runningSQL).Scan(&oldest, &vacuum, &s.longRunning, &bytes); err != nil {
 		return fmt.Errorf("ask PostgreSQL what runs: %w", err)
 	}
 	values[oldestTransaction], values[longestVacuum], values[notMerged] = oldest, vacuum, float64(bytes)/mega

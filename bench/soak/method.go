@@ -13,7 +13,8 @@ func method(o Options) string {
 - One api, one worker, one aggregator, their stores, an upstream and who sends share the machine, with everything on as in
   [performance](performance.md); an experiment runs. Not in it: feedback, webhooks, listeners of live metrics, sign-ins.
 - Samples every %s: RSS, files and sockets from /proc; heap, goroutines, connections and the journal from each process's /metrics; Redis from INFO,
-  DBSIZE and XLEN; PostgreSQL from its own views. Who samples holds a connection to each, all the time.
+  DBSIZE and XLEN; PostgreSQL from its own views; what goes on around from /proc/stat and pg_stat_activity. Who samples holds a connection to each,
+  all the time.
 - An hour's growth is the Theil–Sen slope, the median of the slopes between all pairs of samples; its interval is Sen's, made wider by how much a
   sample resembles the one before it (Yue and Wang 2004). *Flat*: surely not more than %g %% of the first quarter's median an hour, or than what is
   not worth a word (1 MB, 2 goroutines, a connection). *Grows*: surely more. *Open*: neither can be said.

@@ -122,7 +122,7 @@ func TestProcessors(t *testing.T) {
 	if want := (processors{all: 200, idle: 100, waiting: 5, taken: 10}); !ok || p != want {
 		t.Errorf("read %+v, want %+v", p, want)
 	}
-	for _, bad := range []string{"", "cpu 1 2 3\n", "intr 1 2 3 4 5 6 7 8 9\n", "cpu 1 2 3 4 5 6 7 -8 9\n"} {
+	for _, bad := range []string{"", "cpu 1 2 3\n", "intr 1 2 3 4 5 6 7 8 9\n", "cpu 1 2 3 4 5 6 7 -8 9\n", "cpu 1 2 3 four 5 6 7 8 9\n"} {
 		if p, ok := parseProcessors(bad); ok {
 			t.Errorf("%q reads %+v", bad, p)
 		}

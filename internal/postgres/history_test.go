@@ -49,7 +49,7 @@ func TestHistoryIsOfTheFacts(t *testing.T) {
 	checkHistories(t, db, "five minutes are filled in", facts[:900])
 	persist(facts[900:])
 	checkHistories(t, db, "half is merged", facts)
-	merging := mergeMeanwhile(t, url)
+	merging := mergeMeanwhile(t, url, fivesMoved)
 	checkHistories(t, db, "it is being merged", facts)
 	merging()
 	checkHistories(t, db, "all is merged again", facts)

@@ -17,15 +17,13 @@ import (
 // returns how many it removed; 0: none is left.
 func (db *DB) ExpireMinutes(ctx context.Context, before time.Time, most int) (removed int64, err error) {
 	err = db.tx(ctx, func(tx pgx.Tx) error {
-		removed = 0
-		if _, err := tx.Exec(ctx, waitForMerge); err != nil {
-			return err
-		}
-		ofKeys, err := deleted(ctx, tx, expireKeyMinutes, before, most)
+		_, err := tx.Exec(ctx, waitForMerge) // the next try would be in a minute
 		if err != nil {
 			return err
 		}
-		removed = ofKeys
+		if removed, err = deleted(ctx, tx, expireKeyMinutes, before, most); err != nil {
+			return err
+		}
 		var day *time.Time
 		if err := tx.QueryRow(ctx, oldestOfMinutes, before.UTC().Truncate(24*time.Hour)).Scan(&day); err != nil || day == nil {
 			return err
@@ -40,11 +38,6 @@ func (db *DB) ExpireMinutes(ctx context.Context, before time.Time, most int) (re
 	}
 	return removed, nil
 }
-
-// waitForMerge waits until nobody merges, and has the same said and planned as
-// beginMerge: who comes every minute only would have to wait for the next.
-const waitForMerge = `SELECT pg_advisory_xact_lock(hashtext('busu: rollups')), set_config('enable_seqscan', 'off', true),
-	set_config('busu.five_minutes', 'added', true)`
 
 const expireKeyMinutes = `
 	DELETE FROM rollups_minutes WHERE ctid = ANY (ARRAY (

@@ -2,8 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"reflect"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,13 +29,16 @@ func TestOldMinutesAreAddedUp(t *testing.T) {
 		return facts
 	}
 	facts := spread(completions(62, 1500, 60*24*time.Hour))
-	added := addUpMeanwhile(t, url, before)
+	merging := mergeMeanwhile(t, url, func(ctx context.Context, db *postgres.DB, _ int) error {
+		_, err := db.ExpireMinutes(ctx, before, 50)
+		return err
+	})
 	for i := 0; i < len(facts); i += 100 {
 		if _, err := db.Persist(t.Context(), facts[i:i+100]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	added()
+	merging()
 	checkAddedUp(t, url, facts, before)
 
 	late := completions(63, 200, 60*24*time.Hour)
@@ -46,44 +47,6 @@ func TestOldMinutesAreAddedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkAddedUp(t, url, append(facts, late...), before)
-}
-
-// addUpMeanwhile merges and adds up minutes in two processes, and holds rows and
-// rollups against each other, until it is told to stop.
-func addUpMeanwhile(t *testing.T, url string, before time.Time) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var processes sync.WaitGroup
-	for range 2 {
-		processes.Go(func() {
-			for db := open(t, url); ctx.Err() == nil; {
-				if _, err := db.MergeRollups(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if _, err := db.ExpireMinutes(t.Context(), before, 50); err != nil {
-					t.Error(err)
-				}
-				checkAudit(t, db)
-			}
-		})
-	}
-	return func() {
-		cancel()
-		processes.Wait()
-	}
-}
-
-func checkAudit(t *testing.T, db *postgres.DB) {
-	t.Helper()
-	l, err := db.Audit(t.Context())
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	for _, project := range []string{event.DefaultProject, "another"} {
-		if p := l.Project(project); !reflect.DeepEqual(p.Rows, p.Rollups) || !reflect.DeepEqual(p.Rows, p.Ever) {
-			t.Errorf("rows of %s add up to %+v, rollups of their time to %+v and all rollups to %+v", project, p.Rows, p.Rollups, p.Ever)
-		}
-	}
 }
 
 // checkAddedUp merges and adds up the rest, and holds what is left against facts.
@@ -124,7 +87,10 @@ func checkAddedUp(t *testing.T, url string, facts []*event.CompletionRecorded, b
 				wantMinutes++
 			}
 		}
-		checkTotals(t, db, partition, facts)
+		_, rebuilt := rebuild(t, db, partition)
+		want := rollup.Books{}
+		want.Fold(facts)
+		checkTotals(t, rebuilt, want)
 	}
 	var days, minutes, different int
 	var fives bool
@@ -140,28 +106,6 @@ func checkAddedUp(t *testing.T, url string, facts []*event.CompletionRecorded, b
 	if err != nil || days != wantDays || minutes != wantMinutes || different != 0 || !fives {
 		t.Errorf("%d rows of days that are over and %d of minutes, want %d and %d; %d days are not the sums of theirs, five minutes are kept: %t (%v)",
 			days, minutes, wantDays, wantMinutes, different, fives, err)
-	}
-}
-
-// checkTotals holds the totals of what is rebuilt of a partition against facts.
-func checkTotals(t *testing.T, db *postgres.DB, partition int, facts []*event.CompletionRecorded) {
-	t.Helper()
-	c, err := db.Rebuild(t.Context(), partition, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rebuilt, want := rollup.Books{}, rollup.Books{}
-	for _, cell := range c.Cells {
-		rebuilt.Of(cell.Project).Restore(cell.Key, *cell.Cell)
-	}
-	want.Fold(facts)
-	for _, project := range []string{event.DefaultProject, "another"} {
-		a, b := rollup.Cells{}, rollup.Cells{}
-		rebuilt.Of(project).AddTotals(a)
-		want.Of(project).AddTotals(b)
-		if rollup.NewSums(a) != rollup.NewSums(b) {
-			t.Errorf("totals of %s in partition %d: rebuilt %+v, folded %+v", project, partition, rollup.NewSums(a), rollup.NewSums(b))
-		}
 	}
 }
 

@@ -42,7 +42,7 @@ func TestRebuildEqualsTheBooks(t *testing.T) {
 			}
 		})
 	}
-	merging := mergeMeanwhile(t, url)
+	merging := mergeMeanwhile(t, url, fivesMoved)
 	workers.Wait()
 	merging()
 	db := open(t, url)
@@ -62,31 +62,28 @@ func TestRebuildEqualsTheBooks(t *testing.T) {
 	}
 }
 
-// mergeMeanwhile merges rollups in two processes, lets five minutes reach back
-// further and less far in turns, and holds them against the rows, until it is
-// told to stop.
-func mergeMeanwhile(t *testing.T, url string) (stop func()) {
+// fivesMoved lets five minutes reach back further and less far in turns.
+func fivesMoved(ctx context.Context, db *postgres.DB, turn int) error {
+	_, err := db.KeepFiveMinutes(ctx, now.AddDate(0, 0, []int{-1, -8}[turn%2]))
+	return err
+}
+
+// mergeMeanwhile merges rollups in two processes, does something else with them
+// in turns, and holds them against the rows, until it is told to stop.
+func mergeMeanwhile(t *testing.T, url string, also func(context.Context, *postgres.DB, int) error) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var processes sync.WaitGroup
 	for range 2 {
 		processes.Go(func() {
 			db := open(t, url)
-			for days := 1; ctx.Err() == nil; days = 9 - days {
+			for turn := 0; ctx.Err() == nil; turn++ {
 				if _, err := db.MergeRollups(t.Context()); err != nil {
 					t.Error(err)
 				}
-				if _, err := db.KeepFiveMinutes(t.Context(), now.AddDate(0, 0, -days)); err != nil {
+				if err := also(t.Context(), db, turn); err != nil {
 					t.Error(err)
 				}
-				l, err := db.Audit(t.Context())
-				if err != nil {
-					t.Error(err)
-				}
-				for _, project := range []string{event.DefaultProject, "another"} {
-					if p := l.Project(project); !reflect.DeepEqual(p.Rows, p.Ever) {
-						t.Errorf("rows of %s add up to %+v, rollups to %+v", project, p.Rows, p.Ever)
-					}
-				}
+				checkAudit(t, db)
 			}
 		})
 	}
@@ -96,20 +93,29 @@ func mergeMeanwhile(t *testing.T, url string) (stop func()) {
 	}
 }
 
+// checkAudit holds rollups against rows.
+func checkAudit(t *testing.T, db *postgres.DB) {
+	t.Helper()
+	l, err := db.Audit(t.Context())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, project := range []string{event.DefaultProject, "another"} {
+		if p := l.Project(project); !reflect.DeepEqual(p.Rows, p.Rollups) || !reflect.DeepEqual(p.Rows, p.Ever) {
+			t.Errorf("rows of %s add up to %+v, rollups of their time to %+v and all rollups to %+v", project, p.Rows, p.Rollups, p.Ever)
+		}
+	}
+}
+
 // checkRebuilt holds what is rebuilt against facts, which seqs from 1 on are.
 func checkRebuilt(t *testing.T, db *postgres.DB, facts []*event.CompletionRecorded) {
 	t.Helper()
-	c, err := db.Rebuild(t.Context(), 0, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, rebuilt := rebuild(t, db, 0)
 	if c.Seqs["journal"].String() != "{[1,1991)}" || c.Position != "" {
 		t.Errorf("it counts %s up to %q", c.Seqs["journal"], c.Position)
 	}
-	rebuilt, want := rollup.Books{}, rollup.Books{}
-	for _, cell := range c.Cells {
-		rebuilt.Of(cell.Project).Restore(cell.Key, *cell.Cell)
-	}
+	want := rollup.Books{}
 	want.Fold(facts)
 	for _, project := range []string{event.DefaultProject, "another"} {
 		want.Of(project).Advance(now)
@@ -122,6 +128,27 @@ func checkRebuilt(t *testing.T, db *postgres.DB, facts []*event.CompletionRecord
 				t.Errorf("%s of %s:\nrebuilt %+v\nfolded  %+v", w.Name, project, rollup.NewReport(w, a, "", now), rollup.NewReport(w, b, "", now))
 			}
 		}
+	}
+	checkTotals(t, rebuilt, want)
+}
+
+// rebuild gives what is rebuilt of a partition, as it is and in books.
+func rebuild(t *testing.T, db *postgres.DB, partition int) (rollup.Checkpoint, rollup.Books) {
+	t.Helper()
+	c, err := db.Rebuild(t.Context(), partition, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	books := rollup.Books{}
+	for _, cell := range c.Cells {
+		books.Of(cell.Project).Restore(cell.Key, *cell.Cell)
+	}
+	return c, books
+}
+
+func checkTotals(t *testing.T, rebuilt, want rollup.Books) {
+	t.Helper()
+	for _, project := range []string{event.DefaultProject, "another"} {
 		a, b := rollup.Cells{}, rollup.Cells{}
 		rebuilt.Of(project).AddTotals(a)
 		want.Of(project).AddTotals(b)

@@ -110,12 +110,17 @@ func (p packed) ScanBytes(v []byte) (err error) {
 	return err
 }
 
-// beginMerge keeps others out, and keeps PostgreSQL from a plan that it makes
-// while little is new, and stays with when there is much: to compare every row
-// with all those that are to go, instead of going to where these are. It tells
-// the database that five minutes are merged, too: earlier releases did not.
-const beginMerge = `SELECT pg_try_advisory_xact_lock(hashtext('busu: rollups')) AND set_config('enable_seqscan', 'off', true) = 'off'
-	AND set_config('busu.five_minutes', 'added', true) = 'added'`
+// Who changes rollups keeps others out, either at once or after a while, and
+// keeps PostgreSQL from a plan that it makes while little is new, and stays with
+// when there is much: to compare every row with all those that are to go, instead
+// of going to where these are. He tells the database that five minutes are
+// merged, too: earlier releases did not.
+const (
+	beginMerge   = `SELECT pg_try_advisory_xact_lock(` + mergeLock + `) AND ` + mergePlan
+	waitForMerge = `SELECT pg_advisory_xact_lock(` + mergeLock + `), ` + mergePlan
+	mergeLock    = `hashtext('busu: rollups')`
+	mergePlan    = `set_config('enable_seqscan', 'off', true) = 'off' AND set_config('busu.five_minutes', 'added', true) = 'added'`
+)
 
 // MergeRollups adds what batches have added to their minutes to the rows of
 // those minutes, five minutes, hours and days, of which there is one per key,

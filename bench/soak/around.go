@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,7 @@ const (
 	oldestTransaction = "oldest transaction"
 	longestVacuum     = "longest vacuum"
 	notMerged         = "rollups_new"
+	cpuOf             = "cpu of " // a program
 )
 
 // arounds are those figures in the order of the report, which has the median of
@@ -34,10 +36,19 @@ var arounds = []struct {
 	{longestVacuum, "longest vacuum, s", true},
 	{notMerged, "rollups to merge, with empty room, MB", true},
 	{ledgerAnswers, "answers that are kept, MB", true},
+	{cpuOf + "api", "of the processors the API, %", false},
+	{cpuOf + "worker", "worker, %", false},
+	{cpuOf + "aggregator", "aggregator, %", false},
+	{cpuOf + "redis-server", "Redis, %", false},
+	{cpuOf + "postgres", "PostgreSQL, %", false},
+	{cpuOf + "soak", "who sends, and the upstream, %", false},
 }
 
 // processors are counts of what the machine's have done, in ticks.
-type processors struct{ all, idle, waiting, taken float64 }
+type processors struct {
+	all, idle, waiting, taken float64
+	programs                  map[string]float64
+}
 
 // readProcessors reads /proc/stat, where there is one.
 func readProcessors() (p processors, ok bool) {
@@ -71,12 +82,54 @@ func parseProcessors(stat string) (p processors, ok bool) {
 // sampleProcessors notes what they did since the sample before.
 func (s *sampler) sampleProcessors(values map[string]float64) {
 	p, ok := readProcessors()
+	p.programs = readPrograms()
 	if before := s.processors; ok && before.all > 0 && p.all > before.all {
 		all := (p.all - before.all) / 100
 		values[cpuTaken], values[cpuWaiting] = (p.taken-before.taken)/all, (p.waiting-before.waiting)/all
 		values[cpuBusy] = 100 - (p.idle-before.idle)/all - values[cpuTaken] - values[cpuWaiting]
+		for program, ticks := range p.programs {
+			values[cpuOf+program] = max(ticks-before.programs[program], 0) / all
+		}
 	}
 	s.processors = p
+}
+
+// readPrograms reads the ticks of all processes by the names of their programs,
+// with those of their children that have ended.
+func readPrograms() map[string]float64 {
+	programs := map[string]float64{}
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		if program, ticks, ok := parseProcess(string(text)); ok {
+			programs[program] += ticks
+		}
+	}
+	return programs
+}
+
+// parseProcess reads a line of /proc/PID/stat: behind the program's name in
+// brackets, which may have some itself, the 12th to 15th field.
+func parseProcess(stat string) (program string, ticks float64, ok bool) {
+	open, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return "", 0, false
+	}
+	fields := strings.Fields(stat[end+1:])
+	if len(fields) < 15 {
+		return "", 0, false
+	}
+	for _, field := range fields[11:15] {
+		n, err := strconv.ParseFloat(field, 64)
+		if err != nil || n < 0 {
+			return "", 0, false
+		}
+		ticks += n
+	}
+	return stat[open+1 : end], ticks, true
 }
 
 // runningSQL finds transactions that keep room from being used again, which

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -119,12 +120,25 @@ func TestDescriptors(t *testing.T) {
 func TestProcessors(t *testing.T) {
 	t.Parallel()
 	p, ok := parseProcessors("cpu  50 10 20 100 5 1 4 10 7 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
-	if want := (processors{all: 200, idle: 100, waiting: 5, taken: 10}); !ok || p != want {
+	if want := (processors{all: 200, idle: 100, waiting: 5, taken: 10}); !ok || !reflect.DeepEqual(p, want) {
 		t.Errorf("read %+v, want %+v", p, want)
 	}
 	for _, bad := range []string{"", "cpu 1 2 3\n", "intr 1 2 3 4 5 6 7 8 9\n", "cpu 1 2 3 4 5 6 7 -8 9\n", "cpu 1 2 3 four 5 6 7 8 9\n"} {
 		if p, ok := parseProcessors(bad); ok {
 			t.Errorf("%q reads %+v", bad, p)
+		}
+	}
+}
+
+func TestParseProcess(t *testing.T) {
+	t.Parallel()
+	program, ticks, ok := parseProcess("42 (a (b) c) S 1 42 42 0 -1 4194560 1 2 3 4 10 20 300 4000 20 0 1 0 5 6 7\n")
+	if program != "a (b) c" || ticks != 4330 || !ok {
+		t.Errorf("%q took %v, %t", program, ticks, ok)
+	}
+	for _, bad := range []string{"", "42 (a", "42 a) b", "42 (a) S 1 2 3", "42 (a) S 1 42 42 0 -1 0 1 2 3 4 10 x 300 4000 20 0", "42 (a) S 1 42 42 0 -1 0 1 2 3 4 10 -1 300 4000 20 0"} {
+		if program, ticks, ok := parseProcess(bad); ok {
+			t.Errorf("%q: %q, %v", bad, program, ticks)
 		}
 	}
 }

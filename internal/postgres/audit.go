@@ -37,7 +37,7 @@ func (db *DB) audit(ctx context.Context, a auditing) (reconcile.Ledger, error) {
 	l := reconcile.NewLedger()
 	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		for _, read := range []func(context.Context, pgx.Tx, *reconcile.Ledger) error{
-			auditHeartbeats, auditMarks, a.rows, a.sums, a.rollups} {
+			auditHeartbeats, auditMarks, a.rows, a.sums, a.rollups, a.users} {
 			if err := read(ctx, tx, &l); err != nil {
 				return err
 			}
@@ -124,6 +124,36 @@ func (a auditing) rollups(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) e
 		return err
 	}
 	return readSums(ctx, tx, sums+a.ever+` WHERE kind = 'all' GROUP BY project`, func(project string, c rollup.Cell) { l.Project(project).Ever = c })
+}
+
+// users holds requests that are counted in user_days against it, by whole days.
+// A day that an earlier release counted, too, is as far as that had come.
+func (a auditing) users(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
+	rows, err := tx.Query(ctx, `
+		WITH bounds AS (
+			SELECT greatest((SELECT min(day) FROM user_days), (`+oldestDay+`)::date, ($1::timestamptz + interval '1 day' - interval '1 microsecond')::date) AS day),
+		requests AS (
+			SELECT project, (at AT TIME ZONE 'UTC')::date AS day, count(*) AS n, sum(cost_nanos) AS cost, sum(baseline_cost_nanos) AS baseline
+			FROM completions c JOIN counted_marks m ON m.journal = c.journal AND m.stream = $2 AND m.partition = c.partition
+			WHERE c.seq <@ m.seqs AND at >= (SELECT `+startOf("day")+` FROM bounds) AND `+decided+` GROUP BY 1, 2),
+		users AS (
+			SELECT project, day, sum(requests) AS n, sum(cost_nanos) AS cost, sum(baseline_cost_nanos) AS baseline, bool_and(requests = added) AS added
+			FROM user_days WHERE day >= (SELECT day FROM bounds) GROUP BY 1, 2)
+		SELECT project, coalesce(sum(r.n), 0)::bigint, coalesce(sum(r.cost), 0)::bigint, coalesce(sum(r.baseline), 0)::bigint,
+			coalesce(sum(u.n), 0)::bigint, coalesce(sum(u.cost), 0)::bigint, coalesce(sum(u.baseline), 0)::bigint
+		FROM requests r FULL JOIN users u USING (project, day) LEFT JOIN kept_since USING (project)
+		WHERE u.added IS NOT FALSE AND day >= coalesce(since::date, '-infinity') GROUP BY project`, a.since, event.Completions.String())
+	if err != nil {
+		return err
+	}
+	var project string
+	var decided, counted rollup.Cell
+	_, err = pgx.ForEachRow(rows, []any{&project, &decided.Requests, &decided.CostNanos, &decided.BaselineNanos,
+		&counted.Requests, &counted.CostNanos, &counted.BaselineNanos}, func() error {
+		l.Project(project).Decided, l.Project(project).Counted = decided, counted
+		return nil
+	})
+	return err
 }
 
 func readSums(ctx context.Context, tx pgx.Tx, sql string, keep func(project string, c rollup.Cell), args ...any) error {

@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,23 +62,29 @@ func traffic(seed uint64, n int) ([]*event.CompletionRecorded, map[uuid.UUID][]s
 // decided reports whether a strategy decided on a caller's request.
 func decided(f *event.CompletionRecorded) bool { return f.Strategy != "model" && !f.Background() }
 
-func say(t *testing.T, url string, facts []*event.CompletionRecorded, verdicts map[uuid.UUID][]said) {
+// say stores verdicts on facts, from a journal of their own.
+func say(t *testing.T, url, journal string, facts []*event.CompletionRecorded, verdicts map[uuid.UUID][]said) {
 	t.Helper()
-	conn, r, seq := connect(t, url), rand.New(rand.NewPCG(1, 1)), 0
+	conn, r, seq := connect(t, url), rand.New(rand.NewPCG(1, uint64(len(journal)))), 0
 	for _, f := range facts {
 		for _, v := range verdicts[f.ID] {
 			seq++
 			id := func() uuid.UUID { return uuid.Must(uuid.NewRandomFromReader(reader{r})) }
 			// Beside it one of another project, one that is refused, one that nobody gave, and a judge's.
 			_, err := conn.Exec(t.Context(), `INSERT INTO feedback (id, at, project, request_id, quality, bad, journal, partition, seq, state, implicit, source, feedback_id)
-				VALUES ($1, $2, $3, $4, $5, $6, 'j', 0, $7, 'kept', false, 'judge', $13), ($8, $2, 'foreign', $4, 0, true, 'j', 1, $7, 'kept', false, NULL, NULL),
-					($9, $2, $3, $4, 0, true, 'j', 2, $7, 'refused', false, NULL, NULL), ($10, $2, $3, $4, 0, true, 'j', 3, $7, 'kept', true, NULL, NULL),
-					($11, $2, $3, $4, 0, true, 'j', 4, $7, 'kept', false, 'judge', $12)`,
-				id(), v.at, f.Project, f.ID, v.quality, v.quality < 0.5, seq, id(), id(), id(), id(), event.FeedbackByJudge+id().String(), "judge "+id().String())
+				VALUES ($1, $2, $3, $4, $5, $6, $14, 0, $7, 'kept', false, 'judge', $13), ($8, $2, 'foreign', $4, 0, true, $14, 1, $7, 'kept', false, NULL, NULL),
+					($9, $2, $3, $4, 0, true, $14, 2, $7, 'refused', false, NULL, NULL), ($10, $2, $3, $4, 0, true, $14, 3, $7, 'kept', true, NULL, NULL),
+					($11, $2, $3, $4, 0, true, $14, 4, $7, 'kept', false, 'judge', $12)`,
+				id(), v.at, f.Project, f.ID, v.quality, v.quality < 0.5, seq, id(), id(), id(), id(), event.FeedbackByJudge+id().String(), "judge "+id().String(), journal)
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+	_, err := conn.Exec(t.Context(), `INSERT INTO journal_marks (journal, stream, partition, persisted)
+		SELECT $1, 'feedback', n, int8multirange(int8range(1, $2, '[]')) FROM unnest('{0,1,2,4}'::int[]) AS n`, journal, seq)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -90,39 +98,36 @@ func (r reader) Read(b []byte) (int, error) {
 }
 
 // count does what the worker does.
-func count(t *testing.T, db *postgres.DB) (days int) {
+func count(t *testing.T, db *postgres.DB) {
 	t.Helper()
-	changed, until, err := db.ChangedDays(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, day := range changed {
-		if err := db.CountDay(t.Context(), day, observed, waited); err != nil {
+	for more := true; more; {
+		var err error
+		if more, err = db.CountUserDays(t.Context(), 1000, observed, waited); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Counted(t.Context(), until); err != nil {
-		t.Fatal(err)
-	}
-	return len(changed)
 }
 
-// What is read is what the facts add up to, user by user, whether they were
-// counted at once or came late.
+// What is read is what the facts add up to, user by user, in whatever order they
+// and verdicts come, are stored again, and are counted by two processes.
 func TestSavingsAreOfTheFacts(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	db := open(t, url)
+	db, other := open(t, url), open(t, url)
 	facts, verdicts := traffic(41, 6000)
-	if _, err := db.Persist(t.Context(), facts[:4000]); err != nil {
-		t.Fatal(err)
+	for i, part := range [][2]int{{0, 2500}, {2000, 4000}, {4000, 6000}} {
+		if _, err := db.Persist(t.Context(), facts[part[0]:part[1]]); err != nil {
+			t.Fatal(err)
+		}
+		if i < 2 { // on some that are not stored yet
+			say(t, url, strings.Repeat("j", i+1), facts[i*3000:(i+1)*3000], verdicts)
+		}
+		var both sync.WaitGroup
+		for _, db := range []*postgres.DB{db, other} {
+			both.Go(func() { count(t, db) })
+		}
+		both.Wait()
 	}
-	count(t, db)
-	if _, err := db.Persist(t.Context(), facts[4000:]); err != nil {
-		t.Fatal(err)
-	}
-	say(t, url, facts, verdicts)
-	count(t, db)
 	for _, project := range []string{event.DefaultProject, "another"} {
 		for _, w := range savings.Windows() {
 			got, err := db.Savings(t.Context(), project, w, now)

@@ -64,6 +64,8 @@ type Project struct {
 	Rows    rollup.Cell // over the rows that are kept
 	Rollups rollup.Cell // over the rollups of the same time
 	Ever    rollup.Cell // over all rollups
+	Decided rollup.Cell // over the rows of strategies that are counted as users', without errors and tokens
+	Counted rollup.Cell // over users, the same
 }
 
 // Lane gives a lane, which is begun when it is missing.
@@ -163,6 +165,8 @@ func compareProject(name string, p Project, live rollup.Sums, seen bool) Project
 	switch {
 	case !r.RowsAgree:
 		r.Problem = fmt.Sprintf("rows add up to %s, rollups to %s", brief(sums(p.Rows)), brief(sums(p.Rollups)))
+	case sums(p.Decided) != sums(p.Counted):
+		r.Problem = fmt.Sprintf("requests that are counted for savings add up to %s, users to %s", brief(sums(p.Decided)), brief(sums(p.Counted)))
 	case !seen:
 		r.Problem = "no live metrics are published"
 	case r.Live != r.Stored:

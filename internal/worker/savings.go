@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/busuhq/busu/internal/savings"
@@ -11,12 +10,9 @@ import (
 
 // UserDays are what users' requests of a day add up to.
 type UserDays interface {
-	// ChangedDays lists the days with rows that were stored since the last
-	// Counted, and up to when that is told.
-	ChangedDays(ctx context.Context) (days []time.Time, until time.Time, err error)
-	// CountDay adds a day up, again where it was before.
-	CountDay(ctx context.Context, day time.Time, observation, verdicts time.Duration) error
-	Counted(ctx context.Context, until time.Time) error
+	// CountUserDays adds what was stored since the last time, up to most requests,
+	// and reports whether more is due.
+	CountUserDays(ctx context.Context, most int, observation, verdicts time.Duration) (more bool, err error)
 }
 
 // Guards say of each project whether routing may go on.
@@ -46,10 +42,10 @@ type Accountant struct {
 	Keep        time.Duration // how long days stay
 	Log         *slog.Logger
 
-	pending map[time.Time]bool // days to be counted
-	until   time.Time          // up to when rows are among them
 	forgot  time.Time
-	took    time.Duration // the last step
+	took    time.Duration // to count, the last time
+	watched time.Time     // guards
+	looked  time.Duration // how long that took
 }
 
 const (
@@ -57,10 +53,15 @@ const (
 	accountLasts    = 30 * time.Second // beyond what a step takes, and the rest behind it
 	accountWithin   = 30 * time.Minute // a step, at the most
 	accountEvery    = 2 * time.Second
-	accountRarest   = time.Hour
-	// accountRest is how much longer than it counts it rests: it takes 3 % of the
-	// time, however large a day is.
+	// accountAtOnce bounds a transaction: a second or two of work. Whoever holds one
+	// for longer keeps PostgreSQL from using the room of removed rows again,
+	// everywhere.
+	accountAtOnce = 20_000
+	accountRarest = time.Hour
+	// accountRest is how much longer than it takes something it rests from that:
+	// it is 3 % of the time, however much there is to do.
 	accountRest    = 32
+	accountBehind  = 3         // the same while more is due: a fourth of the time
 	mostVerdicts   = time.Hour // that verdicts on an observation are waited for
 	watchedWindows = 2         // the shorter ones: what a guard finds, it finds soon
 )
@@ -68,12 +69,14 @@ const (
 // Run counts until ctx ends. PostgreSQL being away only makes it wait.
 func (a *Accountant) Run(ctx context.Context) error {
 	for {
-		began := time.Now()
-		if err := a.step(ctx, began); err != nil && ctx.Err() == nil {
+		more, err := a.step(ctx, time.Now())
+		if err != nil && ctx.Err() == nil {
 			a.Log.Debug("what users cost cannot be counted now", "err", err)
 		}
-		a.took = time.Since(began)
-		rest := min(max(accountRest*a.took, accountEvery), accountRarest)
+		rest := restFrom(a.took)
+		if more {
+			rest = accountBehind * a.took
+		}
 		a.keep(ctx, rest)
 		select {
 		case <-ctx.Done():
@@ -81,6 +84,10 @@ func (a *Accountant) Run(ctx context.Context) error {
 		case <-time.After(rest):
 		}
 	}
+}
+
+func restFrom(took time.Duration) time.Duration {
+	return min(max(accountRest*took, accountEvery), accountRarest)
 }
 
 // keep keeps the lease while it rests, or others would count meanwhile. Whoever
@@ -93,62 +100,30 @@ func (a *Accountant) keep(ctx context.Context, rest time.Duration) {
 	}
 }
 
-func (a *Accountant) step(ctx context.Context, now time.Time) error {
+func (a *Accountant) step(ctx context.Context, now time.Time) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, accountWithin)
 	defer cancel()
-	held, err := a.Lease.Hold(ctx, accountantLease, a.Owner, accountLasts+2*a.took)
+	held, err := a.Lease.Hold(ctx, accountantLease, a.Owner, accountLasts+2*(a.took+a.looked))
+	if err != nil || !held {
+		return false, err
+	}
+	more, err = a.Days.CountUserDays(ctx, accountAtOnce, a.Observation, min(a.Observation, mostVerdicts))
+	a.took = time.Since(now)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !held {
-		a.pending = nil // whoever counts now notes it, too
-		return nil
-	}
-	if err := a.count(ctx); err != nil {
-		return err
-	}
-	if err := a.watch(ctx, now); err != nil {
-		return err
+	if began := time.Now(); began.Sub(a.watched) >= restFrom(a.looked) {
+		err := a.watch(ctx, began)
+		a.watched, a.looked = time.Now(), time.Since(began)
+		if err != nil {
+			return more, err
+		}
 	}
 	if now.Sub(a.forgot) < daysEvery {
-		return nil
+		return more, nil
 	}
 	a.forgot = now
-	return a.Old.ForgetUserDays(ctx, now.Add(-a.Keep))
-}
-
-// count counts the newest day that has changed, and one more: after a start
-// there may be hundreds, and today does not wait for them. That rows are counted
-// is noted when none is left.
-func (a *Accountant) count(ctx context.Context) error {
-	changed, until, err := a.Days.ChangedDays(ctx)
-	if err != nil {
-		return err
-	}
-	if len(a.pending) == 0 { // all, since the last time that was noted
-		a.pending = map[time.Time]bool{}
-		for _, day := range changed {
-			a.pending[day] = true
-		}
-		a.until = until
-	} else if len(changed) > 0 { // the same again, with what is new: of these, today
-		a.pending[changed[len(changed)-1]] = true
-	}
-	days := make([]time.Time, 0, len(a.pending))
-	for day := range a.pending {
-		days = append(days, day)
-	}
-	slices.SortFunc(days, func(x, y time.Time) int { return y.Compare(x) })
-	for _, day := range days[:min(2, len(days))] {
-		if err := a.Days.CountDay(ctx, day, a.Observation, min(a.Observation, mostVerdicts)); err != nil {
-			return err
-		}
-		delete(a.pending, day)
-	}
-	if len(a.pending) > 0 {
-		return nil
-	}
-	return a.Days.Counted(ctx, a.until)
+	return more, a.Old.ForgetUserDays(ctx, now.Add(-a.Keep))
 }
 
 // watch looks whether a guard has to become something else.

@@ -14,52 +14,29 @@ import (
 	"github.com/busuhq/busu/internal/worker"
 )
 
-// books keeps days and guards, and fails now and then.
+// books keeps what is due, and guards, and fails now and then.
 type books struct {
 	school  // its lease, and how it fails
 	mu      sync.Mutex
-	stored  map[time.Time]int
-	counted map[time.Time]int
-	until   time.Time
-	noted   int
+	due     int
 	takes   time.Duration
 	spent   time.Duration
+	watched int
 	guard   savings.Guard
 	good    func(state string) (routed, others float64)
 	set     []string
 }
 
-func (b *books) ChangedDays(context.Context) (days []time.Time, until time.Time, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for day := time.Now().Truncate(24*time.Hour).AddDate(0, 0, -20); !day.After(time.Now()); day = day.AddDate(0, 0, 1) {
-		if b.stored[day] != b.counted[day] || b.noted == 0 && b.stored[day] > 0 {
-			days = append(days, day)
-		}
-	}
-	return days, time.Now(), b.away()
-}
-
-func (b *books) CountDay(_ context.Context, day time.Time, observation, verdicts time.Duration) error {
+func (b *books) CountUserDays(_ context.Context, most int, observation, verdicts time.Duration) (more bool, err error) {
 	time.Sleep(b.takes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.away(); err != nil || observation < verdicts {
-		return errAway
+		return false, errAway
 	}
 	b.spent += b.takes
-	b.counted[day] = b.stored[day]
-	return nil
-}
-
-func (b *books) Counted(_ context.Context, until time.Time) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.away(); err != nil {
-		return err
-	}
-	b.noted, b.until = b.noted+1, until
-	return nil
+	b.due -= min(b.due, most)
+	return b.due > 0, nil
 }
 
 func (b *books) ForgetUserDays(context.Context, time.Time) error {
@@ -83,6 +60,7 @@ func (b *books) Guards(context.Context) (map[string]savings.Guard, error) {
 func (b *books) Watch(_ context.Context, _ string, g savings.Guard, _ []savings.Window, _ time.Time) ([]savings.Watched, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.watched++
 	routed, others := b.good(g.State)
 	w := savings.Watched{Days: 7}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -115,7 +93,7 @@ func (b *books) SetGuard(_ context.Context, _, state string, e savings.Evidence)
 }
 
 func newBooks(fails float64) *books {
-	return &books{school: *newSchool(5, fails), stored: map[time.Time]int{}, counted: map[time.Time]int{},
+	return &books{school: *newSchool(5, fails),
 		guard: savings.Guard{State: savings.GuardArmed}, good: func(string) (float64, float64) { return 0.9, 0.9 }}
 }
 
@@ -145,48 +123,37 @@ func (b *books) run(t *testing.T, f func()) {
 	})
 }
 
-// Whatever fails, every day is counted in the end, the newest first, and it is
-// noted only then.
-func TestDaysAreCountedInTheEnd(t *testing.T) {
+// Whatever fails, all is counted in the end, at once while more is due.
+func TestAllIsCountedInTheEnd(t *testing.T) {
 	t.Parallel()
 	b := newBooks(0.2)
+	b.takes = time.Second
 	b.run(t, func() {
-		today := time.Now().Truncate(24 * time.Hour)
-		for i := range 20 {
-			b.stored[today.AddDate(0, 0, -i)] = 1
+		b.due = 1_000_000
+		b.pass(time.Hour)
+		if b.due > 0 {
+			t.Errorf("%d are due", b.due)
 		}
-		for range 40 {
-			b.pass(time.Minute)
-			b.stored[today]++
-			late := today.AddDate(0, 0, -b.random.IntN(20))
-			b.stored[late]++
-		}
-		b.pass(10 * time.Minute)
-		for day, n := range b.stored {
-			if b.counted[day] != n {
-				t.Errorf("%s: %d of %d are counted", day, b.counted[day], n)
-			}
-		}
-		if b.noted == 0 || time.Since(b.until) > time.Minute {
-			t.Errorf("noted %d times, last %s ago", b.noted, time.Since(b.until))
+		if b.watched == 0 {
+			t.Error("nobody looks at the guards")
 		}
 	})
 }
 
-// However long a day takes, counting takes a few per cent of the time.
+// However long it takes to count what comes, it takes a few per cent of the
+// time, and a fourth while it is behind.
 func TestCountingRests(t *testing.T) {
 	t.Parallel()
-	b := newBooks(0)
-	b.takes = 10 * time.Second
-	b.run(t, func() {
-		b.stored[time.Now().Truncate(24*time.Hour)] = 1
-		for range 10 * 60 {
-			b.stored[time.Now().Truncate(24*time.Hour)]++
-			b.pass(time.Minute)
+	for due, share := range map[int][2]float64{1: {.01, .04}, 1_000_000_000: {.2, .26}} {
+		b := newBooks(0)
+		b.takes = 10 * time.Second
+		b.run(t, func() {
+			b.due = due
+			b.pass(10 * time.Hour)
+		})
+		if took := b.spent.Hours() / 10; took < share[0] || took > share[1] {
+			t.Errorf("with %d due it takes %.3f of the time", due, took)
 		}
-	})
-	if share := b.spent.Hours() / 10; share > 0.04 || share < 0.01 {
-		t.Errorf("it takes %.3f of the time", share)
 	}
 }
 

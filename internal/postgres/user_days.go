@@ -39,8 +39,11 @@ func (db *DB) CountUserDays(ctx context.Context, most int, observation, verdicts
 	return more, nil
 }
 
+// countUserDays keeps partitions as they are: a statement that was planned before
+// requests moved to the partition of their day, and is executed after, sees them
+// nowhere, and they would be noted as counted.
 func countUserDays(ctx context.Context, tx pgx.Tx, most int, observation, verdicts time.Duration) (more bool, err error) {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('busu: days of users'))`); err != nil {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('busu: days of users')); LOCK TABLE completions_default IN ACCESS SHARE MODE`); err != nil {
 		return false, err
 	}
 	var now time.Time
@@ -117,8 +120,8 @@ func timeOf(id string) string {
 // model.
 const decided = `strategy NOT IN ('model', '` + event.StrategyShadow + `', '` + event.StrategyJudge + `')`
 
-// userDaySums are the columns of user_days behind first_at, and what they are
-// of a day's requests.
+// userDaySums are the columns of user_days behind its key, and what they are of
+// a day's requests.
 var userDaySums = []struct{ column, sum string }{
 	{"first_at", `min(first_at)`},
 	{"requests", `count(*)`},
@@ -148,7 +151,8 @@ var userDaySums = []struct{ column, sum string }{
 	{"observed_us", `coalesce(sum(latency_us) FILTER (WHERE at < observed_until), 0)`},
 }
 
-// requestOfDay is what is counted of a request. Its user is ” without one.
+// requestOfDay is what is counted of a request. Its user is empty where it has
+// none.
 const requestOfDay = `c.id, c.project, (c.at AT TIME ZONE 'UTC')::date AS day, coalesce(c.user_id, '') AS user_id,
 	c.holdout, c.strategy = 'baseline' AND NOT c.holdout AS guarded, c.at, c.status = 'ok' AS ok,
 	c.cost_nanos, c.origin_cost_nanos, c.baseline_cost_nanos, c.latency_us, c.unpriced, coalesce(c.price_version, '') AS price_version,
@@ -157,11 +161,12 @@ const requestOfDay = `c.id, c.project, (c.at AT TIME ZONE 'UTC')::date AS day, c
 // startOf is when a day begins, as SQL.
 func startOf(day string) string { return `((` + day + `)::timestamp AT TIME ZONE 'UTC')` }
 
-// withRequests takes the table requests and how long users are observed, and
-// verdicts waited for, as SQL; groups has the user's first request of the day as
-// first_at. Verdicts that nobody gave are left out: only answers of strategies
-// that learn have any, and would look worse for it; so are a judge's, who sees
-// none of the hold-out's answers.
+// withRequests begins a statement with the table mine, of which userDaySums are:
+// requests, of which each is a requestOfDay, with what is known of the rows that
+// they belong to, from groups, with verdicts, and with what their plans expected.
+// Verdicts that nobody gave are left out: only answers of strategies that learn
+// have any, and would look worse for it; so are a judge's, who sees none of the
+// hold-out's answers.
 func withRequests(requests, groups string) string {
 	return `
 		WITH requests AS MATERIALIZED (` + requests + `),

@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,4 +173,91 @@ func BenchmarkCountUserDays(b *testing.B) {
 		requests += atOnce
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(requests), "µs/request")
+}
+
+// Requests are counted once while others are stored, in bits and pieces, by
+// several at once.
+func TestCountingWhileStoring(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	dbs := []*postgres.DB{open(t, url), open(t, url), open(t, url)}
+	facts, _ := traffic(53, 9000)
+	for i, f := range facts {
+		f.UserID = fmt.Sprint("user-", i%(3+i%2000))
+	}
+	var storing, counting sync.WaitGroup
+	for i, db := range dbs {
+		storing.Go(func() {
+			for batch := range slices.Chunk(facts[i*len(facts)/3:(i+1)*len(facts)/3], 1+13*i) {
+				if _, err := db.Persist(t.Context(), batch); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	stored := make(chan struct{})
+	for i, db := range dbs {
+		counting.Go(func() {
+			for more, last := true, false; more || !last; {
+				select {
+				case <-stored:
+					last = !more
+				default:
+				}
+				var err error
+				if more, err = db.CountUserDays(t.Context(), 7+200*i, observed, waited); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	storing.Wait()
+	close(stored)
+	counting.Wait()
+	count(t, dbs[0])
+	l, err := dbs[0].Audit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range l.Projects {
+		if p.Counted.Requests != p.Decided.Requests || p.Counted.CostNanos != p.Decided.CostNanos || p.Decided.Requests == 0 {
+			t.Errorf("%s: %+v are counted, of %+v", name, p.Counted, p.Decided)
+		}
+	}
+}
+
+// Requests that move to the partition of their day meanwhile are counted, too.
+func TestCountingWhileDaysAreMade(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, other := open(t, url), open(t, url)
+	facts := completions(59, 3*80, time.Hour)
+	for day := range 80 {
+		some := facts[3*day : 3*day+3]
+		for i, f := range some {
+			f.Strategy, f.Holdout, f.UserID = "hybrid", false, fmt.Sprint("user ", i)
+			f.ID = at(f.ID, now.AddDate(0, 0, -day))
+			f.At = event.TimeOf(f.ID)
+		}
+		if _, err := db.Persist(t.Context(), some); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		both.Go(func() { count(t, db) })
+		both.Go(func() {
+			if err := other.EnsureDays(t.Context(), some[0].At, 1); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+	}
+	l, err := db.Audit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := l.Project(event.DefaultProject); p.Decided.Requests != int64(len(facts)) || p.Counted.Requests != p.Decided.Requests {
+		t.Errorf("%d are counted, of %d of %d", p.Counted.Requests, p.Decided.Requests, len(facts))
+	}
 }

@@ -31,8 +31,10 @@ CREATE INDEX feedback_by_seq ON feedback (journal, partition, (seq >> 10)) WHERE
 -- The requests that were added to a row. It is another number than requests
 -- where an earlier release counted the day since: then the row is counted anew.
 ALTER TABLE user_days ADD COLUMN added bigint NOT NULL DEFAULT 0;
+ALTER TABLE user_days SET (fillfactor = 70); -- rows of today change in place
 
 -- +goose Down
+ALTER TABLE user_days RESET (fillfactor);
 ALTER TABLE user_days DROP COLUMN added;
 DROP INDEX feedback_by_seq;
 DROP INDEX completions_by_seq;

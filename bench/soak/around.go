@@ -133,10 +133,12 @@ func parseProcess(stat string) (program string, ticks float64, ok bool) {
 }
 
 // runningSQL finds transactions that keep room from being used again, which
-// vacuums do not, and says what runs for over a minute.
+// vacuums do not, and says which run for over five seconds, and vacuums for over
+// a minute.
 const runningSQL = `
 	SELECT coalesce(max(age) FILTER (WHERE NOT vacuums AND holds), 0), coalesce(max(age) FILTER (WHERE vacuums), 0),
-		coalesce(string_agg(round(age) || ' s: ' || left(query, 100), '; ' ORDER BY age DESC) FILTER (WHERE age > 60), ''),
+		coalesce(string_agg(round(age) || ' s: ' || left(regexp_replace(query, '\s+', ' ', 'g'), 100), '; ' ORDER BY age DESC)
+			FILTER (WHERE age > CASE WHEN vacuums THEN 60 ELSE 5 END), ''),
 		pg_table_size('rollups_new')
 	FROM (SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age, query, query LIKE 'autovacuum: VACUUM%' AS vacuums,
 		backend_xmin IS NOT NULL OR backend_xid IS NOT NULL AS holds
@@ -144,9 +146,13 @@ const runningSQL = `
 
 func (s *sampler) sampleTransactions(ctx context.Context, values map[string]float64) error {
 	var oldest, vacuum float64
+	var long string
 	var bytes int64
-	if err := s.stand.Postgres().QueryRow(ctx, runningSQL).Scan(&oldest, &vacuum, &s.longRunning, &bytes); err != nil {
+	if err := s.stand.Postgres().QueryRow(ctx, runningSQL).Scan(&oldest, &vacuum, &long, &bytes); err != nil {
 		return fmt.Errorf("ask PostgreSQL what runs: %w", err)
+	}
+	if long != "" {
+		s.longRunning = long
 	}
 	values[oldestTransaction], values[longestVacuum], values[notMerged] = oldest, vacuum, float64(bytes)/mega
 	return nil

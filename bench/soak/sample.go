@@ -53,7 +53,7 @@ type sampler struct {
 	stand       *performance.Stand
 	streams     []string
 	processors  processors // at the sample before
-	longRunning string     // what PostgreSQL has been at for over a minute
+	longRunning string     // what PostgreSQL was at for long, in the last sample of a minute where there was any
 }
 
 const (

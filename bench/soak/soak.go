@@ -197,7 +197,8 @@ func (s *soak) turn(c *clock, at time.Time) {
 	line += fmt.Sprintf("; processors %.0f %% busy, %.0f %% taken by others", f.samples.last(cpuBusy), f.samples.last(cpuTaken))
 	fmt.Fprintln(s.options.Progress, line)
 	if s.sampler.longRunning != "" {
-		fmt.Fprintln(s.options.Progress, "          PostgreSQL has been at", s.sampler.longRunning)
+		fmt.Fprintln(s.options.Progress, "          PostgreSQL was at", s.sampler.longRunning)
+		s.sampler.longRunning = ""
 	}
 	if failure != nil {
 		fmt.Fprintln(s.options.Progress, "          one of the failures:", failure)

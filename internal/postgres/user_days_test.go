@@ -155,7 +155,7 @@ func BenchmarkCountUserDays(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(db.Close)
-	const atOnce = 20_000
+	const atOnce = 5_000
 	requests := 0
 	for b.Loop() {
 		b.StopTimer()

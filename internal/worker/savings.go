@@ -53,10 +53,10 @@ const (
 	accountLasts    = 30 * time.Second // beyond what a step takes, and the rest behind it
 	accountWithin   = 30 * time.Minute // a step, at the most
 	accountEvery    = 2 * time.Second
-	// accountAtOnce bounds a transaction: a second or two of work. Whoever holds one
-	// for longer keeps PostgreSQL from using the room of removed rows again,
-	// everywhere.
-	accountAtOnce = 20_000
+	// accountAtOnce bounds a transaction: a third of a second of work, for which
+	// others wait a little. Whoever holds one for long keeps PostgreSQL from using
+	// the room of removed rows again, everywhere.
+	accountAtOnce = 5_000
 	accountRarest = time.Hour
 	// accountRest is how much longer than it takes something it rests from that:
 	// it is 3 % of the time, however much there is to do.

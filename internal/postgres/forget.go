@@ -250,18 +250,6 @@ func (s *sweep) userDays(ctx context.Context) error {
 	return err
 }
 
-// countNoForgotten removes what was added up under the name of a user who was
-// gone through while it was: it is there under another.
-func countNoForgotten(ctx context.Context, tx pgx.Tx, day time.Time, before int64) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared(hashtext('busu: forgotten'))`); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `
-		DELETE FROM user_days WHERE day = $1::timestamptz::date AND EXISTS (SELECT FROM forgotten WHERE n > $2 AND swept)
-			AND (project, `+whoIsSQL+`) IN (SELECT project, who FROM forgotten WHERE n > $2 AND swept)`, day, before)
-	return err
-}
-
 // ExpireForgotten removes up to most notes of users who were forgotten before a
 // time, and returns how many; 0: none is left.
 func (db *DB) ExpireForgotten(ctx context.Context, before time.Time, most int) (removed int64, err error) {

@@ -96,9 +96,6 @@ func whoIs(project, user string) []byte {
 	return sum[:]
 }
 
-// whoIsSQL is whoIs of columns.
-const whoIsSQL = `sha256(convert_to(project, 'UTF8') || '\x00'::bytea || convert_to(user_id, 'UTF8'))`
-
 // namelessFacts takes from facts whose they are, where that is a user who is
 // forgotten: facts that come late, of requests from before. It gives the ids of
 // these.

@@ -126,19 +126,22 @@ func (a auditing) rollups(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) e
 	return readSums(ctx, tx, sums+a.ever+` WHERE kind = 'all' GROUP BY project`, func(project string, c rollup.Cell) { l.Project(project).Ever = c })
 }
 
-// users holds requests that are counted in user_days against it, by whole days.
-// A day that an earlier release counted, too, is as far as that had come.
+// users reads requests that are counted in user_days, and what they add up to
+// there, of whole days. A day that an earlier release counted, too, is left out:
+// it is as far as that had come. Which projects have a day, and which is the
+// oldest, priced_days says, which is small and written with the others.
 func (a auditing) users(ctx context.Context, tx pgx.Tx, l *reconcile.Ledger) error {
 	rows, err := tx.Query(ctx, `
 		WITH bounds AS (
-			SELECT greatest((SELECT min(day) FROM user_days), (`+oldestDay+`)::date, ($1::timestamptz + interval '1 day' - interval '1 microsecond')::date) AS day),
+			SELECT greatest((SELECT min(day) FROM priced_days), (`+oldestDay+`)::date, ($1::timestamptz + interval '1 day' - interval '1 microsecond')::date) AS day),
 		requests AS (
 			SELECT project, (at AT TIME ZONE 'UTC')::date AS day, count(*) AS n, sum(cost_nanos) AS cost, sum(baseline_cost_nanos) AS baseline
 			FROM completions c JOIN counted_marks m ON m.journal = c.journal AND m.stream = $2 AND m.partition = c.partition
 			WHERE c.seq <@ m.seqs AND at >= (SELECT `+startOf("day")+` FROM bounds) AND `+decided+` GROUP BY 1, 2),
 		users AS (
-			SELECT project, day, sum(requests) AS n, sum(cost_nanos) AS cost, sum(baseline_cost_nanos) AS baseline, bool_and(requests = added) AS added
-			FROM user_days WHERE day >= (SELECT day FROM bounds) GROUP BY 1, 2)
+			SELECT d.project, d.day, u.* FROM (SELECT DISTINCT project, day FROM priced_days WHERE day >= (SELECT day FROM bounds)) AS d CROSS JOIN LATERAL (
+				SELECT sum(requests) AS n, sum(cost_nanos) AS cost, sum(baseline_cost_nanos) AS baseline, bool_and(requests = added) AS added
+				FROM user_days WHERE project = d.project AND day = d.day) AS u)
 		SELECT project, coalesce(sum(r.n), 0)::bigint, coalesce(sum(r.cost), 0)::bigint, coalesce(sum(r.baseline), 0)::bigint,
 			coalesce(sum(u.n), 0)::bigint, coalesce(sum(u.cost), 0)::bigint, coalesce(sum(u.baseline), 0)::bigint
 		FROM requests r FULL JOIN users u USING (project, day) LEFT JOIN kept_since USING (project)

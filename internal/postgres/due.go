@@ -38,14 +38,19 @@ func dueSeqs(ctx context.Context, tx pgx.Tx) (due []dueLane, err error) {
 	return due, err
 }
 
-// dueRuns are runs of seqs, by columns.
+// dueRuns are runs of seqs of a stream, by columns.
 type dueRuns struct {
-	journals, streams []string
-	partitions        []int32
-	firsts, lasts     []int64
+	journals      []string
+	partitions    []int32
+	firsts, lasts []int64
 }
 
 func (r *dueRuns) any() bool { return len(r.journals) > 0 }
+
+// args are arguments of a statement, with others behind them.
+func (r *dueRuns) args(others ...any) []any {
+	return append([]any{r.journals, r.partitions, r.firsts, r.lasts}, others...)
+}
 
 // takeDue takes up to most seqs of a stream, of each lane its share, and reports
 // whether any are left.
@@ -70,8 +75,7 @@ func takeDue(due []dueLane, of event.Stream, most int) (taken dueRuns, left bool
 				run.Last, left = run.First+share-1, true
 			}
 			share -= run.Last - run.First + 1
-			taken.journals, taken.streams = append(taken.journals, d.journal), append(taken.streams, of.String())
-			taken.partitions = append(taken.partitions, int32(d.Partition))
+			taken.journals, taken.partitions = append(taken.journals, d.journal), append(taken.partitions, int32(d.Partition))
 			taken.firsts, taken.lasts = append(taken.firsts, run.First), append(taken.lasts, run.Last)
 		}
 	}
@@ -79,17 +83,12 @@ func takeDue(due []dueLane, of event.Stream, most int) (taken dueRuns, left bool
 }
 
 // noteCounted adds runs to what is counted of their lanes.
-func noteCounted(ctx context.Context, tx pgx.Tx, all ...dueRuns) error {
-	for _, r := range all {
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO counted_marks AS c (journal, stream, partition, seqs)
-			SELECT journal, stream, partition, range_agg(int8range(first, last, '[]'))
-			FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS due (journal, stream, partition, first, last)
-			GROUP BY journal, stream, partition
-			ON CONFLICT (journal, stream, partition) DO UPDATE SET seqs = c.seqs + excluded.seqs`,
-			r.journals, r.streams, r.partitions, r.firsts, r.lasts); err != nil {
-			return err
-		}
-	}
-	return nil
+func noteCounted(ctx context.Context, tx pgx.Tx, of event.Stream, r dueRuns) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO counted_marks AS c (journal, stream, partition, seqs)
+		SELECT journal, $5::text, partition, range_agg(int8range(first, last, '[]'))
+		FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS due (journal, partition, first, last)
+		GROUP BY journal, partition
+		ON CONFLICT (journal, stream, partition) DO UPDATE SET seqs = c.seqs + excluded.seqs`, r.args(of.String())...)
+	return err
 }

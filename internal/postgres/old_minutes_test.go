@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/eventtest"
 	"github.com/busuhq/busu/internal/postgres"
@@ -113,16 +111,7 @@ func checkAddedUp(t *testing.T, url string, facts []*event.CompletionRecorded, b
 // which each has something in every minute, beside years that are added up.
 func BenchmarkExpireMinutes(b *testing.B) {
 	url := storetest.Postgres(b)
-	db, err := postgres.Open(b.Context(), postgres.Options{URL: url, Name: "bench"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(db.Close)
-	conn, err := pgx.Connect(b.Context(), url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer conn.Close(context.Background())
+	db, conn := open(b, url), connect(b, url)
 	const insert = `
 		INSERT INTO rollups_minutes (project, partition, minute, kind, name, requests, errors, cost_nanos, baseline_cost_nanos,
 			tokens_in, tokens_out, latency, ttft, overhead)

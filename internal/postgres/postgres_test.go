@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 var now = time.Date(2026, 11, 23, 12, 34, 56, 0, time.UTC)
 
-func open(t *testing.T, url string) *postgres.DB {
+func open(t testing.TB, url string) *postgres.DB {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, Name: "test"})
 	if err != nil {
@@ -32,7 +32,7 @@ func open(t *testing.T, url string) *postgres.DB {
 	return db
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

@@ -58,17 +58,20 @@ func countUserDays(ctx context.Context, tx pgx.Tx, most int, observation, verdic
 	opinions, moreOpinions := takeDue(due, event.Feedback, (most+9)/10)
 	var stale userDays
 	if requests.any() {
-		if err := stale.read(ctx, tx, addUserDays, requests.journals, requests.partitions, requests.firsts, requests.lasts, observation, verdicts); err != nil {
+		if err := stale.read(ctx, tx, addUserDays, requests.args(observation, verdicts)...); err != nil {
+			return false, err
+		}
+		if err := noteCounted(ctx, tx, event.Completions, requests); err != nil {
 			return false, err
 		}
 	}
 	if opinions.any() {
-		if err := stale.read(ctx, tx, judgedUserDays, opinions.journals, opinions.partitions, opinions.firsts, opinions.lasts); err != nil {
+		if err := stale.read(ctx, tx, judgedUserDays, opinions.args()...); err != nil {
 			return false, err
 		}
-	}
-	if err := noteCounted(ctx, tx, requests, opinions); err != nil {
-		return false, err
+		if err := noteCounted(ctx, tx, event.Feedback, opinions); err != nil {
+			return false, err
+		}
 	}
 	if err := stale.recount(ctx, tx, observation, verdicts); err != nil {
 		return false, err

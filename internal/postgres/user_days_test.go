@@ -149,12 +149,7 @@ func TestCountingLooksAtNothingElse(t *testing.T) {
 // BenchmarkCountUserDays counts requests of a day, of ten times fewer users, who
 // come again and again.
 func BenchmarkCountUserDays(b *testing.B) {
-	url := storetest.Postgres(b)
-	db, err := postgres.Open(b.Context(), postgres.Options{URL: url, Name: "bench"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(db.Close)
+	db := open(b, storetest.Postgres(b))
 	const atOnce = 5_000
 	requests := 0
 	for b.Loop() {

@@ -129,6 +129,17 @@ func (g *waiting) Complete(ctx context.Context, _ gateway.Request) (gateway.Answ
 	}
 }
 
+// begins waits until a request is under way; none is within a minute when it was
+// refused.
+func (g *waiting) begins(t *testing.T) {
+	t.Helper()
+	select {
+	case <-g.began:
+	case <-time.After(time.Minute):
+		t.Fatal("no request has begun")
+	}
+}
+
 func (g *waiting) Plan(gateway.Request) (routing.Plan, error) { return routing.Plan{}, nil }
 
 // While as many requests are under way as a key may have, or one of its users,
@@ -148,7 +159,7 @@ func TestRequestsAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for _, ctx := range []context.Context{leaving, t.Context()} {
 			all.Go(func() { s.askOf(ctx, t, made.Key, http.StatusServiceUnavailable) })
-			<-g.began
+			g.begins(t)
 		}
 		r := s.post(t, "/complete", `{"prompt": "a", "user_id": "ada"}`, "x-api-key: "+made.Key).want(t, 429)
 		if r.Header.Get("Retry-After") != "1" || !strings.Contains(string(r.Body), c.says) {
@@ -156,7 +167,7 @@ func TestRequestsAtOnce(t *testing.T) {
 		}
 		leave()
 		all.Go(func() { s.askOf(t.Context(), t, made.Key, http.StatusServiceUnavailable, http.StatusTooManyRequests) })
-		<-g.began
+		g.begins(t)
 		close(g.end)
 		all.Wait()
 		r = s.send(t, "PATCH", "/keys/"+made.ID, `{"concurrency": null, "per_user": null}`, asAdmin).want(t, 200)

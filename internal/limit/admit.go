@@ -180,9 +180,9 @@ func (k *Keeper) wait(ctx context.Context, l holding, most int64, n float64, aft
 		select {
 		case <-news:
 		case <-end.C:
-			return l.last(since)
+			return l.last(since, after)
 		case <-ctx.Done():
-			return l.last(since)
+			return l.last(since, after)
 		}
 	}
 }

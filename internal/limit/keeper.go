@@ -45,9 +45,9 @@ type holding interface {
 // waiting is what those who wait for the desk look at.
 type waiting interface {
 	next() <-chan struct{} // is closed at the next answer
-	// last is for who has waited as long as it may, for the answer to a report after
-	// this one.
-	last(after int64) verdict
+	// last is for who has waited as long as it may: since a report, and last for the
+	// answer to one behind after.
+	last(since, after int64) verdict
 	patience() time.Duration // that who waits may have; above waitWithin, asking again at once would not help
 	isHurried() bool         // there is something that others wait for
 	quit()                   // leaves all to others

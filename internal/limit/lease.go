@@ -101,7 +101,7 @@ func (l *lease) without() verdict {
 func (*lease) patience() time.Duration { return waitWithin }
 
 // last is for who has waited as long as it may.
-func (l *lease) last(int64) verdict {
+func (l *lease) last(int64, int64) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.share == 0 {

@@ -27,7 +27,7 @@ type slots struct {
 	young   bool
 
 	asked        bool  // since the last report
-	want, called int64 // of those who wait, and did at the last report
+	want, called int64 // of those who wait: that no report has told of, and that one has
 	peak, before int64 // at once, lately, and before that
 	since        time.Time
 
@@ -51,15 +51,13 @@ func (s *slots) take(now time.Time, most int64, _ float64, after int64) (v verdi
 		return forgotten, s.seq
 	}
 	s.most, s.used, s.asked = most, now, true
-	s.remember(now, s.open+s.want+1)
+	s.comes(after)
+	s.remember(now, s.open+s.want+s.called+1)
 	isAnswered := after >= 0 && s.heard > after
 	isOurs := !s.failed.IsZero() || now.Sub(s.told) < trustedFor
 	switch {
 	case isOurs && s.open < min(s.held, most):
 		s.open++
-		if after == s.seq {
-			s.want-- // which no report has said
-		}
 		return granted, s.seq
 	case s.failedJustNow(now):
 		return s.without(), s.seq
@@ -69,10 +67,32 @@ func (s *slots) take(now time.Time, most int64, _ float64, after int64) (v verdi
 		return exceeded, s.seq
 	}
 	if after < 0 || isAnswered {
-		s.want++
 		after = s.seq
 	}
+	s.waits(after)
 	return wait, after
+}
+
+// waits counts one who waits for the answer to a report behind after. What that
+// brings is theirs until they come: reports that are made meanwhile must not
+// give it back.
+func (s *slots) waits(after int64) {
+	if after == s.seq {
+		s.want++
+	} else {
+		s.called++
+	}
+}
+
+// comes counts one who has waited no more.
+func (s *slots) comes(after int64) {
+	switch {
+	case after < 0: // has not waited
+	case after == s.seq:
+		s.want = max(s.want-1, 0)
+	default:
+		s.called = max(s.called-1, 0)
+	}
 }
 
 // without is the verdict for those who cannot get more.
@@ -122,10 +142,11 @@ func (s *slots) patience() time.Duration {
 
 // last is for who has waited as long as it may. Where nothing is held and the
 // desk has not answered, it is not known who holds what.
-func (s *slots) last(after int64) verdict {
+func (s *slots) last(since, after int64) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held == 0 && s.heard <= after {
+	s.comes(after)
+	if s.held == 0 && s.heard <= since {
 		return unknown
 	}
 	return s.without()
@@ -158,7 +179,7 @@ func (s *slots) due(now time.Time) (due, done bool) {
 	isIdle := s.held > s.open          // others may lack what nobody uses here
 	isScarce := s.pool < spare(s.most) // and want to know whether there is any
 	isBusy := now.Sub(s.granted) < reportEvery
-	return s.isDue(now, s.want > 0 || isIdle && (isScarce || isBusy), s.asked || isIdle), false
+	return s.isDue(now, s.want+s.called > 0 || isIdle && (isScarce || isBusy), s.asked || isIdle), false
 }
 
 // spare is how many are kept for processes that have none.
@@ -172,24 +193,24 @@ func (s *slots) forget(now time.Time) bool {
 }
 
 func (s *slots) isDone(now time.Time) bool {
-	return s.held == 0 && s.open == 0 && s.want == 0 && !s.hurried && !s.failedJustNow(now) && s.isIdle(now)
+	return s.held == 0 && s.open == 0 && s.want+s.called == 0 && !s.hurried && !s.failedJustNow(now) && s.isIdle(now)
 }
 
 // report says how things stand. What is under way is held until it ends.
 func (s *slots) report(now time.Time, seq int64) Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open == 0 && s.want == 0 && s.isIdle(now) {
+	if s.open == 0 && s.want+s.called == 0 && s.isIdle(now) {
 		s.leave()
 	}
-	s.remember(now, s.open+s.want)
+	s.remember(now, s.open+s.want+s.called)
 	r := s.said(now, seq)
-	idle := max(s.held-s.open, 0) - s.want
+	idle := max(s.held-s.open, 0) - s.want - s.called
 	r.Most, r.Share, r.Level, r.Needs = s.most, float64(s.held), float64(max(idle, 0)), float64(max(-idle, 0))
 	if most := max(s.peak, s.before); most > 0 {
 		r.Demand = float64(most + most/4 + 1)
 	}
-	s.called, s.want, s.asked = s.want, 0, false
+	s.called, s.want, s.asked = s.called+s.want, 0, false
 	return r
 }
 
@@ -200,7 +221,9 @@ func (s *slots) quit() {
 	s.leave()
 }
 
-func (s *slots) leave() { s.held, s.keep, s.want, s.peak, s.before = s.open, 0, 0, 0, 0 }
+func (s *slots) leave() {
+	s.held, s.keep, s.want, s.called, s.peak, s.before = s.open, 0, 0, 0, 0, 0
+}
 
 // hear takes a reply.
 func (s *slots) hear(now time.Time, said Report, r Reply) {
@@ -220,6 +243,7 @@ func (s *slots) hear(now time.Time, said Report, r Reply) {
 		s.lacking = time.Time{}
 	}
 	if most := max(s.keep, s.open+s.called); s.held > most { // those who wait have not come for theirs yet
+		s.pool += s.held - most
 		s.held, s.hurried = most, true
 	}
 }

@@ -61,6 +61,11 @@ func (db *DB) NoteRegenerated(ctx context.Context, from, now time.Time, most tim
 			until = from
 			return nil
 		}
+		// PostgreSQL's statistics are of a while ago, and say that a stretch of just
+		// now has hardly a row: it would look at all of it again for each of its rows.
+		if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off`); err != nil {
+			return err
+		}
 		last := until.Add(verdict.RegeneratedWithin)
 		_, err = tx.Exec(ctx, noteRegenerated, from, until, last, lowestID(from), lowestID(last.Add(time.Millisecond)),
 			verdict.RegeneratedWithin, verdict.ImplicitSource+verdict.Regenerated, verdict.RegeneratedQuality)

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -209,6 +210,56 @@ func TestWhatIsAskedAgainIsNoticed(t *testing.T) {
 		if lesson, err := learning.DecodeLesson(l.Lesson); err != nil || lesson.Verdict.Quality != verdict.RegeneratedQuality {
 			t.Errorf("lesson %d: %v", l.N, err)
 		}
+	}
+}
+
+// Each answer is looked at once, although by statistics from before there is
+// none in that time.
+func TestNoticingLooksOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, conn := open(t, url), connect(t, url)
+	if err := db.EnsureDays(t.Context(), now, 1); err != nil {
+		t.Fatal(err)
+	}
+	persist := func(facts []*event.CompletionRecorded) {
+		t.Helper()
+		for i, f := range facts {
+			f.UserID, f.Features = fmt.Sprint("user ", i), []byte("the same words")
+		}
+		if _, err := db.Persist(t.Context(), facts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	persist(routed(1, 1000, time.Hour))
+	if _, err := conn.Exec(t.Context(), `ANALYZE`); err != nil {
+		t.Fatal(err)
+	}
+	const n = 2000
+	lately := make([]int, n+100) // seconds after the others
+	for i := range lately {
+		lately[i] = 60 + i%60 + i/n*200 // some when the stretch is over
+	}
+	persist(asked(2, "", lately...))
+	db.Close() // which makes its connections tell what they did
+	read := func(rows, scans int) (looked, scanned int) {
+		t.Helper()
+		for inserted := -1; inserted < rows || scanned < scans; {
+			if err := conn.QueryRow(t.Context(), `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), sum(idx_scan + seq_scan), sum(n_tup_ins)
+				FROM pg_stat_user_tables WHERE starts_with(relname, 'completions') OR starts_with(relname, 'features')`).Scan(&looked, &scanned, &inserted); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return looked, scanned
+	}
+	before, scanned := read(2*(1000+len(lately)), 0)
+	db = open(t, url)
+	if until, err := db.NoteRegenerated(t.Context(), now.Add(time.Minute), now.Add(time.Hour), 2*time.Minute); err != nil || until.Before(now.Add(2*time.Minute)) {
+		t.Fatalf("it ended at %s: %v", until, err)
+	}
+	db.Close()
+	if looked, _ := read(0, scanned+2); looked-before < 2*n || looked-before > 4*n {
+		t.Errorf("for %d answers %d rows were looked at", n, looked-before)
 	}
 }
 

@@ -43,9 +43,9 @@ func TestNoneIsRefusedWhileThereIsRoom(t *testing.T) {
 				s.Settle(now)
 				underWay--
 			case i == 2 && len(waiting) > 0:
-				i := r.IntN(len(waiting))
-				after := waiting[i]
-				waiting = slices.Delete(waiting, i, i+1)
+				who := r.IntN(len(waiting))
+				after := waiting[who]
+				waiting = slices.Delete(waiting, who, who+1)
 				asks(after)
 			case i > 2:
 				said := s.Report(now)

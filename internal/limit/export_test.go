@@ -57,4 +57,4 @@ func (s *slots) Report(now time.Time) Report { return s.report(now, s.seq+1) }
 func (s *slots) Hear(now time.Time, said Report, r Reply) { s.hear(now, said, r) }
 
 // Counts are the requests under way, and those that wait.
-func (s *slots) Counts() (open, waiting int64) { return s.open, s.want + s.called }
+func (s *slots) Counts() (open, waiting int64) { return s.open, s.queue() }

@@ -52,7 +52,7 @@ func (s *slots) take(now time.Time, most int64, _ float64, after int64) (v verdi
 	}
 	s.most, s.used, s.asked = most, now, true
 	s.comes(after)
-	s.remember(now, s.open+s.want+s.called+1)
+	s.remember(now, s.open+s.queue()+1)
 	isAnswered := after >= 0 && s.heard > after
 	isOurs := !s.failed.IsZero() || now.Sub(s.told) < trustedFor
 	switch {
@@ -83,6 +83,9 @@ func (s *slots) waits(after int64) {
 		s.called++
 	}
 }
+
+// queue is how many wait.
+func (s *slots) queue() int64 { return s.want + s.called }
 
 // comes counts one who has waited no more.
 func (s *slots) comes(after int64) {
@@ -179,7 +182,7 @@ func (s *slots) due(now time.Time) (due, done bool) {
 	isIdle := s.held > s.open          // others may lack what nobody uses here
 	isScarce := s.pool < spare(s.most) // and want to know whether there is any
 	isBusy := now.Sub(s.granted) < reportEvery
-	return s.isDue(now, s.want+s.called > 0 || isIdle && (isScarce || isBusy), s.asked || isIdle), false
+	return s.isDue(now, s.queue() > 0 || isIdle && (isScarce || isBusy), s.asked || isIdle), false
 }
 
 // spare is how many are kept for processes that have none.
@@ -193,19 +196,19 @@ func (s *slots) forget(now time.Time) bool {
 }
 
 func (s *slots) isDone(now time.Time) bool {
-	return s.held == 0 && s.open == 0 && s.want+s.called == 0 && !s.hurried && !s.failedJustNow(now) && s.isIdle(now)
+	return s.held == 0 && s.open == 0 && s.queue() == 0 && !s.hurried && !s.failedJustNow(now) && s.isIdle(now)
 }
 
 // report says how things stand. What is under way is held until it ends.
 func (s *slots) report(now time.Time, seq int64) Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open == 0 && s.want+s.called == 0 && s.isIdle(now) {
+	if s.open == 0 && s.queue() == 0 && s.isIdle(now) {
 		s.leave()
 	}
-	s.remember(now, s.open+s.want+s.called)
+	s.remember(now, s.open+s.queue())
 	r := s.said(now, seq)
-	idle := max(s.held-s.open, 0) - s.want - s.called
+	idle := max(s.held-s.open, 0) - s.queue()
 	r.Most, r.Share, r.Level, r.Needs = s.most, float64(s.held), float64(max(idle, 0)), float64(max(-idle, 0))
 	if most := max(s.peak, s.before); most > 0 {
 		r.Demand = float64(most + most/4 + 1)

@@ -79,7 +79,7 @@ var plan = map[string]room{
 	"internal/messages":    {may: []string{"document", "llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/chat":        {may: []string{"document", "llm"}, libs: []string{"github.com/tidwall/gjson"}, why: pure},
 	"internal/flight":      {may: []string{"llm"}, why: pure},
-	"internal/cache": {may: []string{"event", "llm"}, libs: []string{"github.com/google/uuid", "github.com/sony/gobreaker", "golang.org/x/text"},
+	"internal/cache": {may: []string{"document", "event", "llm"}, libs: []string{"github.com/google/uuid", "github.com/sony/gobreaker", "golang.org/x/text"},
 		why: "the cache declares what its levels do and knows no technology"},
 
 	"internal/provider/openai":    {may: []string{"chat", "llm", "provider/endpoint"}, io: true, why: adapter},

@@ -13,6 +13,7 @@ import (
 	"github.com/busuhq/busu/bench/bare"
 	"github.com/busuhq/busu/bench/load"
 	"github.com/busuhq/busu/bench/measure"
+	"github.com/busuhq/busu/bench/product"
 )
 
 const (
@@ -157,7 +158,7 @@ func (b *bench) capacities() []scenario {
 			if err := b.waitKnown(ctx, r); err != nil {
 				return nil, err
 			}
-			return b.profiled(r, name, func() (measure.Figures, error) {
+			return b.profiled(r, r.api, name, func() (measure.Figures, error) {
 				return sound(b.closed(ctx, r.target(), of(r).recipe(b.fresh(), 0), load.Load{Holds: holds}))
 			})
 		}}
@@ -200,7 +201,7 @@ func (b *bench) memoryHits(ctx context.Context) (measure.Figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.profiled(r, busuMemory, func() (measure.Figures, error) {
+	return b.profiled(r, r.api, busuMemory, func() (measure.Figures, error) {
 		return hits(b.closed(ctx, r.target(), questions, load.Load{Holds: "X-Busu-Cache: memory"}))
 	})
 }
@@ -223,7 +224,9 @@ func (b *bench) redisHits(ctx context.Context) (_ measure.Figures, err error) {
 	}
 	t := targetOf(api)
 	t.metrics = true
-	return hits(b.closed(ctx, t, questions, load.Load{Holds: "X-Busu-Cache: redis"}))
+	return b.profiled(r, api, busuRedis, func() (measure.Figures, error) {
+		return hits(b.closed(ctx, t, questions, load.Load{Holds: "X-Busu-Cache: redis"}))
+	})
 }
 
 // latencies are at a rate that leaves room, with all of busu's processes.
@@ -249,7 +252,7 @@ func (b *bench) latencies() []scenario {
 			if err != nil {
 				return nil, err
 			}
-			return b.profiled(r, name, func() (measure.Figures, error) {
+			return b.profiled(r, r.api, name, func() (measure.Figures, error) {
 				return sound(b.steadily(ctx, r.target(), of(r).recipe(b.fresh(), 0), load.Load{Holds: holds}))
 			})
 		}}
@@ -271,14 +274,14 @@ func (b *bench) latencies() []scenario {
 		}})
 }
 
-// profiled takes a profile of the API during work, where one is wanted.
-func (b *bench) profiled(r *rig, name string, work func() (measure.Figures, error)) (f measure.Figures, err error) {
+// profiled takes a profile of an API during work, where one is wanted.
+func (b *bench) profiled(r *rig, api *product.Process, name string, work func() (measure.Figures, error)) (f measure.Figures, err error) {
 	if b.options.Profiles == "" {
 		return work()
 	}
-	profile := filepath.Join(r.dir, fmt.Sprintf("api-%s.pprof", r.api.Base[len("http://127.0.0.1:"):]))
+	profile := filepath.Join(r.dir, fmt.Sprintf("api-%s.pprof", api.Base[len("http://127.0.0.1:"):]))
 	file := filepath.Join(b.options.Profiles, unsafeInNames.ReplaceAllString(name, "-")+".pprof")
-	err = r.api.Profiled(profile, file, func() (err error) { f, err = work(); return err })
+	err = api.Profiled(profile, file, func() (err error) { f, err = work(); return err })
 	return f, err
 }
 

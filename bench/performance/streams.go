@@ -38,7 +38,7 @@ func (b *bench) streams() []scenario {
 			}
 			a := r.everythingOn()
 			a.stream = true
-			return b.profiled(r, streamsBusu, func() (measure.Figures, error) {
+			return b.profiled(r, r.api, streamsBusu, func() (measure.Figures, error) {
 				return sound(b.closed(ctx, r.target(), a.recipe(b.fresh(), 0), load.Load{Streams: true, Holds: "X-Busu-Strategy: hybrid"}))
 			})
 		}},

@@ -210,6 +210,7 @@ func (c *Cache) Put(l Look, e Entry) bool {
 	if l.Found || !l.key.storable(&e.Response) || stale() {
 		return false
 	}
+	e.own()
 	e.exact = l.key.Exact
 	item := Item{Key: l.key, Entry: &e, Until: c.until(&e, c.o.TTL, now)}
 	if !item.Until.After(now) {

@@ -3,8 +3,10 @@ package cache
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/busuhq/busu/internal/document"
 	"github.com/busuhq/busu/internal/event"
 	"github.com/busuhq/busu/internal/llm"
 )
@@ -69,7 +71,8 @@ func flagOf(b bool) byte {
 	return 0
 }
 
-// decodeEntry reads what Encode wrote. It keeps nothing of in.
+// decodeEntry reads what Encode wrote. The entry's texts are views of in: nobody
+// may change it from then on.
 func decodeEntry(in []byte) (*Entry, error) {
 	d := decoder{in: in}
 	version := d.byte()
@@ -110,8 +113,8 @@ func (d *decoder) response(r *llm.Response) {
 		*n = d.number()
 	}
 	whole := d.byte() == 1
-	if body := d.text(); whole {
-		r.Body = []byte(body)
+	if body := d.bytes(d.count()); whole {
+		r.Body = slices.Clip(body)
 	}
 }
 
@@ -143,7 +146,7 @@ func (d *decoder) count() int {
 	return int(n)
 }
 
-func (d *decoder) text() string { return string(d.bytes(d.count())) }
+func (d *decoder) text() string { return document.View(d.bytes(d.count())) }
 
 func (d *decoder) number() int64 {
 	n, size := binary.Varint(d.in)

@@ -3,6 +3,7 @@ package cache
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,22 @@ type Entry struct {
 	Response    llm.Response
 
 	exact [sha256.Size]byte // Key.Exact of the question
+}
+
+// own makes the entry's texts its own. As they come they may be views of a whole
+// request, or of all that a vendor said, which would be kept with them and are
+// not counted. What is in a Body that is kept stays a view of that.
+func (e *Entry) own() {
+	e.UserID = strings.Clone(e.UserID)
+	r := &e.Response
+	if r.Body != nil {
+		return
+	}
+	r.Model, r.Text, r.Refusal, r.FinishReason = strings.Clone(r.Model), strings.Clone(r.Text), strings.Clone(r.Refusal), strings.Clone(r.FinishReason)
+	r.ToolCalls = slices.Clone(r.ToolCalls)
+	for i, c := range r.ToolCalls {
+		r.ToolCalls[i] = llm.ToolCall{ID: strings.Clone(c.ID), Name: strings.Clone(c.Name), Arguments: strings.Clone(c.Arguments)}
+	}
 }
 
 // Where an entry's user and project are looked for when theirs are deleted.

@@ -16,7 +16,7 @@ import (
 // longer than ctx says.
 type Store interface {
 	// Find returns what Encode wrote of the answer of the first of models that
-	// has one, or nil.
+	// has one, or nil. Nobody changes the bytes any more: they are kept.
 	Find(ctx context.Context, k Key, models []string) ([]byte, error)
 	// Keep stores items, each in place of what its model answered before, and
 	// returns how many: some may be left out, such as for want of room.

@@ -32,11 +32,19 @@ func (db *DB) Cache(ttl time.Duration, budget int64) *Cache {
 // The answers to a question, and the lease for making one, share a hash tag.
 // Another form of the places by which answers are forgotten needs another name
 // here: what is given must be found by who forgets.
-func cacheEntryKey(k cache.Key, model string) string { return string(appendEntryKey(nil, k, model)) }
-
 func appendEntryKey(dst []byte, k cache.Key, model string) []byte {
 	dst = k.AppendName(append(dst, "busu:cache:answer:{"...))
 	return append(append(dst, "}:"...), model...)
+}
+
+// appendEntryKeys adds those of answers that models have given.
+func appendEntryKeys(keys []string, k cache.Key, models []string) []string {
+	var room [128]byte // for all but the model's name
+	all := string(appendEntryKey(room[:0], k, ""))
+	for _, model := range models {
+		keys = append(keys, all+model)
+	}
+	return keys
 }
 
 func cacheLeaseKey(k cache.Key) string { return "busu:cache:lease:{" + k.Name() + "}" }
@@ -57,11 +65,7 @@ func (c *Cache) Find(ctx context.Context, k cache.Key, models []string) ([]byte,
 	if len(models) == 0 {
 		return nil, nil
 	}
-	keys := make([]string, len(models))
-	for i, model := range models {
-		keys[i] = cacheEntryKey(k, model)
-	}
-	body, _, err := c.lookups.ask(ctx, firstOf(keys))
+	body, _, err := c.lookups.ask(ctx, firstOf(appendEntryKeys(make([]string, 0, len(models)), k, models)))
 	if err != nil {
 		return nil, fmt.Errorf("find cached answer: %w", err)
 	}

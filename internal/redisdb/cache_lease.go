@@ -51,11 +51,7 @@ return 0
 // Claim returns the entry of the first of models that has one. Without one it
 // takes the lease for owner, or returns how long another's will last.
 func (c *Cache) Claim(ctx context.Context, k cache.Key, models []string, owner string, lasts time.Duration) ([]byte, time.Duration, error) {
-	keys := make([]string, 1, 1+len(models))
-	keys[0] = cacheLeaseKey(k)
-	for _, model := range models {
-		keys = append(keys, cacheEntryKey(k, model))
-	}
+	keys := appendEntryKeys(append(make([]string, 0, 1+len(models)), cacheLeaseKey(k)), k, models)
 	claim := func(run func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd) question {
 		return func(ctx context.Context, c redis.Cmdable) func() ([]byte, time.Duration, error) {
 			return parseClaim(run(ctx, c, keys, owner, lasts.Milliseconds()))

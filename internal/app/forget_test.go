@@ -76,10 +76,11 @@ func TestForgottenEverywhere(t *testing.T) {
 		for _, user := range []string{"ann", "bob"} {
 			one.until("both processes keep what "+user+" asked", func() bool { return kept(user) })
 		}
-		// PostgreSQL may have been too slow to take an answer, which is no harm.
+		// PostgreSQL may have been too slow to take an answer, which is no harm, or
+		// take it behind the count.
 		const rows = `SELECT count(*) FROM response_cache WHERE user_id = 'ann'`
 		stored := count(t, conn, rows)
-		if said := forget("ann"); said != fmt.Sprintf("2 %d 1", stored) || stored == 0 || count(t, conn, rows) != 0 {
+		if said := forget("ann"); said != fmt.Sprintf("2 %d 1", stored) && said != "2 2 1" || stored == 0 || count(t, conn, rows) != 0 {
 			t.Errorf("%s removed %s of Redis, PostgreSQL, which had %d, and the keys", name, said, stored)
 		}
 		for question, p := range []*process{one, other} { // they hear of it in a moment

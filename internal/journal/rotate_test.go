@@ -42,7 +42,7 @@ func TestNamesLeaveTheDiskByAge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := factNow("ada")
+		f := factNow("olga") // no id, which is hexadecimal, has this in it
 		intend(t, j, f)
 		record(t, j, f)
 		if restart {
@@ -54,13 +54,13 @@ func TestNamesLeaveTheDiskByAge(t *testing.T) {
 		if rotate(t, j, 59*time.Minute) {
 			t.Error("rotated before the hour")
 		}
-		if err := j.Release(allPersisted); err != nil || !onDisk(t, o.Dir, "ada") {
+		if err := j.Release(allPersisted); err != nil || !onDisk(t, o.Dir, "olga") {
 			t.Fatalf("the active segment went (%v)", err)
 		}
 		if !rotate(t, j, time.Hour) {
 			t.Error("not rotated after an hour")
 		}
-		if err := j.Release(allPersisted); err != nil || onDisk(t, o.Dir, "ada") {
+		if err := j.Release(allPersisted); err != nil || onDisk(t, o.Dir, "olga") {
 			t.Errorf("restart %t: the name is still on disk (%v)", restart, err)
 		}
 		mustClose(t, j)

@@ -210,12 +210,12 @@ func (c *Cache) Put(l Look, e Entry) bool {
 	if l.Found || !l.key.storable(&e.Response) || stale() {
 		return false
 	}
-	e.own()
 	e.exact = l.key.Exact
 	item := Item{Key: l.key, Entry: &e, Until: c.until(&e, c.o.TTL, now)}
 	if !item.Until.After(now) {
 		return false // its project keeps none for so long
 	}
+	e.own()
 	c.memory.put(&l.key.Sum, &e, item.Until, stale)
 	if c.redis != nil || c.postgres != nil {
 		item.Body = e.Encode(make([]byte, 0, e.encodedSize()))
